@@ -1,0 +1,83 @@
+"""MetricsProvider: a Prometheus-compatible address. Cluster-scoped and the platform's: no tenant ever names a URL."""
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from serinus.api.meta import Condition, Duration, Model, StatusModel
+from serinus.api.resource import Column, Resource, Rule, list_map, with_rules
+
+_ADDRESS_PATTERN = r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$"
+
+_AT_LEAST_1S = Rule("duration(self) >= duration('1s')", "scrapeInterval is at least 1s")
+_POSITIVE = Rule("duration(self) > duration('0s')", "timeout is longer than 0s")
+
+
+class SecretKeyRef(Model):
+    """A value in a Secret of the operator's own namespace."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """Name of the Secret."""
+    key: Annotated[str, Field(min_length=1, max_length=253)]
+    """Key within the Secret."""
+
+
+class ProviderCredentials(Model):
+    """How the operator proves who it is."""
+
+    secret_ref: SecretKeyRef
+    """Secret with the bearer token, in the operator's own namespace."""
+
+
+class ProviderTLS(Model):
+    """How the operator checks whom it talks to."""
+
+    ca_secret_ref: SecretKeyRef
+    """Secret with the certificate of the authority (PEM), in the operator's own namespace."""
+
+
+class MetricsProviderSpec(Model):
+    """Where metrics are read, and how."""
+
+    address: Annotated[str, Field(pattern=_ADDRESS_PATTERN, max_length=1024)]
+    """Base address of the Prometheus HTTP API, http or https, without user or password, for example
+    http://prometheus.monitoring.svc:9090."""
+    scrape_interval: Annotated[Duration, Field(json_schema_extra=with_rules(_AT_LEAST_1S))] = "15s"
+    """How often the server reads the targets; queries are asked as often and samples older than a few intervals count
+    as stale. At least 1s. Default: 15s."""
+    timeout: Annotated[Duration, Field(json_schema_extra=with_rules(_POSITIVE))] = "3s"
+    """How long an answer is waited for; after that the metric counts as not measurable, never as bad. Default: 3s."""
+    credentials: ProviderCredentials | None = None
+    """Bearer token to send. Default: none."""
+    tls: ProviderTLS | None = None
+    """Authority that signed the server's certificate. Default: those the system trusts."""
+
+
+class MetricsProviderStatus(StatusModel):
+    """Whether the provider answers."""
+
+    observed_generation: int | None = None
+    """The metadata.generation that this status is about."""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=list_map("type"))] = ()
+    """Ready: whether the provider is used as described."""
+
+
+METRICS_PROVIDER: Final = Resource(
+    kind="MetricsProvider",
+    plural="metricsproviders",
+    short_name="mprov",
+    scope="Cluster",
+    description="A Prometheus-compatible address that rollouts are judged by, with its credentials. Set up by the"
+    " platform's administrators; rollouts refer to it by name.",
+    spec=MetricsProviderSpec,
+    status=MetricsProviderStatus,
+    columns=(
+        Column("Address", ".spec.address", description="Base address of the HTTP API."),
+        Column("Interval", ".spec.scrapeInterval", description="How often targets are read."),
+        Column(
+            "Ready", '.status.conditions[?(@.type=="Ready")].status', description="Whether it is used as described."
+        ),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1, description="Why, in one word."),
+    ),
+)

@@ -1,0 +1,96 @@
+"""The pod template as it stands in our schema: a pod template is Kubernetes' own API and not ours to describe.
+
+Only what our rules look at is declared (containers, their names and ports, the restart policy); everything else passes
+through untouched to the Deployment, whose API server validates it.
+"""
+
+from typing import Annotated, Any, Final
+
+from pydantic import WithJsonSchema
+
+_OPEN: Final[dict[str, Any]] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+_PORT: Final[dict[str, Any]] = _OPEN | {
+    "description": "A port that the container listens on.",
+    "required": ["containerPort"],
+    "properties": {
+        "name": {"type": "string", "maxLength": 15, "description": "Name of the port; spec.port may refer to it."},
+        "containerPort": {
+            "type": "integer",
+            "format": "int32",
+            "minimum": 1,
+            "maximum": 65535,
+            "description": "Number of the port; spec.port may refer to it.",
+        },
+    },
+}
+_CONTAINER: Final[dict[str, Any]] = _OPEN | {
+    "description": "A container of the pod.",
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 63, "description": "Name of the container."},
+        "image": {
+            "type": "string",
+            "maxLength": 1024,
+            "description": "Image of the container. A new image is a new revision.",
+        },
+        "ports": {"type": "array", "maxItems": 64, "items": _PORT, "description": "Ports that it listens on."},
+    },
+}
+_CONTAINERS: Final[dict[str, Any]] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": 32,
+    "items": _CONTAINER,
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["name"],
+    "description": "The containers of the pod; at least one, and one of them declares the port that serves.",
+}
+POD_TEMPLATE_SCHEMA: Final[dict[str, Any]] = _OPEN | {
+    "required": ["spec"],
+    "properties": {
+        "metadata": _OPEN | {"description": "Labels and annotations of the pods."},
+        "spec": _OPEN
+        | {
+            "description": "Specification of the pods, as in a Deployment.",
+            "required": ["containers"],
+            "properties": {
+                "containers": _CONTAINERS,
+                "restartPolicy": {
+                    "type": "string",
+                    "enum": ["Always"],
+                    "description": "Always, as in every Deployment; may be left out.",
+                },
+            },
+        },
+    },
+}
+
+PodTemplate = Annotated[dict[str, Any], WithJsonSchema(POD_TEMPLATE_SCHEMA)]
+"""A Kubernetes PodTemplateSpec as plain JSON."""
+
+
+def containers_of(template: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return the containers of a pod template; empty where there are none or they have the wrong form."""
+    spec = template.get("spec")
+    containers = spec.get("containers") if isinstance(spec, dict) else None
+    return tuple(each for each in containers if isinstance(each, dict)) if isinstance(containers, list) else ()
+
+
+def ports_of(template: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return the ports that the containers of a pod template declare, in order."""
+    return tuple(
+        port
+        for container in containers_of(template)
+        for port in container.get("ports") or ()
+        if isinstance(port, dict) and isinstance(port.get("containerPort"), int)
+    )
+
+
+def find_port(template: dict[str, Any], port: int | str | None) -> int | None:
+    """Return the number of the port that serves: `port` by number or name, or the first; None where there is none."""
+    for candidate in ports_of(template):
+        if port is None or port in (candidate["containerPort"], candidate.get("name")):
+            number: int = candidate["containerPort"]
+            return number
+    return None

@@ -1,0 +1,166 @@
+"""Presets: every value that `spec.rollout` leaves out, made concrete.
+
+The only place that knows these numbers. Pure; expects a spec that `serinus.api.validate` finds no fault with.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from serinus.api.analysis import AnalysisMode, AnalysisSpec, MetricSpec, OnInconclusive
+from serinus.api.meta import parse_decimal, parse_duration, parse_ratio
+from serinus.api.rollout import Preset, RolloutSpec, StepSpec
+
+DEFAULT_PROVIDER: Final = "default"
+DEFAULT_HOLD: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightStep:
+    """Give the candidate `weight` percent (1 to 99) for at least `hold`."""
+
+    weight: int
+    hold: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class PauseStep:
+    """Stop at `weight` percent (0 before the first weight) for `duration`, or until a person goes on (None)."""
+
+    weight: int
+    duration: timedelta | None
+
+
+ResolvedStep = WeightStep | PauseStep
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedMetric:
+    """An error ratio that may be at most `max_regression` (a factor >= 1) times that of the stable revision."""
+
+    name: str
+    max_regression: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRollout:
+    """A rollout with every value concrete.
+
+    `steps` ends before 100 percent: after the last one the candidate gets 100 and bakes. `metrics` holds what can be
+    judged; where it is empty nothing can be measured, so nothing may be promoted on evidence.
+    """
+
+    preset: Preset
+    steps: tuple[ResolvedStep, ...]
+    progress_deadline: timedelta
+    bake: timedelta
+    drain: timedelta
+    rollback_window: int
+    provider: str
+    false_alarm: float
+    min_requests: int
+    max_hold: timedelta
+    on_inconclusive: OnInconclusive
+    mode: AnalysisMode
+    metrics: tuple[ResolvedMetric, ...]
+
+
+def _steps(*pairs: tuple[int, int]) -> tuple[ResolvedStep, ...]:
+    return tuple(WeightStep(weight, timedelta(seconds=seconds)) for weight, seconds in pairs)
+
+
+_STANDARD: Final = ResolvedRollout(
+    preset="Standard",
+    steps=_steps((5, 120), (25, 300), (50, 300)),
+    progress_deadline=timedelta(minutes=30),
+    bake=timedelta(minutes=15),
+    drain=timedelta(seconds=30),
+    rollback_window=3,
+    provider=DEFAULT_PROVIDER,
+    false_alarm=0.01,
+    min_requests=200,
+    max_hold=timedelta(minutes=30),
+    on_inconclusive="Hold",
+    mode="Enforce",
+    metrics=(ResolvedMetric("errors", 1.2),),
+)
+PRESETS: Final[dict[Preset, ResolvedRollout]] = {
+    "Cautious": ResolvedRollout(
+        preset="Cautious",
+        steps=_steps((1, 600), (5, 600), (10, 600), (25, 900), (50, 900)),
+        progress_deadline=timedelta(hours=1),
+        bake=timedelta(hours=1),
+        drain=timedelta(minutes=1),
+        rollback_window=_STANDARD.rollback_window,
+        provider=DEFAULT_PROVIDER,
+        false_alarm=_STANDARD.false_alarm,
+        min_requests=500,
+        max_hold=timedelta(hours=1),
+        on_inconclusive="Hold",
+        mode="Enforce",
+        metrics=_STANDARD.metrics,
+    ),
+    "Standard": _STANDARD,
+    "Fast": ResolvedRollout(
+        preset="Fast",
+        steps=_steps((20, 30), (50, 30)),
+        progress_deadline=timedelta(minutes=10),
+        bake=timedelta(minutes=5),
+        drain=_STANDARD.drain,
+        rollback_window=_STANDARD.rollback_window,
+        provider=DEFAULT_PROVIDER,
+        false_alarm=_STANDARD.false_alarm,
+        min_requests=50,
+        max_hold=timedelta(minutes=15),
+        on_inconclusive="Hold",
+        mode="Enforce",
+        metrics=_STANDARD.metrics,
+    ),
+}
+
+
+def resolve_rollout(spec: RolloutSpec | None) -> ResolvedRollout:
+    """Fill in what the user left out from the preset; what the user wrote wins, field by field."""
+    spec = spec or RolloutSpec()
+    analysis = spec.analysis or AnalysisSpec()
+    preset = PRESETS[spec.preset]
+    return ResolvedRollout(
+        preset=spec.preset,
+        steps=preset.steps if spec.steps is None else _resolve_steps(spec.steps),
+        progress_deadline=_duration(spec.progress_deadline, preset.progress_deadline),
+        bake=_duration(spec.bake, preset.bake),
+        drain=_duration(spec.drain, preset.drain),
+        rollback_window=preset.rollback_window if spec.rollback_window is None else spec.rollback_window,
+        provider=analysis.provider or preset.provider,
+        false_alarm=preset.false_alarm if analysis.false_alarm is None else parse_ratio(analysis.false_alarm),
+        min_requests=preset.min_requests if analysis.min_requests is None else analysis.min_requests,
+        max_hold=_duration(analysis.max_hold, preset.max_hold),
+        on_inconclusive=analysis.on_inconclusive or preset.on_inconclusive,
+        mode=analysis.mode or preset.mode,
+        metrics=preset.metrics if analysis.metrics is None else _resolve_metrics(analysis.metrics),
+    )
+
+
+def _duration(text: str | None, default: timedelta) -> timedelta:
+    return default if text is None else parse_duration(text)
+
+
+def _resolve_steps(steps: tuple[StepSpec, ...]) -> tuple[ResolvedStep, ...]:
+    resolved: list[ResolvedStep] = []
+    weight = 0
+    for step in steps:
+        if step.weight is None:
+            pause = step.pause.for_ if step.pause else None
+            resolved.append(PauseStep(weight, None if pause is None else parse_duration(pause)))
+        elif step.weight < 100:
+            weight = step.weight
+            resolved.append(WeightStep(weight, _duration(step.hold, DEFAULT_HOLD)))
+    return tuple(resolved)
+
+
+def _resolve_metrics(metrics: tuple[MetricSpec, ...]) -> tuple[ResolvedMetric, ...]:
+    return tuple(
+        ResolvedMetric(metric.name, parse_decimal(metric.error_ratio.max_regression))
+        for metric in metrics
+        if metric.error_ratio and metric.error_ratio.max_regression is not None
+    )

@@ -1,0 +1,157 @@
+"""The vocabulary of conditions and events: every type and every reason, each with what it means and what happens next.
+
+A word is added here and nowhere else; the reference for users is made from `CONDITIONS` and `REASONS`.
+"""
+
+from typing import Final
+
+CONDITIONS: dict[str, str] = {}
+"""Condition type -> one sentence."""
+REASONS: dict[str, str] = {}
+"""Reason -> one sentence: what it means; what happens next."""
+
+
+def _condition(name: str, sentence: str) -> str:
+    CONDITIONS[name] = sentence
+    return name
+
+
+def _reason(name: str, sentence: str) -> str:
+    REASONS[name] = sentence
+    return name
+
+
+AVAILABLE: Final = _condition("Available", "Something good serves: the stable revision has ready pods.")
+READY: Final = _condition("Ready", "What you asked for is what serves: the wanted revision has all the traffic.")
+RECONCILING: Final = _condition("Reconciling", "The operator is at work on it; present only while that is so.")
+STALLED: Final = _condition("Stalled", "Nothing will change until a person acts; present only while that is so.")
+METRICS_HEALTHY: Final = _condition("MetricsHealthy", "The metrics that the rollout is judged by can be read.")
+TRAFFIC_VERIFIED: Final = _condition(
+    "TrafficVerified", "The gateway's own counters show the weights that were asked for."
+)
+
+# Available
+STABLE_SERVING: Final = _reason("StableServing", "The stable revision has ready pods and serves; nothing to do.")
+NO_STABLE_REVISION: Final = _reason(
+    "NoStableRevision", "No revision was ever promoted; the first one serves as soon as its pods are ready."
+)
+NO_READY_PODS: Final = _reason(
+    "NoReadyPods", "The stable revision has no ready pod; it serves again as soon as one is ready."
+)
+
+# Ready, Reconciling, Stalled: where the release stands
+SERVING: Final = _reason("Serving", "The wanted revision serves all requests; nothing happens until the spec changes.")
+PROMOTED: Final = _reason(
+    "Promoted", "The candidate passed its bake and is the stable revision now; the old one drains."
+)
+SCALED_TO_ZERO: Final = _reason("ScaledToZero", "replicas is 0 as you asked; raise it to serve again.")
+DEPLOYING: Final = _reason("Deploying", "The revision's pods are being made; it gets traffic once they are ready.")
+WAITING_FOR_CAPACITY: Final = _reason(
+    "WaitingForCapacity",
+    "No node has room for a pod, as the scheduler's words in the message say; no traffic moves, the deadline's clock"
+    " stands still, and the rollout goes on when there is room.",
+)
+QUOTA_EXCEEDED: Final = _reason(
+    "QuotaExceeded",
+    "A quota refuses the pods; no traffic moves, the deadline's clock stands still, and the rollout goes on when the"
+    " quota allows it.",
+)
+CANARY_PROGRESSING: Final = _reason(
+    "CanaryProgressing",
+    "The candidate has the weight of its step; the next step follows on evidence and after its time.",
+)
+HOLDING: Final = _reason(
+    "Holding",
+    "There is not enough evidence, or the metrics cannot be read; the weight stays, and after maxHold onInconclusive"
+    " applies.",
+)
+BAKING: Final = _reason(
+    "Baking",
+    "The candidate serves everything while the old revision stays at full size; it is promoted after the bake.",
+)
+PAUSED: Final = _reason(
+    "Paused", "The rollout stands still because of spec.paused, a pause step or a command; it goes on when released."
+)
+AWAITING_APPROVAL: Final = _reason("AwaitingApproval", "A person must agree; the rollout goes on with their approval.")
+ROLLED_BACK: Final = _reason(
+    "RolledBack",
+    "The candidate was taken off traffic and the stable revision serves; the same revision is not tried again until"
+    " somebody gives the command retry, or another revision comes.",
+)
+ANALYSIS_FAILED: Final = _reason(
+    "AnalysisFailed",
+    "The candidate proved worse than allowed, with the numbers in the message; it was rolled back and is not tried"
+    " again until a retry.",
+)
+INCONCLUSIVE: Final = _reason(
+    "Inconclusive",
+    "maxHold passed without enough evidence and onInconclusive is Rollback; the candidate was rolled back.",
+)
+DEADLINE_EXCEEDED: Final = _reason(
+    "DeadlineExceeded", "The pods were not ready within progressDeadline; the revision is rejected until a retry."
+)
+ABORTED: Final = _reason("Aborted", "A person ended the rollout, by command or by putting the promoted spec back.")
+UNDONE: Final = _reason("Undone", "A person asked to return from a promoted revision to an earlier one.")
+SUPERSEDED: Final = _reason(
+    "Superseded", "Another revision came before this one was done; it was removed without a verdict."
+)
+RETRIED: Final = _reason("Retried", "A person asked to try a rejected revision again; it starts at the first step.")
+
+# Ready and Stalled: what a person has to put right
+INVALID_SPEC: Final = _reason(
+    "InvalidSpec", "A field named in the message is wrong; what serves stays as it is until the object is corrected."
+)
+NAME_CONFLICT: Final = _reason(
+    "NameConflict", "An object of a name that is needed belongs to somebody else; it is left alone until it is gone."
+)
+NOT_YET_SUPPORTED: Final = _reason(
+    "NotYetSupported", "Fields named in the message are accepted but do nothing yet; everything else is carried out."
+)
+ROUTE_CONFLICT: Final = _reason(
+    "RouteConflict",
+    "Another ModelDeployment, the older one, serves the same host and path on the same gateway; this one waits until"
+    " one of them is changed.",
+)
+ROUTE_NOT_ACCEPTED: Final = _reason(
+    "RouteNotAccepted",
+    "The gateway refuses the route, with its words in the message; no candidate gets traffic until then.",
+)
+GATEWAY_NOT_FOUND: Final = _reason(
+    "GatewayNotFound", "A parent named in parentRefs does not exist; the rollout goes on once it does."
+)
+GATEWAY_UNSUPPORTED: Final = _reason(
+    "GatewayUnsupported",
+    "The gateway does not support a filter or timeout that the route asks for; remove it to go on.",
+)
+PROVIDER_NOT_FOUND: Final = _reason(
+    "ProviderNotFound",
+    "There is no MetricsProvider of the name in analysis.provider; the rollout holds until there is.",
+)
+
+# MetricsHealthy
+FRESH: Final = _reason("Fresh", "Every metric has recent samples; judging goes on.")
+IDLE: Final = _reason("Idle", "There is no rollout, so no metric is read; reading starts with the next one.")
+NO_DATA: Final = _reason("NoData", "The provider answers but has no such series; the rollout holds.")
+NO_TRAFFIC: Final = _reason("NoTraffic", "No requests arrive that could be counted; the rollout holds.")
+STALE: Final = _reason("Stale", "The newest sample is several scrape intervals old; the rollout holds.")
+UNREACHABLE: Final = _reason(
+    "Unreachable", "The provider cannot be reached or answers with an error; the rollout holds."
+)
+TIMEOUT: Final = _reason("Timeout", "The provider did not answer within its timeout; the rollout holds.")
+INVALID_ANSWER: Final = _reason("InvalidAnswer", "The provider's answer has the wrong form; the rollout holds.")
+NOT_A_NUMBER: Final = _reason("NotANumber", "A sample is NaN or infinite; it is not used and the rollout holds.")
+
+# TrafficVerified
+SPLIT_AS_ASKED: Final = _reason("SplitAsAsked", "The gateway's counters agree with the weights in the route.")
+SPLIT_DIFFERS: Final = _reason(
+    "SplitDiffers", "The gateway's counters disagree with the weights; the step does not count until they agree."
+)
+NOT_MEASURED: Final = _reason(
+    "NotMeasured", "There are too few requests, or no counters of the gateway, to compare with."
+)
+APPROXIMATED: Final = _reason(
+    "Approximated", "Mode Replicas splits by pod counts, so the share is near the weight but not equal to it."
+)
+
+# MetricsProvider
+CONFIGURED: Final = _reason("Configured", "The provider is used as described.")

@@ -1,0 +1,200 @@
+"""`spec.rollout`: how a new revision takes over from the stable one.
+
+Fields that a preset fills in are None here; `serinus.api.presets` makes them concrete.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+from serinus.api.analysis import AnalysisSpec
+from serinus.api.meta import DecimalString, Duration, Model
+from serinus.api.resource import Rule, list_map, with_rules
+
+Preset = Literal["Cautious", "Standard", "Fast"]
+Strategy = Literal["Canary", "BlueGreen", "Shadow", "InPlace", "Direct"]
+Severity = Literal["Block", "Warn"]
+ApprovalRequired = Literal["Never", "BeforeTraffic", "BeforePromotion"]
+
+FreeForm = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+"""An object whose form another API defines; kept as it is written."""
+ConfigName = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class ConfigMapKey(Model):
+    """A value in a ConfigMap of the same namespace."""
+
+    config_map: ConfigName
+    """Name of the ConfigMap."""
+    key: ConfigName
+    """Key within the ConfigMap."""
+
+
+class PauseSpec(Model):
+    """A stop in the middle of the rollout; judging and rollback go on all the while."""
+
+    for_: Annotated[Duration | None, Field(alias="for")] = None
+    """How long the pause lasts, for example 1h; then the rollout goes on by itself. Default: until somebody gives the
+    command promote, resume or skip-step."""
+
+
+_WEIGHT_OR_PAUSE = Rule("has(self.weight) != has(self.pause)", "a step is either a weight (1 to 100) or a pause")
+_HOLD_NEEDS_WEIGHT = Rule(
+    "!has(self.hold) || has(self.weight)", "hold belongs to a weight; a pause has its own time: pause.for"
+)
+_NO_HOLD_AT_100 = Rule(
+    "!has(self.hold) || !has(self.weight) || self.weight < 100",
+    "weight 100 starts the bake and has no hold: set rollout.bake instead",
+)
+
+
+class StepSpec(Model):
+    """One step: a weight that is held for a while, or a pause."""
+
+    model_config = ConfigDict(json_schema_extra=with_rules(_WEIGHT_OR_PAUSE, _HOLD_NEEDS_WEIGHT, _NO_HOLD_AT_100))
+
+    weight: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Percent of the requests that the candidate gets, 1 to 100. It rises from step to step. After the last step the
+    candidate gets 100 percent and the bake begins; a last step of weight 100 means the same."""
+    hold: Duration | None = None
+    """Shortest time at this weight; it goes on longer while `analysis.minRequests` is not reached. Default: 1m."""
+    pause: PauseSpec | None = None
+    """Stop here, at the weight of the step before. `{}` waits until a person goes on."""
+
+
+class HeaderMatch(Model):
+    """A request header that marks a tester."""
+
+    name: Annotated[str, Field(min_length=1, max_length=256)]
+    """Name of the header; case does not matter."""
+    value: Annotated[str, Field(min_length=1, max_length=4096)]
+    """Exact value that the header must have."""
+
+
+class TestersSpec(Model):
+    """Requests that always reach the candidate, whatever the weight."""
+
+    headers: Annotated[tuple[HeaderMatch, ...], Field(max_length=16)] = ()
+    """A request with any of these headers goes to the candidate while there is one. Its outcome is not judged."""
+
+
+class ValidationJob(Model):
+    """A Job that checks the candidate before it gets any traffic."""
+
+    template: FreeForm
+    """Pod template of the Job. It finds the candidate's own Service in the environment."""
+
+
+class Bound(Model):
+    """Limits of one value; both ends included."""
+
+    min: DecimalString | None = None
+    """Lowest value that passes, a number as a string."""
+    max: DecimalString | None = None
+    """Highest value that passes, a number as a string."""
+
+
+class ValidationSpec(Model):
+    """A check against the candidate's own Service before any traffic."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+    """Your name for the check, unique in the list."""
+    job: ValidationJob
+    """The Job that is run; if it fails, so does the check."""
+    bounds: Annotated[dict[str, Bound], Field(max_length=32)] | None = None
+    """Limits for the values that the Job reports, by name."""
+    severity: Severity = "Block"
+    """Block rejects the revision when the check fails; Warn only reports it. Default: Block."""
+
+
+class WarmupSpec(Model):
+    """Requests sent to the candidate before it is judged: model load and cold caches are not its fault."""
+
+    requests: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """How many requests are sent; the first must succeed."""
+    for_: Annotated[Duration | None, Field(alias="for")] = None
+    """How long after readiness the candidate's answers are not judged."""
+    path: Annotated[str, Field(pattern=r"^/", max_length=1024)] | None = None
+    """Path of the requests, for example /v2/models/fraud/infer."""
+    body_from: ConfigMapKey | None = None
+    """Where the body of the requests comes from; without it they are GET requests."""
+
+
+class ApprovalSpec(Model):
+    """Where a person must agree."""
+
+    required: ApprovalRequired = "Never"
+    """Never asks nobody. BeforeTraffic waits before the first request, BeforePromotion before 100 percent.
+    A rollback never waits. Default: Never."""
+
+
+class FreezeSpec(Model):
+    """A recurring time in which no rollout advances. It never blocks a rollback."""
+
+    cron: Annotated[str, Field(min_length=9, max_length=120)]
+    """When the freeze begins: five cron fields, for example `0 17 * * 5`."""
+    duration: Duration
+    """How long it lasts, for example 63h."""
+    time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
+    """IANA name of the time zone that `cron` is read in. Default: UTC."""
+
+
+_WEIGHTS_RISE = Rule(
+    "self.filter(s, has(s.weight)).map(s, s.weight).isSorted()"
+    " && self.all(s, !has(s.weight) || self.exists_one(t, has(t.weight) && t.weight == s.weight))",
+    "the weights must rise from step to step, for example 5, 25, 50",
+)
+_SOME_WEIGHT = Rule("self.exists(s, has(s.weight))", "at least one step must have a weight")
+_NOTHING_AFTER_100 = Rule(
+    "!self.exists(s, has(s.weight) && s.weight == 100) || (has(self[self.size() - 1].weight)"
+    " && self[self.size() - 1].weight == 100)",
+    "a weight of 100 must be the last step",
+)
+
+
+class RolloutSpec(Model):
+    """How a new revision takes over."""
+
+    preset: Preset = "Standard"
+    """Values for all fields below that you leave out. Cautious: 1, 5, 10, 25, 50 percent in about an hour, bake 1h.
+    Standard: 5, 25, 50 percent in 12 minutes, bake 15m. Fast: 20, 50 percent in a minute, bake 5m.
+    Default: Standard."""
+    strategy: Strategy = "Canary"
+    """Canary raises the candidate's share of the requests step by step. BlueGreen, Shadow, InPlace and Direct are
+    accepted and reported as not yet supported. Default: Canary."""
+    steps: (
+        Annotated[
+            tuple[StepSpec, ...],
+            Field(
+                min_length=1,
+                max_length=20,
+                json_schema_extra=with_rules(_SOME_WEIGHT, _WEIGHTS_RISE, _NOTHING_AFTER_100),
+            ),
+        ]
+        | None
+    ) = None
+    """The way to 100 percent: weights that rise, and pauses. Default: from the preset."""
+    testers: TestersSpec | None = None
+    """Requests that always reach the candidate, whatever the weight."""
+    validation: Annotated[tuple[ValidationSpec, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
+    """Checks against the candidate's own Service before it gets any traffic."""
+    warmup: WarmupSpec | None = None
+    """Requests sent to the candidate before it is judged."""
+    progress_deadline: Duration | None = None
+    """Longest time from the creation of a revision to its pods being ready; after that it is rejected with reason
+    DeadlineExceeded. The clock stands still while the rollout waits for capacity, an approval or a pause.
+    Default: from the preset (Cautious 1h, Standard 30m, Fast 10m)."""
+    bake: Duration | None = None
+    """How long the candidate serves 100 percent, still judged, while the old revision stays at full size for an
+    instant return. Then it is promoted. Default: from the preset (Cautious 1h, Standard 15m, Fast 5m)."""
+    drain: Duration | None = None
+    """How long the pods of a revision without traffic stay, so that running requests can end. Default: 30s
+    (Cautious 1m)."""
+    rollback_window: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Returning to one of this many last promoted revisions skips the steps. 0 turns it off. Default: 3."""
+    approval: ApprovalSpec | None = None
+    """Where a person must agree before the rollout goes on."""
+    freeze: Annotated[tuple[FreezeSpec, ...], Field(max_length=16)] = ()
+    """Times in which no rollout advances."""
+    analysis: AnalysisSpec | None = None
+    """How the candidate is judged. Default: error ratio against the stable revision."""

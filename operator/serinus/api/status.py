@@ -1,0 +1,190 @@
+"""Status of a ModelDeployment: what people and tools read, and the whole memory of the state machine.
+
+Nothing that a decision needs may be kept anywhere else. Small: all of it stays under 8 KiB.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from serinus.api.meta import Condition, StatusModel, Time
+from serinus.api.resource import list_map
+
+Verdict = Literal["Good", "NotEnoughEvidence", "CannotMeasure", "Bad"]
+CandidatePhase = Literal["Pending", "Progressing", "Baking"]
+CommandOutcome = Literal["Accepted", "Refused", "Ignored"]
+
+Count = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(max_length=253)]
+Word = Annotated[str, Field(max_length=64)]
+Text = Annotated[str, Field(max_length=256)]
+Message = Annotated[str, Field(max_length=2048)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+class EvidenceState(StatusModel):
+    """What one metric has seen since the candidate got its first request."""
+
+    metric: Word
+    """Name of the metric. Key of the list."""
+    logs: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=16)] = ()
+    """State of the sequential test: natural logarithm of the evidence for each effect size tested, numbers as
+    strings."""
+    candidate_total: Count = 0
+    """Requests that the candidate answered."""
+    candidate_bad: Count = 0
+    """How many of them were bad."""
+    stable_total: Count = 0
+    """Requests that the stable revision answered in the same time."""
+    stable_bad: Count = 0
+    """How many of them were bad."""
+    first_bad_at: Time | None = None
+    """When a bad answer of the candidate was first seen."""
+    as_of: Time | None = None
+    """Time of the newest sample that is counted here; later samples are still to come."""
+
+
+class StableState(StatusModel):
+    """The revision that serves."""
+
+    revision: Name
+    """Name of its ModelRevision."""
+    weight: Percent = 0
+    """Percent of the requests that it gets."""
+    replicas: Count = 0
+    """Pods that it has."""
+    ready_replicas: Count = 0
+    """Pods of it that are ready."""
+    since: Time | None = None
+    """When it was promoted."""
+
+
+class CandidateState(StatusModel):
+    """The revision that is being released."""
+
+    revision: Name
+    """Name of its ModelRevision."""
+    phase: CandidatePhase = "Pending"
+    """Pending until its pods are ready, Progressing through the steps, Baking at 100 percent."""
+    weight: Percent = 0
+    """Percent of the requests that it gets."""
+    replicas: Count = 0
+    """Pods that it has."""
+    ready_replicas: Count = 0
+    """Pods of it that are ready."""
+    step: Count = 0
+    """The step it is at, from 1; 0 before the first."""
+    steps: Count = 0
+    """How many steps there are."""
+    started_at: Time | None = None
+    """When its release began."""
+    step_started_at: Time | None = None
+    """When its present step began."""
+    next_at: Time | None = None
+    """When its present step ends at the earliest."""
+    deadline_at: Time | None = None
+    """When it is rejected if its pods are not ready by then."""
+    clock_stopped_at: Time | None = None
+    """Since when the deadline's clock stands still (waiting for capacity, an approval or a pause)."""
+    hold_since: Time | None = None
+    """Since when it waits for evidence past the time of its step."""
+    paused: bool = False
+    """Whether it stands still until a person goes on."""
+    pause_reason: Message | None = None
+    """Why it stands still."""
+    returning: bool = False
+    """Whether it is a return inside the rollback window, which skips the steps."""
+    bake_until: Time | None = None
+    """When the bake ends and it is promoted."""
+    verdict: Verdict | None = None
+    """The judge's present word: Good, NotEnoughEvidence and CannotMeasure (both hold), or Bad (rolls back)."""
+    evidence: Annotated[tuple[EvidenceState, ...], Field(max_length=16, json_schema_extra=list_map("metric"))] = ()
+    """What each metric has seen so far."""
+
+
+class RejectedState(StatusModel):
+    """The revision that was rejected last. Applying it again starts nothing until somebody retries it."""
+
+    revision: Name
+    """Name of its ModelRevision."""
+    at: Time | None = None
+    """When it was rejected."""
+    reason: Word = ""
+    """Why, in one word."""
+    message: Message = ""
+    """Why, with the numbers."""
+
+
+class DrainingState(StatusModel):
+    """A revision without traffic whose pods still finish their requests."""
+
+    revision: Name
+    """Name of its ModelRevision. Key of the list."""
+    until: Time
+    """When its pods are removed."""
+
+
+class AnalysisSummary(StatusModel):
+    """One metric, for people."""
+
+    name: Word
+    """Name of the metric. Key of the list."""
+    verdict: Verdict
+    """Good, NotEnoughEvidence, CannotMeasure or Bad."""
+    candidate: Text = ""
+    """Value of the candidate with its sample size, for example `0.4% of 1268`."""
+    stable: Text = ""
+    """Value of the stable revision over the same time."""
+    limit: Text = ""
+    """What is allowed, for example `1.2x`."""
+    evidence: Text = ""
+    """Evidence against the candidate, and how much of it rolls back, for example `0.3 of 100`."""
+    would_have_seen: Text | None = None
+    """Smallest regression that the samples so far would have shown, for example `2.6x`."""
+    message: Message | None = None
+    """Anything else worth knowing, such as why it cannot be measured."""
+
+
+class LastCommand(StatusModel):
+    """The command annotation that was read last, and what became of it."""
+
+    text: Message
+    """The annotation as it was written; the same text is never carried out twice."""
+    verb: Word = ""
+    """What was asked, for example promote."""
+    revision: Name = ""
+    """The revision that was meant."""
+    at: Time | None = None
+    """When it was read."""
+    outcome: CommandOutcome = "Accepted"
+    """Accepted (done), Refused (not possible) or Ignored (for a revision that is gone, or already done)."""
+    message: Message = ""
+    """Why."""
+
+
+class ModelDeploymentStatus(StatusModel):
+    """What the operator observed and where the release stands."""
+
+    observed_generation: int | None = None
+    """The metadata.generation that this status is about."""
+    phase: Word | None = None
+    """Where the release stands, in a word for the columns of kubectl get. Programs read the conditions instead."""
+    replicas: Count | None = None
+    """Pods of the stable revision, for autoscalers."""
+    selector: Annotated[str, Field(max_length=512)] | None = None
+    """Label selector of the stable revision's pods, for autoscalers."""
+    stable: StableState | None = None
+    """The revision that serves."""
+    candidate: CandidateState | None = None
+    """The revision that is being released, if any."""
+    rejected: RejectedState | None = None
+    """The revision that was rejected last, if any."""
+    draining: Annotated[tuple[DrainingState, ...], Field(max_length=16, json_schema_extra=list_map("revision"))] = ()
+    """Revisions without traffic whose pods still finish their requests."""
+    analysis: Annotated[tuple[AnalysisSummary, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
+    """The judge's findings, metric by metric."""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=list_map("type"))] = ()
+    """Available (something good serves), Ready (what you asked for serves), Reconciling, Stalled, MetricsHealthy and
+    TrafficVerified."""
+    last_command: LastCommand | None = None
+    """The command annotation that was read last."""

@@ -1,0 +1,52 @@
+"""Fields that the contract has and the operator does not act on yet: found, so that they are reported, never ignored.
+
+A row is deleted here by whoever makes its field work.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from serinus.api.metricsprovider import MetricsProviderSpec
+from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.rollout import RolloutSpec
+
+_ROLLOUT: Final[tuple[tuple[str, Callable[[RolloutSpec], bool]], ...]] = (
+    ("strategy", lambda rollout: rollout.strategy != "Canary"),
+    ("testers", lambda rollout: rollout.testers is not None),
+    ("validation", lambda rollout: bool(rollout.validation)),
+    ("warmup", lambda rollout: rollout.warmup is not None),
+    ("approval", lambda rollout: rollout.approval is not None and rollout.approval.required != "Never"),
+    ("freeze", lambda rollout: bool(rollout.freeze)),
+)
+
+
+def find_unsupported(spec: ModelDeploymentSpec) -> tuple[str, ...]:
+    """Return the paths of fields in use that do nothing yet, such as `spec.rollout.warmup`."""
+    found = (
+        [f"spec.model.{name}" for name in spec.model.model_dump(by_alias=True, exclude_defaults=True)]
+        if spec.model
+        else []
+    )
+    if spec.runtime != "HTTP":
+        found.append("spec.runtime")
+    if spec.route.kind != "HTTPRoute":
+        found.append("spec.route.kind")
+    if spec.rollout:
+        found += [f"spec.rollout.{name}" for name, is_used in _ROLLOUT if is_used(spec.rollout)]
+        found += _find_unsupported_metrics(spec.rollout)
+    return tuple(found)
+
+
+def find_unsupported_provider(spec: MetricsProviderSpec) -> tuple[str, ...]:
+    """Return the paths of fields in use that do nothing yet, such as `spec.tls`."""
+    return tuple(f"spec.{name}" for name in ("credentials", "tls") if getattr(spec, name) is not None)
+
+
+def _find_unsupported_metrics(rollout: RolloutSpec) -> list[str]:
+    found = []
+    for metric in (rollout.analysis.metrics if rollout.analysis else None) or ():
+        path = f"spec.rollout.analysis.metrics[{metric.name}]"
+        found += [f"{path}.{kind}" for kind in ("latency", "ratio", "gauge") if getattr(metric, kind) is not None]
+        if metric.error_ratio and metric.error_ratio.max is not None:
+            found.append(f"{path}.errorRatio.max")
+    return found
