@@ -59,7 +59,6 @@ class Resource:
     status: type[StatusModel]
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = ()
-    spec_required: bool = True
     scalable: bool = False
 
     @property
