@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions, generated from the models by `python -m serinus.api.crd crds/` (`--check`: compare only).
+"""The CustomResourceDefinitions, generated from the models by `python -m serinus.api.crd crds/`.
 
 The files are never edited by hand. Building is pure; only `main` touches the disk.
 """
@@ -80,7 +80,7 @@ def _build_root_schema(resource: Resource) -> dict[str, Any]:
         "properties": {
             "apiVersion": {"type": "string", "description": f"Version of the API: {API_VERSION}."},
             "kind": {"type": "string", "description": f"Kind of the object: {resource.kind}."},
-            "metadata": {"type": "object"},
+            "metadata": _build_metadata_schema(resource),
             "spec": build_schema(resource.spec),
             "status": build_schema(resource.status, defaults=False),
         },
@@ -88,6 +88,11 @@ def _build_root_schema(resource: Resource) -> dict[str, Any]:
     if resource.rules:
         root["x-kubernetes-validations"] = [rule.render() for rule in resource.rules]
     return root
+
+
+def _build_metadata_schema(resource: Resource) -> dict[str, Any]:
+    limit = {"properties": {"name": {"type": "string", "maxLength": resource.name_max_length}}}
+    return {"type": "object"} | (limit if resource.name_max_length else {})
 
 
 def _build_subresources(resource: Resource) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """ModelDeployment: a model that is served, and how a new revision of it is released. What people and Git write."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
@@ -23,6 +23,7 @@ PortRef = Annotated[
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
+            "maxLength": 15,
             "x-kubernetes-validations": [
                 Rule(
                     "type(self) == int ? self >= 1 && self <= 65535 : self.size() > 0 && self.size() <= 15",
@@ -152,6 +153,7 @@ MODEL_DEPLOYMENT: Final = Resource(
     spec=ModelDeploymentSpec,
     status=ModelDeploymentStatus,
     rules=(_NAME,),
+    name_max_length=NAME_MAX_LENGTH,
     scalable=True,
     columns=(
         Column("Phase", ".status.phase", description="Where the release stands."),
@@ -170,8 +172,3 @@ MODEL_DEPLOYMENT: Final = Resource(
         ),
     ),
 )
-
-
-def parse_model_deployment_spec(raw: dict[str, Any]) -> ModelDeploymentSpec:
-    """Read `spec` of a stored object; pydantic.ValidationError where it does not fit the contract."""
-    return ModelDeploymentSpec.model_validate(raw)

@@ -4,6 +4,7 @@ Only what our rules look at is declared (containers, their names and ports, the 
 through untouched to the Deployment, whose API server validates it.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import WithJsonSchema
@@ -34,13 +35,13 @@ _CONTAINER: Final[dict[str, Any]] = _OPEN | {
             "maxLength": 1024,
             "description": "Image of the container. A new image is a new revision.",
         },
-        "ports": {"type": "array", "maxItems": 64, "items": _PORT, "description": "Ports that it listens on."},
+        "ports": {"type": "array", "maxItems": 16, "items": _PORT, "description": "Ports that it listens on."},
     },
 }
 _CONTAINERS: Final[dict[str, Any]] = {
     "type": "array",
     "minItems": 1,
-    "maxItems": 32,
+    "maxItems": 16,
     "items": _CONTAINER,
     "x-kubernetes-list-type": "map",
     "x-kubernetes-list-map-keys": ["name"],
@@ -70,27 +71,36 @@ PodTemplate = Annotated[dict[str, Any], WithJsonSchema(POD_TEMPLATE_SCHEMA)]
 """A Kubernetes PodTemplateSpec as plain JSON."""
 
 
-def containers_of(template: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Return the containers of a pod template; empty where there are none or they have the wrong form."""
-    spec = template.get("spec")
-    containers = spec.get("containers") if isinstance(spec, dict) else None
-    return tuple(each for each in containers if isinstance(each, dict)) if isinstance(containers, list) else ()
+def child(parent: Any, *keys: str) -> dict[str, Any]:
+    """Return the object below `parent` at `keys`; empty where there is none or it has another form."""
+    for key in keys:
+        parent = parent.get(key) if isinstance(parent, dict) else None
+    return parent if isinstance(parent, dict) else {}
 
 
-def ports_of(template: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+def containers_of(template: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return the containers of a pod template; empty where there are none or they have another form."""
+    return _objects(child(template.get("spec")).get("containers"))
+
+
+def ports_of(template: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """Return the ports that the containers of a pod template declare, in order."""
     return tuple(
         port
         for container in containers_of(template)
-        for port in container.get("ports") or ()
-        if isinstance(port, dict) and isinstance(port.get("containerPort"), int)
+        for port in _objects(container.get("ports"))
+        if isinstance(port.get("containerPort"), int)
     )
 
 
-def find_port(template: dict[str, Any], port: int | str | None) -> int | None:
+def find_port(template: Mapping[str, Any], port: int | str | None) -> int | None:
     """Return the number of the port that serves: `port` by number or name, or the first; None where there is none."""
     for candidate in ports_of(template):
         if port is None or port in (candidate["containerPort"], candidate.get("name")):
             number: int = candidate["containerPort"]
             return number
     return None
+
+
+def _objects(value: Any) -> tuple[dict[str, Any], ...]:
+    return tuple(each for each in value if isinstance(each, dict)) if isinstance(value, list) else ()

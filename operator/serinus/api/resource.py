@@ -59,6 +59,8 @@ class Resource:
     status: type[StatusModel]
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = ()
+    """Rules for the whole object; of the metadata they see the name only."""
+    name_max_length: int | None = None
     scalable: bool = False
 
     @property

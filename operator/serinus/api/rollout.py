@@ -131,7 +131,7 @@ class ApprovalSpec(Model):
 class FreezeSpec(Model):
     """A recurring time in which no rollout advances. It never blocks a rollback."""
 
-    cron: Annotated[str, Field(min_length=9, max_length=120)]
+    cron: Annotated[str, Field(pattern=r"^[^ ]+( [^ ]+){4}$", max_length=120)]
     """When the freeze begins: five cron fields, for example `0 17 * * 5`."""
     duration: Duration
     """How long it lasts, for example 63h."""
@@ -150,6 +150,7 @@ _NOTHING_AFTER_100 = Rule(
     " && self[self.size() - 1].weight == 100)",
     "a weight of 100 must be the last step",
 )
+_LONGER_THAN_0S = Rule("duration(self) > duration('0s')", "progressDeadline is longer than 0s")
 
 
 class RolloutSpec(Model):
@@ -180,7 +181,7 @@ class RolloutSpec(Model):
     """Checks against the candidate's own Service before it gets any traffic."""
     warmup: WarmupSpec | None = None
     """Requests sent to the candidate before it is judged."""
-    progress_deadline: Duration | None = None
+    progress_deadline: Annotated[Duration, Field(json_schema_extra=with_rules(_LONGER_THAN_0S))] | None = None
     """Longest time from the creation of a revision to its pods being ready; after that it is rejected with reason
     DeadlineExceeded. The clock stands still while the rollout waits for capacity, an approval or a pause.
     Default: from the preset (Cautious 1h, Standard 30m, Fast 10m)."""

@@ -9,6 +9,14 @@ from serinus.api.resource import Rule, with_rules
 from serinus.api.rollout import FreeForm
 
 RouteMode = Literal["Gateway", "Replicas"]
+Hostname = Annotated[
+    str,
+    Field(
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        min_length=1,
+        max_length=253,
+    ),
+]
 RouteKind = Literal["HTTPRoute", "GRPCRoute"]
 
 _HAS_PARENT = Rule(
@@ -73,7 +81,8 @@ class RouteSpec(Model):
     """Kind of route that is made in mode Gateway. Default: HTTPRoute."""
     parent_refs: Annotated[tuple[ParentRef, ...], Field(max_length=32)] = ()
     """The Gateways that the route is attached to; mode Gateway needs at least one."""
-    hostnames: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=253)], ...], Field(max_length=16)] = ()
-    """Host names that the route serves. Default: those of the Gateway's listeners."""
+    hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16)] = ()
+    """Host names that the route serves, such as fraud.example.com or *.example.com. Default: those of the
+    Gateway's listeners."""
     rules: Annotated[tuple[RouteRule, ...], Field(max_length=16)] = ()
     """Matches, filters and timeouts. Default: one rule for every path."""

@@ -1,0 +1,219 @@
+"""Everything that can be wrong with a spec on its own, checked again in Python.
+
+The API server refuses most of it by schema and CEL; an object may still arrive with faults (stored before a rule was
+tightened, or in parts that CEL cannot see). Never looks at other objects: those checks belong to the controllers.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from serinus.api.analysis import AnalysisSpec, MetricSpec
+from serinus.api.meta import GROUP, NAME_MAX_LENGTH, NAME_PATTERN, parse_decimal, parse_duration, parse_ratio
+from serinus.api.metricsprovider import MetricsProviderSpec
+from serinus.api.modeldeployment import AcceleratorSpec, ModelDeploymentSpec
+from serinus.api.podtemplate import child, containers_of, find_port, ports_of
+from serinus.api.problems import Problem, build_problems
+from serinus.api.rollout import RolloutSpec, StepSpec
+from serinus.api.route import RouteSpec
+
+
+def check_model_deployment(name: str, raw: Mapping[str, Any]) -> ModelDeploymentSpec | tuple[Problem, ...]:
+    """Read the spec of a ModelDeployment; where anything is wrong, return every fault instead."""
+    try:
+        spec = ModelDeploymentSpec.model_validate(raw)
+    except ValidationError as error:
+        return build_problems(error)
+    return validate_spec(spec, name) or spec
+
+
+def check_metrics_provider(raw: Mapping[str, Any]) -> MetricsProviderSpec | tuple[Problem, ...]:
+    """Read the spec of a MetricsProvider; where anything is wrong, return every fault instead."""
+    try:
+        spec = MetricsProviderSpec.model_validate(raw)
+    except ValidationError as error:
+        return build_problems(error)
+    problems = []
+    if parse_duration(spec.scrape_interval).total_seconds() < 1:
+        problems.append(Problem("spec.scrapeInterval", spec.scrape_interval, "must be at least 1s"))
+    if not parse_duration(spec.timeout):
+        problems.append(Problem("spec.timeout", spec.timeout, "must be longer than 0s"))
+    return tuple(problems) or spec
+
+
+def validate_spec(spec: ModelDeploymentSpec, name: str) -> tuple[Problem, ...]:
+    """Return what is wrong with a ModelDeployment whose fields each have the right form; empty where nothing is."""
+    return tuple(_find_problems(spec, name))
+
+
+def _find_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
+    yield from _check_name(name)
+    yield from _check_template(spec.template)
+    yield from _check_port(spec)
+    if spec.accelerator:
+        yield from _check_accelerator(spec.accelerator, spec.template)
+    if spec.model:
+        source = spec.model.from_
+        yield from _exactly_one(
+            "spec.model.from", uri=source.uri, retrainPolicy=source.retrain_policy, registry=source.registry
+        )
+    yield from _check_route(spec.route)
+    if spec.rollout:
+        yield from _check_rollout(spec.rollout)
+
+
+def _check_name(name: str) -> Iterator[Problem]:
+    if len(name) > NAME_MAX_LENGTH:
+        yield Problem(
+            "metadata.name",
+            name,
+            f"has {len(name)} characters and must have at most {NAME_MAX_LENGTH}: longer names are made from it",
+        )
+    if not re.match(NAME_PATTERN, name):
+        yield Problem(
+            "metadata.name",
+            name,
+            "must be lower-case letters, digits and '-', begin with a letter and not end with '-':"
+            " it becomes the name of a Service",
+        )
+
+
+def _check_template(template: dict[str, Any]) -> Iterator[Problem]:
+    containers = containers_of(template)
+    if not containers:
+        yield Problem("spec.template.spec.containers", None, "must have at least one container")
+        return
+    for index, container in enumerate(containers):
+        for key in ("name", "image"):
+            if not container.get(key):
+                yield Problem(f"spec.template.spec.containers[{index}].{key}", None, "is required")
+    yield from _no_duplicates("spec.template.spec.containers", (str(container.get("name")) for container in containers))
+    restart = child(template, "spec").get("restartPolicy")
+    if restart not in (None, "Always"):
+        yield Problem("spec.template.spec.restartPolicy", restart, "must be Always, or left out: a server is restarted")
+    for label in child(template, "metadata", "labels"):
+        if label.startswith(f"{GROUP}/"):
+            yield Problem(
+                f"spec.template.metadata.labels[{label}]", None, f"must be left out: {GROUP}/ is the operator's"
+            )
+
+
+def _check_port(spec: ModelDeploymentSpec) -> Iterator[Problem]:
+    if not containers_of(spec.template) or find_port(spec.template, spec.port) is not None:
+        return
+    declared = ", ".join(
+        f"{port['name']} ({port['containerPort']})" if port.get("name") else str(port["containerPort"])
+        for port in ports_of(spec.template)
+    )
+    if not declared:
+        yield Problem("spec.template.spec.containers", None, "must declare the port that serves in ports")
+    else:
+        yield Problem("spec.port", spec.port, f"must be a port that a container declares: {declared}")
+
+
+def _check_accelerator(accelerator: AcceleratorSpec, template: dict[str, Any]) -> Iterator[Problem]:
+    for index, container in enumerate(containers_of(template)):
+        for kind in ("limits", "requests"):
+            given = child(container, "resources", kind).get(accelerator.resource)
+            if given is not None and str(given) != str(accelerator.count):
+                yield Problem(
+                    f"spec.template.spec.containers[{index}].resources.{kind}[{accelerator.resource}]",
+                    given,
+                    f"must be {accelerator.count} like spec.accelerator.count, or be left out",
+                )
+    selector = child(template, "spec", "nodeSelector")
+    for key, value in (accelerator.node_selector or {}).items():
+        if selector.get(key, value) != value:
+            yield Problem(
+                f"spec.template.spec.nodeSelector[{key}]",
+                selector[key],
+                f"must be {value} like spec.accelerator.nodeSelector, or be left out",
+            )
+
+
+def _check_route(route: RouteSpec) -> Iterator[Problem]:
+    if route.mode == "Gateway":
+        if not route.parent_refs:
+            yield Problem("spec.route.parentRefs", None, "must name a Gateway, unless spec.route.mode is Replicas")
+        return
+    for field, given in (("parentRefs", route.parent_refs), ("hostnames", route.hostnames), ("rules", route.rules)):
+        if given:
+            yield Problem(f"spec.route.{field}", None, "must be left out: mode Replicas makes no route")
+
+
+def _check_rollout(rollout: RolloutSpec) -> Iterator[Problem]:
+    if rollout.steps is not None:
+        yield from _check_steps(rollout.steps)
+    if rollout.progress_deadline is not None and not parse_duration(rollout.progress_deadline):
+        yield Problem("spec.rollout.progressDeadline", rollout.progress_deadline, "must be longer than 0s")
+    yield from _no_duplicates("spec.rollout.validation", (check.name for check in rollout.validation))
+    if rollout.analysis:
+        yield from _check_analysis(rollout.analysis)
+
+
+def _check_steps(steps: tuple[StepSpec, ...]) -> Iterator[Problem]:
+    before = 0
+    for index, step in enumerate(steps):
+        field = f"spec.rollout.steps[{index}]"
+        yield from _exactly_one(field, weight=step.weight, pause=step.pause)
+        if step.hold is not None and step.weight in (None, 100):
+            yield Problem(
+                f"{field}.hold",
+                step.hold,
+                "must be left out: 100 percent is held for spec.rollout.bake, a pause for pause.for",
+            )
+        if step.weight is None:
+            continue
+        if step.weight <= before:
+            yield Problem(f"{field}.weight", step.weight, f"must be more than {before}, the weight before it")
+        if step.weight == 100 and index < len(steps) - 1:
+            yield Problem(f"{field}.weight", step.weight, "must be the last step: the bake begins there")
+        before = step.weight
+    if not before:
+        yield Problem("spec.rollout.steps", None, "must have at least one weight")
+
+
+def _check_analysis(analysis: AnalysisSpec) -> Iterator[Problem]:
+    field = "spec.rollout.analysis"
+    if analysis.false_alarm is not None and not 0 < parse_ratio(analysis.false_alarm) < 1:
+        yield Problem(f"{field}.falseAlarm", analysis.false_alarm, 'must be more than 0 and less than 100%: "1%"')
+    metrics = analysis.metrics or ()
+    yield from _no_duplicates(f"{field}.metrics", (metric.name for metric in metrics))
+    for index, metric in enumerate(metrics):
+        yield from _check_metric(f"{field}.metrics[{index}]", metric)
+
+
+def _check_metric(field: str, metric: MetricSpec) -> Iterator[Problem]:
+    kinds = {
+        "errorRatio": metric.error_ratio,
+        "latency": metric.latency,
+        "ratio": metric.ratio,
+        "gauge": metric.gauge,
+    }
+    yield from _exactly_one(field, **kinds)
+    if metric.error_ratio:
+        limits = {"maxRegression": metric.error_ratio.max_regression, "max": metric.error_ratio.max}
+        yield from _exactly_one(f"{field}.errorRatio", **limits)
+    if metric.gauge and metric.gauge.min is None and metric.gauge.max is None:
+        yield Problem(f"{field}.gauge", None, "must have min, max or both")
+    for kind in ("errorRatio", "latency", "ratio"):
+        regression = getattr(kinds[kind], "max_regression", None)
+        if regression is not None and parse_decimal(regression) < 1:
+            yield Problem(f"{field}.{kind}.maxRegression", regression, 'must be a factor of at least 1, such as "1.2"')
+
+
+def _exactly_one(field: str, **choices: object) -> Iterator[Problem]:
+    given = [name for name, value in choices.items() if value is not None]
+    if len(given) != 1:
+        yield Problem(
+            field, None, f"must have exactly one of {', '.join(choices)}, not {' and '.join(given) or 'none'}"
+        )
+
+
+def _no_duplicates(field: str, names: Iterable[str]) -> Iterator[Problem]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Problem(field, name, f"must not stand there {count} times: names are unique in the list")
