@@ -27,11 +27,12 @@ _PORT: Final[dict[str, Any]] = _OPEN | {
 }
 _CONTAINER: Final[dict[str, Any]] = _OPEN | {
     "description": "A container of the pod.",
-    "required": ["name"],
+    "required": ["name", "image"],
     "properties": {
         "name": {"type": "string", "minLength": 1, "maxLength": 63, "description": "Name of the container."},
         "image": {
             "type": "string",
+            "minLength": 1,
             "maxLength": 1024,
             "description": "Image of the container. A new image is a new revision.",
         },

@@ -159,7 +159,7 @@ class LastCommand(StatusModel):
     outcome: CommandOutcome = "Accepted"
     """Accepted (done), Refused (not possible) or Ignored (for a revision that is gone, or already done)."""
     message: Message = ""
-    """Why."""
+    """Why, as a sentence."""
 
 
 class ModelDeploymentStatus(StatusModel):

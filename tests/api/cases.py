@@ -1,0 +1,337 @@
+"""Objects that are wrong in one way each: one table for the checks in Python and for the real API server."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+ROOT: Final = Path(__file__).parents[2]
+EXAMPLES: Final = ROOT / "examples" / "contract"
+REMOVE: Final = object()
+"""Stands for "take this field away" in the changes of a case."""
+
+
+def load_example(name: str) -> dict[str, Any]:
+    """Return one of the worked examples as plain JSON."""
+    loaded: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def change(obj: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy with the field at a dotted path (`spec.rollout.steps.0.weight`) replaced, made or removed."""
+    changed = deepcopy(obj)
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place: Any = changed
+    for parent in parents:
+        place = place.setdefault(parent, {}) if isinstance(place, dict) else place[parent]
+    if value is REMOVE:
+        del place[last]
+    else:
+        place[last] = value
+    return changed
+
+
+@dataclass(frozen=True)
+class BadInput:
+    """`sentence` says what is wrong with the minimal example once `path` has `value`."""
+
+    sentence: str
+    path: str
+    value: Any
+    field: str
+    """The field that a problem must name."""
+    cure: str
+    """Part of what the Python check says."""
+    refusal: str | None
+    """Part of what the API server says; None where only the operator can see it."""
+
+    def build(self) -> dict[str, Any]:
+        """Return the wrong object."""
+        return change(load_example("modeldeployment-minimal"), self.path, self.value)
+
+
+CONTAINER: Final = {"name": "model", "image": "registry.example/fraud:7", "ports": [{"containerPort": 8080}]}
+STEPS: Final = "spec.rollout.steps"
+METRICS: Final = "spec.rollout.analysis.metrics"
+LIMIT: Final = {"maxRegression": "1.2"}
+DURATION: Final = "must be a duration such as 90s"
+
+
+def _error_ratio(limits: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"name": "errors", "errorRatio": limits}]
+
+
+BAD_INPUTS: Final = (
+    # Names
+    BadInput("a name of 46 characters", "metadata.name", "a" * 46, "metadata.name", "at most 45", "Too long"),
+    BadInput(
+        "a name that begins with a digit", "metadata.name", "7b", "metadata.name", "begin with", "begin with a letter"
+    ),
+    BadInput("a name with a dot", "metadata.name", "a.b", "metadata.name", "begin with", "begin with a letter"),
+    # Steps
+    BadInput("a weight over 100", STEPS, [{"weight": 101}], f"{STEPS}[0].weight", "less than or equal to 100", "100"),
+    BadInput("a weight of 0", STEPS, [{"weight": 0}], f"{STEPS}[0].weight", "greater than or equal to 1", "equal to 1"),
+    BadInput(
+        "weights that fall",
+        STEPS,
+        [{"weight": 50}, {"weight": 5}],
+        f"{STEPS}[1].weight",
+        "must be more than 50",
+        "weights must rise",
+    ),
+    BadInput(
+        "weights that stay the same across a pause",
+        STEPS,
+        [{"weight": 5}, {"pause": {}}, {"weight": 5}],
+        f"{STEPS}[2].weight",
+        "must be more than 5",
+        "weights must rise",
+    ),
+    BadInput(
+        "a step without weight or pause", STEPS, [{"weight": 5}, {}], f"{STEPS}[1]", "exactly one", "either a weight"
+    ),
+    BadInput(
+        "a step with weight and pause",
+        STEPS,
+        [{"weight": 5, "pause": {}}],
+        f"{STEPS}[0]",
+        "exactly one",
+        "either a weight",
+    ),
+    BadInput("steps with pauses only", STEPS, [{"pause": {}}], STEPS, "at least one weight", "must have a weight"),
+    BadInput("no step at all", STEPS, [], STEPS, "at least 1 item", "at least 1 items"),
+    BadInput(
+        "a pause after weight 100",
+        STEPS,
+        [{"weight": 100}, {"pause": {}}],
+        f"{STEPS}[0].weight",
+        "last step",
+        "last step",
+    ),
+    BadInput("a hold at weight 100", STEPS, [{"weight": 100, "hold": "1m"}], f"{STEPS}[0].hold", "bake", "bake"),
+    BadInput(
+        "a hold on a pause",
+        STEPS,
+        [{"weight": 5}, {"pause": {}, "hold": "1m"}],
+        f"{STEPS}[1].hold",
+        "pause.for",
+        "pause.for",
+    ),
+    BadInput("21 steps", STEPS, [{"weight": n} for n in range(1, 22)], STEPS, "at most 20", "at most 20 items"),
+    BadInput(
+        "a hold as a number", STEPS, [{"weight": 5, "hold": 60}], f"{STEPS}[0].hold", "valid string", "type string"
+    ),
+    # Durations
+    BadInput("a bake of `soon`", "spec.rollout.bake", "soon", "spec.rollout.bake", DURATION, "spec.rollout.bake"),
+    BadInput("a drain without unit", "spec.rollout.drain", "30", "spec.rollout.drain", DURATION, "spec.rollout.drain"),
+    BadInput(
+        "a deadline of no time",
+        "spec.rollout.progressDeadline",
+        "0s",
+        "spec.rollout.progressDeadline",
+        "longer than 0s",
+        "longer than 0s",
+    ),
+    # Words that do not exist
+    BadInput("an unknown field", "spec.replica", 3, "spec.replica", "not a field", "unknown field"),
+    BadInput("an unknown runtime", "spec.runtime", "Ollama", "spec.runtime", "must be one of", "Unsupported value"),
+    BadInput(
+        "an unknown preset", "spec.rollout.preset", "Bold", "spec.rollout.preset", "must be one of", "Unsupported"
+    ),
+    BadInput("an unknown route mode", "spec.route.mode", "Mesh", "spec.route.mode", "must be one of", "Unsupported"),
+    # Metrics
+    BadInput(
+        "a metric of an unknown kind",
+        METRICS,
+        [{"name": "errors", "loudness": LIMIT}],
+        f"{METRICS}[0].loudness",
+        "not a field",
+        "unknown field",
+    ),
+    BadInput("a metric without a kind", METRICS, [{"name": "errors"}], f"{METRICS}[0]", "exactly one", "exactly one"),
+    BadInput(
+        "a metric of two kinds",
+        METRICS,
+        [{"name": "errors", "errorRatio": LIMIT, "latency": LIMIT}],
+        f"{METRICS}[0]",
+        "exactly one",
+        "exactly one",
+    ),
+    BadInput(
+        "two metrics of one name",
+        METRICS,
+        _error_ratio(LIMIT) * 2,
+        METRICS,
+        "unique",
+        "Duplicate value",
+    ),
+    BadInput(
+        "an error ratio without limit", METRICS, _error_ratio({}), f"{METRICS}[0].errorRatio", "one of", "exactly one"
+    ),
+    BadInput(
+        "an error ratio with both limits",
+        METRICS,
+        _error_ratio(LIMIT | {"max": "2%"}),
+        f"{METRICS}[0].errorRatio",
+        "exactly one",
+        "exactly one",
+    ),
+    BadInput(
+        "a regression that must be an improvement",
+        METRICS,
+        _error_ratio({"maxRegression": "0.9"}),
+        f"{METRICS}[0].errorRatio.maxRegression",
+        "at least 1",
+        "at least 1",
+    ),
+    BadInput(
+        "a regression in percent",
+        METRICS,
+        _error_ratio({"maxRegression": "20%"}),
+        f"{METRICS}[0].errorRatio.maxRegression",
+        "number as a string",
+        "should match",
+    ),
+    BadInput(
+        "a gauge without bounds",
+        METRICS,
+        [{"name": "drift", "gauge": {"query": "drift"}}],
+        f"{METRICS}[0].gauge",
+        "min, max or both",
+        "min, max or both",
+    ),
+    *(
+        BadInput(
+            f"a false alarm budget of {budget}",
+            "spec.rollout.analysis.falseAlarm",
+            budget,
+            "spec.rollout.analysis.falseAlarm",
+            "less than 100%",
+            "between 0 and 100%",
+        )
+        for budget in ("0%", "0", "100%", "1", "250%")
+    ),
+    # Template and port
+    BadInput(
+        "no container",
+        "spec.template.spec.containers",
+        [],
+        "spec.template.spec.containers",
+        "at least one container",
+        "at least 1 items",
+    ),
+    BadInput(
+        "a template without spec",
+        "spec.template",
+        {},
+        "spec.template.spec.containers",
+        "at least one container",
+        "spec.template.spec: Required value",
+    ),
+    BadInput(
+        "two containers of one name",
+        "spec.template.spec.containers",
+        [CONTAINER, CONTAINER],
+        "spec.template.spec.containers",
+        "unique",
+        "Duplicate value",
+    ),
+    BadInput(
+        "a container without image",
+        "spec.template.spec.containers.0.image",
+        REMOVE,
+        "spec.template.spec.containers[0].image",
+        "is required",
+        "spec.template.spec.containers[0].image: Required value",
+    ),
+    BadInput(
+        "a pod that is never restarted",
+        "spec.template.spec.restartPolicy",
+        "Never",
+        "spec.template.spec.restartPolicy",
+        "must be Always",
+        "Unsupported value",
+    ),
+    BadInput(
+        "a container without ports",
+        "spec.template.spec.containers.0.ports",
+        REMOVE,
+        "spec.template.spec.containers",
+        "must declare the port",
+        "no container declares a port",
+    ),
+    BadInput(
+        "a port name that no container has", "spec.port", "grpc", "spec.port", "http (8080)", "no container declares"
+    ),
+    BadInput(
+        "a port number that no container has", "spec.port", 9000, "spec.port", "http (8080)", "no container declares"
+    ),
+    BadInput("a port that is no port", "spec.port", 70000, "spec.port", "http (8080)", "from 1 to 65535"),
+    BadInput(
+        "a label that is the operator's",
+        "spec.template.metadata.labels",
+        {"serinus.dev/revision": "mine"},
+        "spec.template.metadata.labels[serinus.dev/revision]",
+        "left out",
+        None,
+    ),
+    # Route
+    BadInput(
+        "a route without parent", "spec.route.parentRefs", REMOVE, "spec.route.parentRefs", "Gateway", "needs a parent"
+    ),
+    BadInput(
+        "a route with no parents", "spec.route.parentRefs", [], "spec.route.parentRefs", "Gateway", "needs a parent"
+    ),
+    BadInput(
+        "mode Replicas with a parent",
+        "spec.route.mode",
+        "Replicas",
+        "spec.route.parentRefs",
+        "no route",
+        "makes no route",
+    ),
+    BadInput(
+        "a host name with capitals",
+        "spec.route.hostnames",
+        ["Fraud.example.com"],
+        "spec.route.hostnames[0]",
+        "must match",
+        "should match",
+    ),
+    BadInput(
+        "a route timeout of `never`",
+        "spec.route.rules",
+        [{"timeouts": {"request": "never"}}],
+        "spec.route.rules[0].timeouts.request",
+        DURATION,
+        "should match",
+    ),
+    # The rest
+    BadInput("fewer than no replicas", "spec.replicas", -1, "spec.replicas", "equal to 0", "equal to 0"),
+    BadInput(
+        "an accelerator of no device",
+        "spec.accelerator",
+        {"resource": "gpu"},
+        "spec.accelerator.resource",
+        "must match",
+        "should match",
+    ),
+    BadInput(
+        "a model from two places",
+        "spec.model",
+        {"from": {"uri": "oci://a/b:1", "retrainPolicy": "fraud"}},
+        "spec.model.from",
+        "exactly one",
+        "exactly one",
+    ),
+    BadInput(
+        "a freeze with four cron fields",
+        "spec.rollout.freeze",
+        [{"cron": "0 17 * *", "duration": "1h"}],
+        "spec.rollout.freeze[0].cron",
+        "must match",
+        "should match",
+    ),
+)

@@ -1,0 +1,205 @@
+"""The contract as a real API server sees it: CRDs established, examples accepted, faults refused with a message."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import pytest
+
+from serinus.api.crd import RESOURCES
+from tests.api.cases import BAD_INPUTS, EXAMPLES, ROOT, BadInput, change, load_example
+
+pytestmark = pytest.mark.apiserver
+
+REVISION: dict[str, Any] = {
+    "apiVersion": "serinus.dev/v1alpha1",
+    "kind": "ModelRevision",
+    "metadata": {"name": "fraud-3f1c0000", "namespace": "ml"},
+    "spec": {
+        "modelDeployment": "fraud",
+        "number": 1,
+        "id": "3f1c0000",
+        "digest": "3f1c0000" * 8,
+        "content": {"template": {"spec": {"containers": [{"name": "model", "anything": {"goes": [1, None]}}]}}},
+    },
+}
+
+
+class Refused(Exception):
+    """What kubectl wrote when the API server said no."""
+
+
+class Outcome(Protocol):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class ControlPlane(Protocol):
+    def kubectl(self, *arguments: str, input: str | None = None) -> Outcome: ...  # noqa: A002
+
+
+class Cluster:
+    """The few things these tests do to a cluster."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self._control_plane = control_plane
+
+    def run(self, *arguments: str, obj: dict[str, Any] | None = None) -> str:
+        text = None if obj is None else json.dumps(obj)
+        outcome = self._control_plane.kubectl(*arguments, input=text)
+        if outcome.returncode:
+            raise Refused(outcome.stderr)
+        return outcome.stdout
+
+    def apply(self, obj: dict[str, Any], *options: str) -> dict[str, Any]:
+        stored: dict[str, Any] = json.loads(self.run("apply", "-o", "json", *options, "-f", "-", obj=obj))
+        return stored
+
+    def rehearse(self, obj: dict[str, Any]) -> dict[str, Any]:
+        return self.apply(obj, "--dry-run=server")
+
+
+@pytest.fixture(scope="module")
+def cluster(control_plane: ControlPlane) -> Iterator[Cluster]:
+    cluster = Cluster(control_plane)
+    cluster.run("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+    for resource in RESOURCES:
+        cluster.run("wait", "--for=condition=Established", "--timeout=30s", f"crd/{resource.crd_name}")
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ml"}})
+    yield cluster
+    for kind in ("mdep", "mrev", "mprov"):
+        cluster.run("delete", kind, "--all", "-n", "ml")
+
+
+def test_every_kind_is_established_and_structural(cluster: Cluster) -> None:
+    for resource in RESOURCES:
+        crd = json.loads(cluster.run("get", "crd", resource.crd_name, "-o", "json"))
+        conditions = {each["type"]: each["status"] for each in crd["status"]["conditions"]}
+        assert conditions["Established"] == "True"
+        assert conditions["NamesAccepted"] == "True"
+        assert conditions.get("NonStructuralSchema", "False") == "False"
+
+
+def test_client_side_apply_works_too(cluster: Cluster) -> None:
+    cluster.run("apply", "--dry-run=server", "-f", str(ROOT / "crds"))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.yaml")))
+def test_a_worked_example_is_accepted_and_kept_whole(name: str, cluster: Cluster) -> None:
+    stored = cluster.apply(load_example(name))
+    assert _missing(load_example(name)["spec"], stored["spec"], "spec") == []
+
+
+def test_what_is_left_out_gets_its_default(cluster: Cluster) -> None:
+    spec = cluster.rehearse(load_example("modeldeployment-minimal"))["spec"]
+    assert (spec["paused"], spec["runtime"], spec["revisionHistoryLimit"]) == (False, "HTTP", 5)
+    assert (spec["route"]["mode"], spec["route"]["kind"]) == ("Gateway", "HTTPRoute")
+    assert spec["route"]["parentRefs"] == [{"name": "public", "group": "gateway.networking.k8s.io", "kind": "Gateway"}]
+    assert "rollout" not in spec
+
+
+@pytest.mark.parametrize("case", [case for case in BAD_INPUTS if case.refusal], ids=lambda case: case.sentence)
+def test_a_fault_is_refused_with_its_message(case: BadInput, cluster: Cluster) -> None:
+    with pytest.raises(Refused) as refused:
+        cluster.rehearse(case.build())
+    assert str(case.refusal) in str(refused.value)
+
+
+@pytest.mark.parametrize("case", [case for case in BAD_INPUTS if not case.refusal], ids=lambda case: case.sentence)
+def test_a_fault_that_only_the_operator_sees_is_accepted_here(case: BadInput, cluster: Cluster) -> None:
+    cluster.rehearse(case.build())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("spec.port", 8080),
+        ("spec.port", "http"),
+        ("metadata.name", "a" * 45),
+        ("spec.replicas", 0),
+        ("spec.route", {"mode": "Replicas"}),
+        ("spec.rollout.steps", [{"weight": 5}, {"pause": {"for": "1h"}}, {"weight": 100}]),
+        ("spec.rollout.steps", [{"weight": weight} for weight in range(1, 21)]),
+        ("spec.rollout.bake", "0s"),
+        ("spec.rollout.analysis.falseAlarm", "0.001"),
+        ("spec.template.metadata", {"creationTimestamp": None, "annotations": {"a": "b"}}),
+        ("spec.template.spec.volumes", [{"name": "cache", "emptyDir": {}}]),
+    ],
+    ids=str,
+)
+def test_what_is_right_is_accepted(path: str, value: Any, cluster: Cluster) -> None:
+    cluster.rehearse(change(load_example("modeldeployment-minimal"), path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "refusal"),
+    [
+        ("spec.address", "http://user:secret@prometheus:9090", "spec.address"),
+        ("spec.address", "file:///etc/passwd", "spec.address"),
+        ("spec.scrapeInterval", "500ms", "at least 1s"),
+        ("spec.timeout", "0s", "longer than 0s"),
+    ],
+)
+def test_a_faulty_provider_is_refused(path: str, value: str, refusal: str, cluster: Cluster) -> None:
+    with pytest.raises(Refused, match=refusal):
+        cluster.rehearse(change(load_example("metricsprovider"), path, value))
+
+
+def test_a_revision_cannot_be_changed_but_labelled(cluster: Cluster) -> None:
+    cluster.apply(REVISION)
+    stored = cluster.apply(change(REVISION, "metadata.labels", {"a": "b"}))
+    assert stored["spec"] == REVISION["spec"]
+    for path, value in (("spec.number", 2), ("spec.content.template", {}), ("spec.content.more", 1)):
+        with pytest.raises(Refused, match="cannot be changed"):
+            cluster.apply(change(REVISION, path, value))
+
+
+def test_the_scale_of_a_deployment_is_its_replicas(cluster: Cluster) -> None:
+    cluster.apply(load_example("modeldeployment-minimal"))
+    cluster.run("scale", "mdep", "fraud", "-n", "ml", "--replicas=7")
+    assert cluster.run("get", "mdep", "fraud", "-n", "ml", "-o", "jsonpath={.spec.replicas}") == "7"
+
+
+def test_a_status_keeps_everything_and_two_writers_share_its_conditions(cluster: Cluster) -> None:
+    cluster.apply(load_example("modeldeployment-minimal"))
+    moment = "2026-11-23T10:12:00.000Z"
+    for manager, kind in (("one", "Ready"), ("two", "Available")):
+        condition = {"type": kind, "status": "True", "reason": "Serving", "message": "", "lastTransitionTime": moment}
+        partial = {
+            "apiVersion": "serinus.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": "fraud", "namespace": "ml"},
+            "status": {"conditions": [condition]},
+        }
+        cluster.apply(partial, "--server-side", "--subresource=status", f"--field-manager={manager}")
+    stored = json.loads(cluster.run("get", "mdep", "fraud", "-n", "ml", "-o", "json"))
+    assert {each["type"] for each in stored["status"]["conditions"]} == {"Ready", "Available"}
+
+
+def test_the_default_columns_tell_where_the_release_stands(cluster: Cluster) -> None:
+    cluster.apply(load_example("modeldeployment-minimal"))
+    heading = cluster.run("get", "mdep", "-n", "ml").splitlines()[0].split()
+    assert heading == ["NAME", "PHASE", "STABLE", "CANARY", "WEIGHT", "STEP", "READY", "AGE"]
+
+
+@pytest.mark.parametrize(
+    "field", ["modeldeployment.spec.rollout.steps.weight", "modelrevision.spec", "metricsprovider"]
+)
+def test_kubectl_explains_the_contract(field: str, cluster: Cluster) -> None:
+    assert "DESCRIPTION:\n    <empty>" not in cluster.run("explain", field)
+
+
+def _missing(written: Any, stored: Any, path: str) -> list[str]:
+    """Return the paths of what was written and is not stored."""
+    if isinstance(written, dict):
+        return [
+            each
+            for key, value in written.items()
+            for each in (_missing(value, stored[key], f"{path}.{key}") if key in stored else [f"{path}.{key}"])
+        ]
+    if isinstance(written, list) and len(written) == len(stored):
+        return [
+            each for index, value in enumerate(written) for each in _missing(value, stored[index], f"{path}[{index}]")
+        ]
+    return [] if written == stored else [path]

@@ -1,0 +1,23 @@
+"""Every word that a condition may carry is documented where it is defined."""
+
+import re
+
+import pytest
+
+from serinus.api import reasons
+
+
+@pytest.mark.parametrize(("word", "sentence"), (reasons.CONDITIONS | reasons.REASONS).items())
+def test_a_word_is_camel_case_and_has_a_sentence(word: str, sentence: str) -> None:
+    assert re.fullmatch(r"([A-Z][a-z0-9]*)+", word)
+    assert len(word) <= 64
+    assert sentence.endswith(".")
+    assert len(sentence) > 30
+
+
+def test_a_constant_is_named_like_its_word() -> None:
+    words = reasons.CONDITIONS | reasons.REASONS
+    constants = {name: value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)}
+    assert set(constants.values()) == set(words)
+    for name, word in constants.items():
+        assert name.replace("_", "").lower() == word.lower()

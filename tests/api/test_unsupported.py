@@ -1,0 +1,68 @@
+"""A field that does nothing yet is named whenever it is used, and only then."""
+
+from typing import Any
+
+import pytest
+from tests.api.cases import change, load_example
+
+from serinus.api.metricsprovider import MetricsProviderSpec
+from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.unsupported import find_unsupported, find_unsupported_provider
+
+METRICS = "spec.rollout.analysis.metrics"
+MODEL = {"from": {"uri": "oci://registry.example/models/fraud:7"}}
+
+
+def find(*changes: tuple[str, Any]) -> tuple[str, ...]:
+    obj = load_example("modeldeployment-minimal")
+    for path, value in changes:
+        obj = change(obj, path, value)
+    return find_unsupported(ModelDeploymentSpec.model_validate(obj["spec"]))
+
+
+def test_the_minimal_example_uses_nothing_unsupported() -> None:
+    assert find() == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("spec.model", MODEL, "spec.model.from"),
+        ("spec.runtime", "VLLM", "spec.runtime"),
+        ("spec.route.kind", "GRPCRoute", "spec.route.kind"),
+        ("spec.rollout.strategy", "BlueGreen", "spec.rollout.strategy"),
+        ("spec.rollout.testers", {"headers": [{"name": "x", "value": "y"}]}, "spec.rollout.testers"),
+        ("spec.rollout.validation", [{"name": "v", "job": {"template": {}}}], "spec.rollout.validation"),
+        ("spec.rollout.warmup", {"requests": 1}, "spec.rollout.warmup"),
+        ("spec.rollout.approval", {"required": "BeforeTraffic"}, "spec.rollout.approval"),
+        ("spec.rollout.freeze", [{"cron": "0 17 * * 5", "duration": "1h"}], "spec.rollout.freeze"),
+        (METRICS, [{"name": "m", "latency": {"maxRegression": "1.2"}}], f"{METRICS}[m].latency"),
+        (METRICS, [{"name": "m", "gauge": {"query": "q", "max": "1"}}], f"{METRICS}[m].gauge"),
+        (METRICS, [{"name": "m", "errorRatio": {"max": "2%"}}], f"{METRICS}[m].errorRatio.max"),
+        (METRICS, [{"name": "m", "ratio": {"bad": "b", "total": "t", "maxRegression": "2"}}], f"{METRICS}[m].ratio"),
+    ],
+)
+def test_a_field_that_does_nothing_yet_is_named(path: str, value: Any, named: str) -> None:
+    assert find((path, value)) == (named,)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("spec.runtime", "HTTP"),
+        ("spec.rollout.strategy", "Canary"),
+        ("spec.rollout.approval", {"required": "Never"}),
+        ("spec.rollout.freeze", []),
+        ("spec.accelerator", {"resource": "nvidia.com/gpu"}),
+        ("spec.route", {"mode": "Replicas"}),
+        (METRICS, [{"name": "m", "errorRatio": {"maxRegression": "1.5"}}]),
+    ],
+)
+def test_a_default_or_a_working_field_is_not_named(path: str, value: Any) -> None:
+    assert find((path, value)) == ()
+
+
+def test_a_provider_names_what_it_cannot_use_yet() -> None:
+    full = MetricsProviderSpec.model_validate(load_example("metricsprovider")["spec"])
+    assert find_unsupported_provider(full) == ("spec.credentials", "spec.tls")
+    assert find_unsupported_provider(MetricsProviderSpec(address="http://prometheus:9090")) == ()
