@@ -79,7 +79,7 @@ BAD_INPUTS: Final = (
         [{"weight": 50}, {"weight": 5}],
         f"{STEPS}[1].weight",
         "must be more than 50",
-        "weights must rise",
+        "weights must rise from step to step",
     ),
     BadInput(
         "weights that stay the same across a pause",
@@ -87,7 +87,7 @@ BAD_INPUTS: Final = (
         [{"weight": 5}, {"pause": {}}, {"weight": 5}],
         f"{STEPS}[2].weight",
         "must be more than 5",
-        "weights must rise",
+        "weights must rise from step to step",
     ),
     BadInput(
         "a step without weight or pause", STEPS, [{"weight": 5}, {}], f"{STEPS}[1]", "exactly one", "either a weight"
@@ -209,7 +209,7 @@ BAD_INPUTS: Final = (
             budget,
             "spec.rollout.analysis.falseAlarm",
             "less than 100%",
-            "between 0 and 100%",
+            f'between 0 and 100%, both excluded, for example "1%", not {budget}',
         )
         for budget in ("0%", "0", "100%", "1", "250%")
     ),
@@ -263,10 +263,20 @@ BAD_INPUTS: Final = (
         "no container declares a port",
     ),
     BadInput(
-        "a port name that no container has", "spec.port", "grpc", "spec.port", "http (8080)", "no container declares"
+        "a port name that nobody has",
+        "spec.port",
+        "grpc",
+        "spec.port",
+        "http (8080)",
+        "no container declares port",
     ),
     BadInput(
-        "a port number that no container has", "spec.port", 9000, "spec.port", "http (8080)", "no container declares"
+        "a port number that nobody has",
+        "spec.port",
+        9000,
+        "spec.port",
+        "http (8080)",
+        "no container declares port",
     ),
     BadInput("a port that is no port", "spec.port", 70000, "spec.port", "http (8080)", "from 1 to 65535"),
     BadInput(
@@ -297,7 +307,7 @@ BAD_INPUTS: Final = (
         "spec.route.hostnames",
         ["Fraud.example.com"],
         "spec.route.hostnames[0]",
-        "must match",
+        "host name in lower case",
         "should match",
     ),
     BadInput(
@@ -315,7 +325,7 @@ BAD_INPUTS: Final = (
         "spec.accelerator",
         {"resource": "gpu"},
         "spec.accelerator.resource",
-        "must match",
+        "device that nodes advertise",
         "should match",
     ),
     BadInput(
@@ -331,7 +341,7 @@ BAD_INPUTS: Final = (
         "spec.rollout.freeze",
         [{"cron": "0 17 * *", "duration": "1h"}],
         "spec.rollout.freeze[0].cron",
-        "must match",
+        "five cron fields",
         "should match",
     ),
 )

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
+from tests.api.cases import BAD_INPUTS, EXAMPLES, ROOT, BadInput, change, load_example
 
 from serinus.api.crd import RESOURCES
-from tests.api.cases import BAD_INPUTS, EXAMPLES, ROOT, BadInput, change, load_example
 
 pytestmark = pytest.mark.apiserver
 
@@ -25,7 +25,7 @@ REVISION: dict[str, Any] = {
 }
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What kubectl wrote when the API server said no."""
 
 
@@ -49,7 +49,7 @@ class Cluster:
         text = None if obj is None else json.dumps(obj)
         outcome = self._control_plane.kubectl(*arguments, input=text)
         if outcome.returncode:
-            raise Refused(outcome.stderr)
+            raise RefusedError(outcome.stderr)
         return outcome.stdout
 
     def apply(self, obj: dict[str, Any], *options: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def test_what_is_left_out_gets_its_default(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("case", [case for case in BAD_INPUTS if case.refusal], ids=lambda case: case.sentence)
 def test_a_fault_is_refused_with_its_message(case: BadInput, cluster: Cluster) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         cluster.rehearse(case.build())
     assert str(case.refusal) in str(refused.value)
 
@@ -142,7 +142,7 @@ def test_what_is_right_is_accepted(path: str, value: Any, cluster: Cluster) -> N
     ],
 )
 def test_a_faulty_provider_is_refused(path: str, value: str, refusal: str, cluster: Cluster) -> None:
-    with pytest.raises(Refused, match=refusal):
+    with pytest.raises(RefusedError, match=refusal):
         cluster.rehearse(change(load_example("metricsprovider"), path, value))
 
 
@@ -151,7 +151,7 @@ def test_a_revision_cannot_be_changed_but_labelled(cluster: Cluster) -> None:
     stored = cluster.apply(change(REVISION, "metadata.labels", {"a": "b"}))
     assert stored["spec"] == REVISION["spec"]
     for path, value in (("spec.number", 2), ("spec.content.template", {}), ("spec.content.more", 1)):
-        with pytest.raises(Refused, match="cannot be changed"):
+        with pytest.raises(RefusedError, match="cannot be changed"):
             cluster.apply(change(REVISION, path, value))
 
 

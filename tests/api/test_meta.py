@@ -22,7 +22,7 @@ from serinus.api.meta import (
 from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.modelrevision import ModelRevisionStatus
-from serinus.api.status import CandidateState, ModelDeploymentStatus
+from serinus.api.status import CandidateState, LastCommand, ModelDeploymentStatus
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,7 @@ FULL_STATUS: dict[str, Any] = {
         "paused": True,
         "pauseReason": "a pause step",
         "returning": True,
+        "forcedStep": 2,
         "bakeUntil": "2026-11-23T10:38:00.000Z",
         "verdict": "NotEnoughEvidence",
         "evidence": [
@@ -211,6 +212,13 @@ def test_an_object_without_status_reads_as_an_empty_one(model: type[ModelDeploym
     status = model.model_validate({})
     assert status.conditions == () if isinstance(status, ModelDeploymentStatus) else status.evidence == ()
     assert model.model_validate(status.dump()) == status
+
+
+def test_a_text_that_is_too_long_for_a_status_is_cut_so_that_it_can_be_written() -> None:
+    command = LastCommand(text="x" * 100_000, verb="v" * 100, revision="r" * 300, message="short")
+    assert (len(command.text), len(command.verb), len(command.revision)) == (2048, 64, 253)
+    assert command.text.endswith("…")
+    assert command.message == "short"
 
 
 def test_a_status_of_a_newer_operator_is_read_without_what_is_new() -> None:

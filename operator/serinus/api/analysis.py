@@ -7,13 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from serinus.api.meta import DecimalString, Duration, Model, Ratio
+from serinus.api.meta import DECIMAL_PATTERN, METRIC_NAME_PATTERN, RATIO_PATTERN, DecimalString, Duration, Model, Ratio
 from serinus.api.resource import Rule, list_map, with_rules
+from serinus.api.rules import well_formed
 
 OnInconclusive = Literal["Hold", "Rollback", "Proceed"]
 AnalysisMode = Literal["Enforce", "Rehearse"]
 
-AT_LEAST_ONE = Rule("double(self) >= 1.0", 'maxRegression is a factor of at least 1, for example "1.2"')
+AT_LEAST_ONE = Rule(
+    well_formed(DECIMAL_PATTERN, "double(self) >= 1.0"),
+    'maxRegression must be a factor of at least 1, for example "1.2"',
+    says="'maxRegression must be a factor of at least 1, for example \"1.2\", not ' + self",
+)
 """Below 1 a release that changes nothing would have to be rolled back."""
 
 MaxRegression = Annotated[DecimalString, Field(json_schema_extra=with_rules(AT_LEAST_ONE))]
@@ -82,7 +87,7 @@ class MetricSpec(Model):
 
     model_config = ConfigDict(json_schema_extra=with_rules(_ONE_KIND))
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+    name: Annotated[str, Field(pattern=METRIC_NAME_PATTERN, max_length=63)]
     """Your name for it, unique in the list; it appears in status, conditions and events."""
     error_ratio: ErrorRatioMetric | None = None
     """Share of requests that were answered with an error."""
@@ -95,10 +100,14 @@ class MetricSpec(Model):
 
 
 _FALSE_ALARM = Rule(
-    "self.endsWith('%')"
-    " ? double(self.replace('%', '')) > 0.0 && double(self.replace('%', '')) < 100.0"
-    " : double(self) > 0.0 && double(self) < 1.0",
-    'falseAlarm lies between 0 and 100%, both excluded, for example "1%"',
+    well_formed(
+        RATIO_PATTERN,
+        "self.endsWith('%')"
+        " ? double(self.replace('%', '')) > 0.0 && double(self.replace('%', '')) < 100.0"
+        " : double(self) > 0.0 && double(self) < 1.0",
+    ),
+    'falseAlarm must lie between 0 and 100%, both excluded, for example "1%"',
+    says="'falseAlarm must lie between 0 and 100%, both excluded, for example \"1%\", not ' + self",
 )
 
 

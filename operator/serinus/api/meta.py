@@ -8,7 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import durationpy
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 GROUP: Final = "serinus.dev"
@@ -50,6 +59,12 @@ class StatusModel(Model):
     model_config = ConfigDict(extra="ignore")
 
 
+METRIC_NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+"""A DNS label: names of metrics and checks appear in messages and in names of Jobs."""
+HOSTNAME_PATTERN: Final = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+CRON_PATTERN: Final = r"^[^ ]+( [^ ]+){4}$"
+DEVICE_PATTERN: Final = r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$"
+ADDRESS_PATTERN: Final = r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$"
 DURATION_PATTERN: Final = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
 """A Go-style duration such as `1h30m`, `90s`, `500ms` (the form that Gateway API uses too)."""
@@ -61,6 +76,20 @@ DecimalString = Annotated[str, Field(pattern=DECIMAL_PATTERN, max_length=20)]
 RATIO_PATTERN: Final = r"^([0-9]{1,3}(\.[0-9]{1,9})?%|[01](\.[0-9]{1,9})?)$"
 Ratio = Annotated[str, Field(pattern=RATIO_PATTERN, max_length=16)]
 """A share of a whole: percent (`"1%"`) or a fraction (`"0.01"`)."""
+
+
+def shorten_to(length: int) -> BeforeValidator:
+    """Return the validator that cuts a text in a status to `length` characters: a status must always be writable."""
+
+    def shorten(value: Any) -> Any:
+        return f"{value[: length - 1]}…" if isinstance(value, str) and len(value) > length else value
+
+    return BeforeValidator(shorten)
+
+
+Word = Annotated[str, Field(max_length=64), shorten_to(64)]
+Text = Annotated[str, Field(max_length=256), shorten_to(256)]
+Message = Annotated[str, Field(max_length=2048), shorten_to(2048)]
 
 
 def parse_duration(text: str) -> timedelta:
@@ -105,13 +134,13 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 class Condition(StatusModel):
     """One observation about the object, in the form that kubectl wait, Helm, Flux and Argo CD read."""
 
-    type: Annotated[str, Field(max_length=64)]
+    type: Word
     """What is observed, for example Ready. Key of the list."""
     status: ConditionStatus
     """Whether it holds: True, False, or Unknown while nothing is known yet."""
-    reason: Annotated[str, Field(max_length=64)]
+    reason: Word
     """One CamelCase word that says why; every word is documented in the reference of conditions."""
-    message: Annotated[str, Field(max_length=2048)] = ""
+    message: Message = ""
     """A sentence for people, with the numbers behind it."""
     last_transition_time: Time
     """When `status` last changed (RFC 3339, UTC)."""

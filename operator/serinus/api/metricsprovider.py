@@ -4,13 +4,15 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from serinus.api.meta import Condition, Duration, Model, StatusModel
+from serinus.api.meta import ADDRESS_PATTERN, DURATION_PATTERN, Condition, Duration, Model, StatusModel
 from serinus.api.resource import Column, Resource, Rule, list_map, with_rules
+from serinus.api.rules import longer_than_0s, well_formed
 
-_ADDRESS_PATTERN = r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$"
-
-_AT_LEAST_1S = Rule("duration(self) >= duration('1s')", "scrapeInterval is at least 1s")
-_POSITIVE = Rule("duration(self) > duration('0s')", "timeout is longer than 0s")
+_AT_LEAST_1S = Rule(
+    well_formed(DURATION_PATTERN, "duration(self) >= duration('1s')"),
+    "scrapeInterval must be at least 1s",
+    says="'scrapeInterval must be at least 1s, not ' + self",
+)
 
 
 class SecretKeyRef(Model):
@@ -39,13 +41,13 @@ class ProviderTLS(Model):
 class MetricsProviderSpec(Model):
     """Where metrics are read, and how."""
 
-    address: Annotated[str, Field(pattern=_ADDRESS_PATTERN, max_length=1024)]
+    address: Annotated[str, Field(pattern=ADDRESS_PATTERN, max_length=1024)]
     """Base address of the Prometheus HTTP API, http or https, without user or password, for example
     http://prometheus.monitoring.svc:9090."""
     scrape_interval: Annotated[Duration, Field(json_schema_extra=with_rules(_AT_LEAST_1S))] = "15s"
     """How often the server reads the targets; queries are asked as often and samples older than a few intervals count
     as stale. At least 1s. Default: 15s."""
-    timeout: Annotated[Duration, Field(json_schema_extra=with_rules(_POSITIVE))] = "3s"
+    timeout: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("timeout")))] = "3s"
     """How long an answer is waited for; after that the metric counts as not measurable, never as bad. Default: 3s."""
     credentials: ProviderCredentials | None = None
     """Bearer token to send. Default: none."""

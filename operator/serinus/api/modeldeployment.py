@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from serinus.api.meta import NAME_MAX_LENGTH, NAME_PATTERN, Model
+from serinus.api.meta import DEVICE_PATTERN, NAME_MAX_LENGTH, NAME_PATTERN, Model
 from serinus.api.podtemplate import PodTemplate
 from serinus.api.resource import Column, Resource, Rule, with_rules
 from serinus.api.rollout import ConfigMapKey, RolloutSpec
@@ -38,6 +38,8 @@ _PORT_EXISTS = Rule(
     " type(self.port) == int ? p.containerPort == int(self.port) : has(p.name) && p.name == string(self.port)))",
     "no container declares this port: port must be the containerPort or the name of a port in template.spec.containers",
     ".port",
+    says="'no container declares port ' + string(self.port) + ': port must be the containerPort or the name of a port'"
+    " + ' in template.spec.containers'",
 )
 _SOME_PORT = Rule(
     "self.template.spec.containers.exists(c, has(c.ports) && c.ports.size() > 0)",
@@ -104,7 +106,7 @@ class Toleration(Model):
 class AcceleratorSpec(Model):
     """The GPU, or another device, that each pod needs."""
 
-    resource: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$", max_length=317)]
+    resource: Annotated[str, Field(pattern=DEVICE_PATTERN, max_length=317)]
     """Resource name as nodes advertise it, for example nvidia.com/gpu."""
     count: Annotated[int, Field(ge=1, le=64)] = 1
     """How many of them each pod gets; added to the limits of the first container. Default: 1."""

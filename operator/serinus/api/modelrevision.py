@@ -4,10 +4,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from serinus.api.meta import NAME_MAX_LENGTH, Model, StatusModel, Time
+from serinus.api.meta import NAME_MAX_LENGTH, Message, Model, StatusModel, Time, Word
 from serinus.api.resource import Column, Resource, Rule, list_map, with_rules
 from serinus.api.rollout import FreeForm
-from serinus.api.status import AnalysisSummary, EvidenceState, Message, Verdict, Word
+from serinus.api.status import AnalysisSummary, EvidenceState, Verdict
 
 RevisionPhase = Literal["Candidate", "Stable", "Rejected", "Retired", "Superseded"]
 

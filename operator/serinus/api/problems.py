@@ -10,12 +10,26 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from serinus.api.meta import DECIMAL_PATTERN, DURATION_PATTERN, RATIO_PATTERN
+from serinus.api.meta import (
+    ADDRESS_PATTERN,
+    CRON_PATTERN,
+    DECIMAL_PATTERN,
+    DEVICE_PATTERN,
+    DURATION_PATTERN,
+    HOSTNAME_PATTERN,
+    METRIC_NAME_PATTERN,
+    RATIO_PATTERN,
+)
 
 _PATTERN_HINTS: Final = {
     DURATION_PATTERN: "must be a duration such as 90s, 10m or 1h30m",
     RATIO_PATTERN: 'must be a percentage such as "1%" or a fraction such as "0.01"',
     DECIMAL_PATTERN: 'must be a number as a string, such as "1.2"',
+    HOSTNAME_PATTERN: "must be a host name in lower case, such as fraud.example.com or *.example.com",
+    CRON_PATTERN: "must be five cron fields, such as 0 17 * * 5",
+    DEVICE_PATTERN: "must be a device that nodes advertise, such as nvidia.com/gpu",
+    METRIC_NAME_PATTERN: "must be lower-case letters, digits and '-'",
+    ADDRESS_PATTERN: "must be an http or https address without user or query, such as http://prometheus:9090",
 }
 _UNION_TAGS: Final = frozenset({"int", "str"})
 """Pydantic appends these to the path of `port`, which may be either."""
@@ -45,11 +59,20 @@ class Problem:
 def build_problems(error: ValidationError) -> tuple[Problem, ...]:
     """Return the faults that pydantic found in a spec, one for each field."""
     found: dict[str, Problem] = {}
-    for details in error.errors(include_url=False):
+    all_details = error.errors(include_url=False)
+    for details in all_details:
+        if details["type"] == "too_short" and _is_consequence(details, all_details):
+            continue
         field = _path(details["loc"])
         missing = details["type"] == "missing"
         found.setdefault(field, Problem(field, None if missing else details["input"], _message(details)))
     return tuple(found.values())
+
+
+def _is_consequence(details: ErrorDetails, others: list[ErrorDetails]) -> bool:
+    """Tell whether a list counts as too short only because an item of it is wrong."""
+    place = details["loc"]
+    return any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in others)
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -76,4 +99,5 @@ def _message(details: ErrorDetails) -> str:
             return _PATTERN_HINTS.get(pattern, f"must match {pattern}")
         case _:
             said = details["msg"]
-            return "must " + said.partition(" should ")[2] if " should " in said else f"is wrong: {said}"
+            _, should, wanted = said.replace(" after validation", "").partition(" should ")
+            return f"must {wanted}" if should else f"is wrong: {said}"

@@ -97,6 +97,13 @@ SUPERSEDED: Final = _reason(
 )
 RETRIED: Final = _reason("Retried", "A person asked to try a rejected revision again; it starts at the first step.")
 
+# Events only
+ROLLOUT_STARTED: Final = _reason("RolloutStarted", "A new revision is being released; its first step follows.")
+WEIGHT_RAISED: Final = _reason("WeightRaised", "The candidate reached its next step and gets a larger share.")
+COMMAND_REFUSED: Final = _reason(
+    "CommandRefused", "A command was not carried out; status.lastCommand says why, and nothing changed."
+)
+
 # Ready and Stalled: what a person has to put right
 INVALID_SPEC: Final = _reason(
     "InvalidSpec", "A field named in the message is wrong; what serves stays as it is until the object is corrected."
@@ -105,7 +112,9 @@ NAME_CONFLICT: Final = _reason(
     "NameConflict", "An object of a name that is needed belongs to somebody else; it is left alone until it is gone."
 )
 NOT_YET_SUPPORTED: Final = _reason(
-    "NotYetSupported", "Fields named in the message are accepted but do nothing yet; everything else is carried out."
+    "NotYetSupported",
+    "Fields named in the message are part of the contract but do nothing yet; no revision is released until they are"
+    " removed, since a gate that was asked for must not be skipped in silence. What serves stays as it is.",
 )
 ROUTE_CONFLICT: Final = _reason(
     "RouteConflict",

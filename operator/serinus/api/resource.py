@@ -18,10 +18,13 @@ class Rule:
     message: str
     field: str = ""
     """Path below the place of the rule that the refusal names, such as `.steps`."""
+    says: str = ""
+    """CEL expression of a message that shows the value; `message` stands in for it should it fail."""
 
     def render(self) -> dict[str, str]:
         """Return the rule in the form of the CRD."""
         rendered = {"rule": self.expression, "message": self.message}
+        rendered |= {"messageExpression": self.says} if self.says else {}
         return rendered | ({"fieldPath": self.field} if self.field else {})
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from serinus.api.analysis import AnalysisSpec
-from serinus.api.meta import DecimalString, Duration, Model
+from serinus.api.meta import CRON_PATTERN, METRIC_NAME_PATTERN, DecimalString, Duration, Model
 from serinus.api.resource import Rule, list_map, with_rules
+from serinus.api.rules import longer_than_0s
 
 Preset = Literal["Cautious", "Standard", "Fast"]
 Strategy = Literal["Canary", "BlueGreen", "Shadow", "InPlace", "Direct"]
@@ -97,7 +98,7 @@ class Bound(Model):
 class ValidationSpec(Model):
     """A check against the candidate's own Service before any traffic."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+    name: Annotated[str, Field(pattern=METRIC_NAME_PATTERN, max_length=63)]
     """Your name for the check, unique in the list."""
     job: ValidationJob
     """The Job that is run; if it fails, so does the check."""
@@ -131,7 +132,7 @@ class ApprovalSpec(Model):
 class FreezeSpec(Model):
     """A recurring time in which no rollout advances. It never blocks a rollback."""
 
-    cron: Annotated[str, Field(pattern=r"^[^ ]+( [^ ]+){4}$", max_length=120)]
+    cron: Annotated[str, Field(pattern=CRON_PATTERN, max_length=120)]
     """When the freeze begins: five cron fields, for example `0 17 * * 5`."""
     duration: Duration
     """How long it lasts, for example 63h."""
@@ -150,7 +151,6 @@ _NOTHING_AFTER_100 = Rule(
     " && self[self.size() - 1].weight == 100)",
     "a weight of 100 must be the last step",
 )
-_LONGER_THAN_0S = Rule("duration(self) > duration('0s')", "progressDeadline is longer than 0s")
 
 
 class RolloutSpec(Model):
@@ -181,7 +181,9 @@ class RolloutSpec(Model):
     """Checks against the candidate's own Service before it gets any traffic."""
     warmup: WarmupSpec | None = None
     """Requests sent to the candidate before it is judged."""
-    progress_deadline: Annotated[Duration, Field(json_schema_extra=with_rules(_LONGER_THAN_0S))] | None = None
+    progress_deadline: (
+        Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("progressDeadline")))] | None
+    ) = None
     """Longest time from the creation of a revision to its pods being ready; after that it is rejected with reason
     DeadlineExceeded. The clock stands still while the rollout waits for capacity, an approval or a pause.
     Default: from the preset (Cautious 1h, Standard 30m, Fast 10m)."""

@@ -4,19 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from serinus.api.meta import Duration, Model
+from serinus.api.meta import HOSTNAME_PATTERN, Duration, Model
 from serinus.api.resource import Rule, with_rules
 from serinus.api.rollout import FreeForm
 
 RouteMode = Literal["Gateway", "Replicas"]
-Hostname = Annotated[
-    str,
-    Field(
-        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        min_length=1,
-        max_length=253,
-    ),
-]
+Hostname = Annotated[str, Field(pattern=HOSTNAME_PATTERN, min_length=1, max_length=253)]
 RouteKind = Literal["HTTPRoute", "GRPCRoute"]
 
 _HAS_PARENT = Rule(

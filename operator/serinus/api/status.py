@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from serinus.api.meta import Condition, StatusModel, Time
+from serinus.api.meta import Condition, Message, StatusModel, Text, Time, Word, shorten_to
 from serinus.api.resource import list_map
 
 Verdict = Literal["Good", "NotEnoughEvidence", "CannotMeasure", "Bad"]
@@ -15,10 +15,7 @@ CandidatePhase = Literal["Pending", "Progressing", "Baking"]
 CommandOutcome = Literal["Accepted", "Refused", "Ignored"]
 
 Count = Annotated[int, Field(ge=0)]
-Name = Annotated[str, Field(max_length=253)]
-Word = Annotated[str, Field(max_length=64)]
-Text = Annotated[str, Field(max_length=256)]
-Message = Annotated[str, Field(max_length=2048)]
+Name = Annotated[str, Field(max_length=253), shorten_to(253)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
@@ -94,6 +91,8 @@ class CandidateState(StatusModel):
     """Why it stands still."""
     returning: bool = False
     """Whether it is a return inside the rollback window, which skips the steps."""
+    forced_step: Count = 0
+    """The step that a person ordered by command; it starts without asking for evidence. 0: none."""
     bake_until: Time | None = None
     """When the bake ends and it is promoted."""
     verdict: Verdict | None = None
