@@ -36,13 +36,13 @@ _CONTAINER: Final[dict[str, Any]] = _OPEN | {
             "maxLength": 1024,
             "description": "Image of the container. A new image is a new revision.",
         },
-        "ports": {"type": "array", "maxItems": 16, "items": _PORT, "description": "Ports that it listens on."},
+        "ports": {"type": "array", "maxItems": 32, "items": _PORT, "description": "Ports that it listens on."},
     },
 }
 _CONTAINERS: Final[dict[str, Any]] = {
     "type": "array",
     "minItems": 1,
-    "maxItems": 16,
+    "maxItems": 32,
     "items": _CONTAINER,
     "x-kubernetes-list-type": "map",
     "x-kubernetes-list-map-keys": ["name"],
