@@ -1,11 +1,16 @@
 """A preset fills in what is left out; what is written wins."""
 
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import durationpy
 import pytest
 
-from serinus.api.presets import PRESETS, PauseStep, ResolvedMetric, WeightStep, resolve_rollout
+from serinus.api.analysis import AnalysisSpec
+from serinus.api.meta import Model
+from serinus.api.presets import PRESETS, PauseStep, ResolvedMetric, ResolvedRollout, WeightStep, resolve_rollout
 from serinus.api.rollout import RolloutSpec
 
 
@@ -79,3 +84,20 @@ def test_a_last_weight_of_100_is_the_bake_and_no_step(steps: list[dict[str, int]
 def test_metrics_that_cannot_be_judged_yet_are_not_replaced_by_others() -> None:
     metrics = [{"name": "slo", "errorRatio": {"max": "2%"}}, {"name": "slow", "latency": {"maxRegression": "1.2"}}]
     assert resolve_rollout(RolloutSpec.model_validate({"analysis": {"metrics": metrics}})).metrics == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "show"),
+    [
+        (RolloutSpec, "progress_deadline", lambda preset: durationpy.to_str(preset.progress_deadline)),
+        (RolloutSpec, "bake", lambda preset: durationpy.to_str(preset.bake)),
+        (AnalysisSpec, "max_hold", lambda preset: durationpy.to_str(preset.max_hold)),
+        (AnalysisSpec, "min_requests", lambda preset: str(preset.min_requests)),
+    ],
+)
+def test_kubectl_explain_tells_the_numbers_of_every_preset(
+    model: type[Model], field: str, show: Callable[[ResolvedRollout], str]
+) -> None:
+    described = " ".join((model.model_fields[field].description or "").split())
+    for name, preset in PRESETS.items():
+        assert re.search(rf"\b{name} {show(preset)}\b", described)
