@@ -1,0 +1,1 @@
+"""Mechanism: store, queue, workers, resync, leadership. Knows nothing of models; of Kubernetes, only raw dicts."""

@@ -1,0 +1,34 @@
+"""Where events enter: the store learns of them first, then whoever must act is told.
+
+The same door serves watch events and the periodic list, so that both lead to the same work. Told is only what changed
+the store; an echo of our own write, or a list that brings nothing new, wakes nobody.
+"""
+
+from collections.abc import Callable
+
+from serinus.engine.store import Raw, Store
+
+Notify = Callable[[str, Raw], None]
+"""Called with kind and object (a deleted one as last seen); queues the keys concerned. Must not wait."""
+
+
+class Feed:
+    """Puts events into a store and passes on those that were news."""
+
+    def __init__(self, store: Store, notify: Notify) -> None:
+        self._store = store
+        self._notify = notify
+
+    def on_event(self, kind: str, event_type: str | None, obj: Raw) -> None:
+        """Take a watch event: type ADDED, MODIFIED, DELETED, or None for an object that was listed."""
+        news = self._store.pop(kind, obj) if event_type == "DELETED" else self._store.put(kind, obj)
+        if news:
+            self._notify(kind, obj)
+
+    def on_list(self, kind: str, objects: list[Raw], resource_version: str) -> int:
+        """Take an authoritative list; return how many objects it corrected."""
+        sweep = self._store.replace_all(kind, objects, resource_version)
+        corrected = (*sweep.added, *sweep.changed, *sweep.vanished)
+        for obj in corrected:
+            self._notify(kind, obj)
+        return len(corrected)

@@ -1,0 +1,202 @@
+"""What we last saw of the cluster, by kind, namespace and name.
+
+Fed from three sides that overtake each other: watch events, periodic lists, and the answers to our own writes. The
+highest resourceVersion wins, and a deleted object does not come back through a late event. That is what makes the store
+safe to decide upon right after a write.
+
+Objects are handed out as they are, without a copy: nobody may change them. The store does no I/O and never waits.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Raw = dict[str, Any]
+"""An object as the API server sends it."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Names one object. `namespace` is empty for cluster-scoped kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.namespace}/{self.name}" if self.namespace else f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All objects of a kind at one moment, `resource_version` being that moment."""
+
+    objects: Sequence[Raw]
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What an authoritative list taught us that events had not. `vanished` holds each object as last seen."""
+
+    added: tuple[Raw, ...] = ()
+    changed: tuple[Raw, ...] = ()
+    vanished: tuple[Raw, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.vanished)
+
+
+def _no_owner(obj: Raw) -> str | None:
+    return None
+
+
+class Store:
+    """A cache of raw objects. `owner_of` names the owner of an object within its namespace, or None."""
+
+    def __init__(self, owner_of: Callable[[Raw], str | None] = _no_owner) -> None:
+        self._owner_of = owner_of
+        self._objects: dict[str, dict[Key, Raw]] = defaultdict(dict)
+        self._children: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
+        self._buried: dict[str, dict[Key, int]] = defaultdict(dict)
+        self._listed_at: dict[str, int] = {}
+
+    def put(self, kind: str, obj: Raw) -> bool:
+        """Keep `obj` unless something newer is known of it; say whether the store changed."""
+        key = key_of(kind, obj)
+        version = version_of(obj)
+        held = self._objects[kind].get(key)
+        if held is None:
+            if version is not None and version <= self._gone_since(key):
+                return False
+        elif not _is_newer(version, held, obj):
+            return False
+        self._set(key, obj)
+        return True
+
+    def written(self, kind: str, obj: Raw) -> bool:
+        """Keep the answer to a write of ours, so that the next decision sees it before the watch delivers it."""
+        return self.put(kind, obj)
+
+    def pop(self, kind: str, obj: Raw) -> bool:
+        """Forget a deleted object, given as it was last seen; False if a newer one of that name is there, or none."""
+        key = key_of(kind, obj)
+        version = version_of(obj)
+        held = self._objects[kind].get(key)
+        if held is not None and version is not None and version < (version_of(held) or 0):
+            return False
+        if version is not None:
+            self._buried[kind][key] = max(version, self._gone_since(key))
+        if held is None:
+            return False
+        self._drop(key)
+        return True
+
+    def get(self, kind: str, namespace: str, name: str) -> Raw | None:
+        """Return the object, or None where we know of none."""
+        return self._objects[kind].get(Key(kind, namespace, name))
+
+    def list(self, kind: str, namespace: str | None = None) -> tuple[Raw, ...]:
+        """Return all objects of a kind, of one namespace or (None) of all, in the order of their names."""
+        objects = self._objects[kind]
+        return tuple(objects[key] for key in sorted(objects) if namespace is None or key.namespace == namespace)
+
+    def by_owner(self, kind: str, namespace: str, owner: str) -> tuple[Raw, ...]:
+        """Return the objects of a kind that `owner_of` gave to `owner`, in the order of their names."""
+        objects = self._objects[kind]
+        return tuple(objects[key] for key in sorted(self._children.get((kind, namespace, owner), ())))
+
+    def count(self, kind: str) -> int:
+        """Return how many objects of a kind are known."""
+        return len(self._objects[kind])
+
+    def replace_all(self, kind: str, objs: Iterable[Raw], started_at_resource_version: str) -> Sweep:
+        """Take over an authoritative list and say what it taught.
+
+        An object that is not on the list is forgotten unless it is newer than the list: it may have been created while
+        the list was under way. Versions that are no numbers cannot be compared; then the list is believed. So it is
+        where it is older than the list before it: the cluster was restored from a backup, and all versions with it.
+        """
+        listed_at = _number(started_at_resource_version)
+        restored = listed_at is not None and listed_at < self._listed_at.get(kind, 0)
+        if restored:
+            self._buried.pop(kind, None)
+            self._listed_at.pop(kind, None)
+        listed = {key_of(kind, obj): obj for obj in objs}
+        added: list[Raw] = []
+        changed: list[Raw] = []
+        vanished: list[Raw] = []
+        for key, held in list(self._objects[kind].items()):
+            if restored and key in listed and listed[key] != held:
+                self._set(key, listed[key])
+                changed.append(listed[key])
+            elif key not in listed and (restored or not _is_after(held, listed_at)):
+                self._drop(key)
+                vanished.append(held)
+        for key, obj in listed.items():
+            known = key in self._objects[kind]
+            if self.put(kind, obj):
+                (changed if known else added).append(obj)
+        if listed_at is not None:
+            self._note_list(kind, listed_at)
+        return Sweep(tuple(added), tuple(changed), tuple(vanished))
+
+    def _note_list(self, kind: str, listed_at: int) -> None:
+        """From now on nothing older than the list can be news, so single graves that old need not be kept."""
+        self._listed_at[kind] = max(listed_at, self._listed_at.get(kind, 0))
+        graves = self._buried[kind]
+        for key in [key for key, version in graves.items() if version <= self._listed_at[kind]]:
+            del graves[key]
+
+    def _gone_since(self, key: Key) -> int:
+        """Return the version up to which anything heard of an unknown object is old news."""
+        return max(self._buried[key.kind].get(key, 0), self._listed_at.get(key.kind, 0))
+
+    def _set(self, key: Key, obj: Raw) -> None:
+        self._drop(key)
+        self._objects[key.kind][key] = obj
+        self._buried[key.kind].pop(key, None)
+        owner = self._owner_of(obj)
+        if owner is not None:
+            self._children[key.kind, key.namespace, owner].add(key)
+
+    def _drop(self, key: Key) -> None:
+        held = self._objects[key.kind].pop(key, None)
+        if held is None:
+            return
+        owner = self._owner_of(held)
+        if owner is None:
+            return
+        place = (key.kind, key.namespace, owner)
+        siblings = self._children[place]
+        siblings.discard(key)
+        if not siblings:
+            del self._children[place]
+
+
+def key_of(kind: str, obj: Raw) -> Key:
+    """Return the key of a raw object."""
+    metadata = obj["metadata"]
+    return Key(kind, metadata.get("namespace") or "", metadata["name"])
+
+
+def version_of(obj: Raw) -> int | None:
+    """Return the resourceVersion as a number, or None where it is none and so cannot be compared."""
+    return _number(obj["metadata"].get("resourceVersion"))
+
+
+def _number(version: str | None) -> int | None:
+    return int(version) if version is not None and version.isdecimal() else None
+
+
+def _is_newer(version: int | None, held: Raw, obj: Raw) -> bool:
+    held_version = version_of(held)
+    if version is not None and held_version is not None:
+        return version > held_version
+    return bool(held["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion"))
+
+
+def _is_after(obj: Raw, version: int | None) -> bool:
+    own = version_of(obj)
+    return version is not None and own is not None and own > version

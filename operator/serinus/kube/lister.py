@@ -1,0 +1,42 @@
+"""The authoritative list of each watched kind, in the form the resync wants it."""
+
+from collections.abc import Iterable, Sequence
+
+from serinus.engine.store import Listing, Raw
+from serinus.kube.errors import NotFound
+from serinus.kube.gateway import Kube
+from serinus.kube.resources import WATCHED, Watched
+
+
+class Lister:
+    """Lists a kind by name, cluster-wide or in the given namespaces."""
+
+    def __init__(self, kube: Kube, namespaces: Sequence[str] = (), watched: Iterable[Watched] = WATCHED) -> None:
+        self._kube = kube
+        self._namespaces = tuple(namespaces)
+        self._watched = {entry.resource.kind: entry for entry in watched}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds that can be listed."""
+        return tuple(self._watched)
+
+    async def __call__(self, kind: str) -> Listing:
+        """Fetch all objects of `kind`. A kind the API server does not know (its CRD is missing) has none."""
+        entry = self._watched[kind]
+        everywhere = not self._namespaces or not entry.resource.namespaced
+        objects: list[Raw] = []
+        versions: list[str] = []
+        for namespace in ("",) if everywhere else self._namespaces:
+            try:
+                listing = await self._kube.list(entry.resource, namespace, entry.label_selector)
+            except NotFound:
+                return Listing((), "")
+            objects.extend(listing.objects)
+            versions.append(listing.resource_version)
+        return Listing(objects, _earliest(versions))
+
+
+def _earliest(versions: list[str]) -> str:
+    """Of several lists the first counts: what changed after it may be missing in it without having vanished."""
+    return min(versions, key=lambda version: (len(version), version))

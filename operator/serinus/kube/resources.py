@@ -1,0 +1,71 @@
+"""The resources we talk about, and which of them we watch with which label selector. Data only."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from serinus.api.meta import GROUP, LABEL_MANAGED_BY, MANAGED_BY, VERSION
+from serinus.api.metricsprovider import METRICS_PROVIDER
+from serinus.api.modeldeployment import MODEL_DEPLOYMENT
+from serinus.api.modelrevision import MODEL_REVISION
+from serinus.api.resource import Resource as Declared
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of the API server. `group` is empty for the core group."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """Return the apiVersion of its objects."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def base_path(self) -> str:
+        """Return the path below which the API server serves its group and version."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+
+def _own(declared: Declared) -> Resource:
+    return Resource(GROUP, VERSION, declared.plural, declared.kind, declared.scope == "Namespaced")
+
+
+MODELDEPLOYMENTS: Final = _own(MODEL_DEPLOYMENT)
+MODELREVISIONS: Final = _own(MODEL_REVISION)
+METRICSPROVIDERS: Final = _own(METRICS_PROVIDER)
+DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
+SERVICES: Final = Resource("", "v1", "services", "Service")
+PODS: Final = Resource("", "v1", "pods", "Pod")
+HTTPROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+GATEWAYS: Final = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
+GATEWAYCLASSES: Final = Resource("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass", namespaced=False)
+EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
+LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+
+OURS: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A resource kept in the store, restricted on the server by `label_selector` where there is one."""
+
+    resource: Resource
+    label_selector: str | None = None
+
+
+WATCHED: Final = (
+    Watched(MODELDEPLOYMENTS),
+    Watched(MODELREVISIONS),
+    Watched(METRICSPROVIDERS),
+    Watched(DEPLOYMENTS, OURS),
+    Watched(SERVICES, OURS),
+    Watched(PODS, OURS),
+    Watched(HTTPROUTES, OURS),
+    Watched(GATEWAYS),
+    Watched(GATEWAYCLASSES),
+)
