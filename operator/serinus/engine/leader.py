@@ -106,9 +106,9 @@ class LeaseTimes:
 
     duration: float = 15.0
     renew_deadline: float = 10.0
-    renew_every: float = 5.0
+    renew_every: float = 3.0
     retry_every: float = 2.0
-    call_timeout: float = 3.0
+    call_timeout: float = 2.0
 
     @classmethod
     def for_duration(cls, duration: float) -> "LeaseTimes":

@@ -1,0 +1,93 @@
+import asyncio
+
+from tests.fakes.clock import LoopClock, run_jumping
+
+from serinus.engine.feed import Feed
+from serinus.engine.resync import Resync, ResyncReport
+from serinus.engine.store import Listing, Raw, Store
+
+
+def make(name: str, version: int) -> Raw:
+    return {"metadata": {"namespace": "ml", "name": name, "resourceVersion": str(version)}}
+
+
+class Cluster:
+    """Lists what it holds; kinds in `broken` cannot be listed."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, list[Raw]] = {"Pod": [], "Service": []}
+        self.broken: set[str] = set()
+        self.version = 100
+        self.lists: list[float] = []
+
+    async def __call__(self, kind: str) -> Listing:
+        self.lists.append(asyncio.get_running_loop().time())
+        if kind in self.broken:
+            raise OSError("connection refused")
+        self.version += 1
+        return Listing(tuple(self.objects[kind]), str(self.version))
+
+
+def build(cluster: Cluster, interval: float = 300.0) -> tuple[Resync, Store, list[str], list[ResyncReport]]:
+    store, told, reports = Store(), list[str](), list[ResyncReport]()
+    feed = Feed(store, lambda kind, obj: told.append(f"{kind}/{obj['metadata']['name']}"))
+    resync = Resync(
+        ["Pod", "Service"],
+        cluster,
+        feed,
+        LoopClock(),
+        interval=lambda: interval,
+        spread=lambda: 0.0,
+        report=reports.append,
+    )
+    return resync, store, told, reports
+
+
+def test_a_round_heals_what_events_missed_and_wakes_nobody_else() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        resync, store, told, _ = build(cluster)
+        store.put("Pod", make("vanished", 5))
+        store.put("Service", make("same", 6))
+        cluster.objects = {"Pod": [make("missed", 50)], "Service": [make("same", 6)]}
+        report = await resync.run_once()
+        assert report.corrected == {"Pod": 2}
+        assert sorted(told) == ["Pod/missed", "Pod/vanished"]
+        assert store.get("Pod", "ml", "vanished") is None
+
+    run_jumping(story())
+
+
+def test_rounds_follow_the_interval_and_a_trigger_calls_one_at_once() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        resync, *_ = build(cluster)
+        task = asyncio.create_task(resync.run())
+        await asyncio.sleep(650)
+        assert cluster.lists == [0, 0, 300, 300, 600, 600]
+        assert resync.age() == 50
+        resync.trigger()
+        await asyncio.sleep(1)
+        assert cluster.lists[-1] == 650
+        task.cancel()
+
+    run_jumping(story())
+
+
+def test_a_kind_that_cannot_be_listed_holds_up_no_other_and_is_tried_again_soon() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        resync, store, _, reports = build(cluster)
+        cluster.broken = {"Pod"}
+        cluster.objects["Service"] = [make("a", 9)]
+        task = asyncio.create_task(resync.run())
+        await asyncio.sleep(25)
+        assert store.count("Service") == 1
+        assert resync.age() is None
+        assert [list(report.failed) for report in reports] == [["Pod"]] * 3
+        cluster.broken = set()
+        await asyncio.sleep(10)
+        assert (resync.age() or 0) < 10
+        task.cancel()
+
+    run_jumping(story())

@@ -1,0 +1,35 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from kubernetes.aio.client import Configuration
+from tests.fakes.apiserver import FakeApiServer
+
+from serinus.kube.connection import build_api_client
+from serinus.kube.gateway import Kube
+from serinus.kube.resources import EVENTS, LEASES, WATCHED
+
+Calls = list[tuple[str, str, str]]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeApiServer]:
+    async with FakeApiServer([*(entry.resource for entry in WATCHED), EVENTS, LEASES]).running() as server:
+        yield server
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return []
+
+
+@pytest.fixture
+async def kube(server: FakeApiServer, calls: Calls) -> AsyncIterator[Kube]:
+    configuration = Configuration(host=server.url)
+    configuration.api_key["BearerToken"] = "bearer s3cret"
+    kube = Kube(
+        build_api_client(configuration),
+        on_request=lambda verb, plural, code, _: calls.append((verb, plural, code)),
+        timeout=0.5,
+    )
+    yield kube
+    await kube.close()
