@@ -1,0 +1,149 @@
+"""Execute: carry out the actions of a plan, one after the other, each idempotent.
+
+Every write is a server-side apply with one field manager per concern, so that other controllers' labels and fields on
+the same object are left alone. An object of a name we need that belongs to somebody else is never touched:
+`NameTakenError`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from serinus.api.meta import format_time
+from serinus.controllers.gather import Gathered, is_owned
+from serinus.core.children import Owner, build_deployment, build_model_revision, build_service
+from serinus.core.plan import (
+    Action,
+    ApplyRoute,
+    ApplyService,
+    ApplyWorkload,
+    DeleteRevision,
+    MarkRevision,
+    RecordRevision,
+)
+from serinus.engine.clock import Clock
+from serinus.engine.store import Store
+from serinus.kube.errors import AlreadyExists, NotFound
+from serinus.kube.gateway import Kube
+from serinus.kube.resources import DEPLOYMENTS, HTTPROUTES, MODELREVISIONS, SERVICES, Resource
+from serinus.routing.gateway_api import build_route
+from serinus.routing.reweigh import reweigh_route
+
+Raw = dict[str, Any]
+
+WORKLOAD: Final = "serinus/workload"
+ROUTING: Final = "serinus/routing"
+RECORD: Final = "serinus/record"
+
+
+class NameTakenError(Exception):
+    """An object of a name that is needed exists and is not ours."""
+
+    def __init__(self, kind: str, namespace: str, name: str) -> None:
+        super().__init__(f"{kind} {namespace}/{name} exists and does not belong to this ModelDeployment")
+        self.kind, self.namespace, self.name = kind, namespace, name
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Turns actions into calls. Raises KubeError where the API server does not do as asked, NameTakenError for foreign
+    objects.
+    """
+
+    kube: Kube
+    store: Store
+    clock: Clock
+
+    async def carry_out(self, gathered: Gathered, action: Action) -> None:
+        owner, contents = gathered.owner, gathered.contents
+        match action:
+            case RecordRevision(revision, number):
+                await self._create_revision(owner, build_model_revision(owner, revision, number))
+            case ApplyWorkload(name, replicas):
+                await self._apply_workload(owner, name, contents.get(name), replicas)
+            case ApplyService(name, target):
+                content = contents.get(target or gathered.snapshot.wanted.name) or gathered.snapshot.wanted.content
+                await self._apply(SERVICES, owner, build_service(owner, name, target, content), ROUTING)
+            case ApplyRoute(weights):
+                await self._apply_route(gathered, weights)
+            case MarkRevision():
+                await self._mark(owner, action)
+            case DeleteRevision(name):
+                await self._delete_revision(owner, name)
+
+    async def _apply_route(self, gathered: Gathered, weights: Mapping[str, int]) -> None:
+        owner, route = gathered.owner, gathered.raw_route
+        if gathered.snapshot.spec_readable:
+            body = build_route(owner, gathered.snapshot.spec.route, weights)
+        elif route is not None:
+            body = reweigh_route(route, weights)
+        else:
+            return
+        await self._apply(HTTPROUTES, owner, body, ROUTING)
+
+    async def _apply_workload(self, owner: Owner, name: str, content: Raw | None, replicas: int) -> None:
+        if content is not None:
+            await self._apply(DEPLOYMENTS, owner, build_deployment(owner, name, content, replicas), WORKLOAD)
+            return
+        # Its ModelRevision is gone, so its content is not known; its size still is ours to set.
+        patch = {"spec": {"replicas": replicas}}
+        raw = await self.kube.merge_patch(DEPLOYMENTS, owner.namespace, name, patch, manager=WORKLOAD)
+        self.store.written("Deployment", raw)
+
+    async def _apply(self, resource: Resource, owner: Owner, body: Raw, manager: str) -> None:
+        name = body["metadata"]["name"]
+        known = self.store.get(resource.kind, owner.namespace, name)
+        if known is None:
+            known = await self._look_up(resource, owner, name)
+        if known is not None:
+            if not is_owned(known, owner):
+                raise NameTakenError(resource.kind, owner.namespace, name)
+            # With the uid the API server refuses to bring back an object that was deleted in the meantime.
+            body = {**body, "metadata": {**body["metadata"], "uid": known["metadata"]["uid"]}}
+        self.store.written(resource.kind, await self.kube.apply(resource, body, manager))
+
+    async def _look_up(self, resource: Resource, owner: Owner, name: str) -> Raw | None:
+        """The store sees only labelled objects; one without our label may hold the name."""
+        try:
+            return await self.kube.get(resource, owner.namespace, name)
+        except NotFound:
+            return None
+
+    async def _create_revision(self, owner: Owner, body: Raw) -> None:
+        try:
+            raw = await self.kube.create(MODELREVISIONS, body, RECORD)
+        except AlreadyExists:
+            raw = await self.kube.get(MODELREVISIONS, owner.namespace, body["metadata"]["name"])
+            if not is_owned(raw, owner):
+                raise NameTakenError("ModelRevision", owner.namespace, body["metadata"]["name"]) from None
+        self.store.written("ModelRevision", raw)
+
+    async def _mark(self, owner: Owner, mark: MarkRevision) -> None:
+        status = build_revision_status(mark, format_time(self.clock.now()))
+        try:
+            raw = await self.kube.merge_patch(
+                MODELREVISIONS, owner.namespace, mark.name, {"status": status}, subresource="status", manager=RECORD
+            )
+        except NotFound:
+            return
+        self.store.written("ModelRevision", raw)
+
+    async def _delete_revision(self, owner: Owner, name: str) -> None:
+        for resource in (DEPLOYMENTS, SERVICES, MODELREVISIONS):
+            known = self.store.get(resource.kind, owner.namespace, name)
+            if known is not None and is_owned(known, owner):
+                await self.kube.delete(resource, owner.namespace, name, uid=known["metadata"]["uid"])
+
+
+def build_revision_status(mark: MarkRevision, now: str) -> Raw:
+    """What a mark writes: phase and reason, the time that belongs to the phase, and the judge's figures where there are
+    any.
+    """
+    times = {"Stable": "promotedAt", "Rejected": "rejectedAt", "Retired": "retiredAt", "Candidate": "startedAt"}
+    status: Raw = {"phase": mark.phase, "reason": mark.reason, "message": mark.message[:2048]}
+    if mark.phase in times:
+        status[times[mark.phase]] = now
+    if mark.judgement is not None:
+        status["verdict"] = mark.judgement.verdict.value
+        status["evidence"] = [one.dump() for one in mark.judgement.evidence]
+        status["analysis"] = [one.dump() for one in mark.judgement.summaries]
+    return status

@@ -1,0 +1,211 @@
+"""Gather: the only place that reads the store for a decision about a ModelDeployment.
+
+Whatever is wrong with the object or its surroundings becomes a `Problem` in the snapshot; a decision is made all the
+same, because a rollback must be possible however broken the spec is by now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from serinus.api import reasons
+from serinus.api.meta import ANNOTATION_COMMAND, parse_duration
+from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.presets import ResolvedRollout, resolve_rollout
+from serinus.api.route import RouteSpec
+from serinus.api.status import LastCommand, ModelDeploymentStatus
+from serinus.api.unsupported import find_unsupported, find_unsupported_provider
+from serinus.api.validate import check_metrics_provider, check_model_deployment
+from serinus.controllers.analyst import Provider
+from serinus.controllers.claims import ClaimIndex
+from serinus.core.children import Owner, build_deployment, observe_target
+from serinus.core.observe import observe_revision, observe_status, observe_workload, pods_of
+from serinus.core.revision import Revision, build_content, build_revision
+from serinus.core.snapshot import Problem, RouteView, Snapshot, Workload
+from serinus.engine.store import Key, Store
+from serinus.metrics.profiles import Profile, choose_profile
+from serinus.routing.gateway_api import find_missing_features, observe_route
+
+Raw = dict[str, Any]
+
+COMMAND_LENGTH = 2048
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A snapshot without the judge's word, and what the effects need besides it."""
+
+    snapshot: Snapshot
+    owner: Owner
+    contents: Mapping[str, Raw]
+    provider: Provider | None
+    profile: Profile
+    raw: Raw
+    raw_route: Raw | None
+
+
+def gather_snapshot(
+    store: Store, claims: ClaimIndex, key: Key, raw: Raw, *, now: datetime, written_at: datetime | None = None
+) -> Gathered:
+    """Everything known of one ModelDeployment at this moment."""
+    metadata = raw["metadata"]
+    owner = Owner(key.name, key.namespace, metadata["uid"])
+    status = observe_status(raw)
+    revisions = {r["metadata"]["name"]: r for r in store.by_owner("ModelRevision", key.namespace, key.name)}
+    contents: dict[str, Raw] = {name: r["spec"]["content"] for name, r in revisions.items() if "content" in r["spec"]}
+    spec, wanted, spec_problems = _read_spec(owner, raw, status, contents)
+    rollout = resolve_rollout(spec.rollout)
+    contents.setdefault(wanted.name, wanted.content)
+    controller, features, gateway_problems = _gateways(store, key.namespace, spec)
+    provider, provider_problems = _provider(store, rollout, explicit=_names_provider(spec), first=status.stable is None)
+    problems = list(spec_problems)
+    if not problems:
+        problems = [*gateway_problems, *_features(spec, features), *_conflicts(claims, key), *provider_problems]
+    raw_route = store.get("HTTPRoute", key.namespace, key.name)
+    owned_route = raw_route if raw_route is not None and is_owned(raw_route, owner) else None
+    command = (metadata.get("annotations") or {}).get(ANNOTATION_COMMAND)
+    snapshot = Snapshot(
+        name=key.name,
+        namespace=key.namespace,
+        generation=int(metadata.get("generation") or 0),
+        spec=spec,
+        rollout=rollout,
+        status=status,
+        wanted=wanted,
+        now=now,
+        command=LastCommand(text=command).text if command else None,
+        revisions={name: observe_revision(r) for name, r in revisions.items()},
+        workloads=_workloads(store, owner, contents),
+        service_targets={
+            s["metadata"]["name"]: observe_target(s)
+            for s in store.by_owner("Service", key.namespace, key.name)
+            if is_owned(s, owner)
+        },
+        route=observe_route(owner, spec.route, owned_route) if spec.route.mode == "Gateway" else RouteView(),
+        problems=tuple(problems),
+        spec_readable=not any(problem.reason == reasons.INVALID_SPEC for problem in spec_problems),
+        status_written_at=written_at,
+    )
+    return Gathered(snapshot, owner, contents, provider, choose_profile(controller), raw, owned_route)
+
+
+def is_owned(raw: Raw, owner: Owner) -> bool:
+    """Whether the object belongs to this very ModelDeployment, by uid: a name proves nothing."""
+    return any(ref.get("uid") == owner.uid for ref in raw["metadata"].get("ownerReferences") or ())
+
+
+def parents_of(namespace: str, spec: RouteSpec) -> list[tuple[str, str]]:
+    """Namespace and name of every Gateway the route is attached to."""
+    return [(ref.namespace or namespace, ref.name) for ref in spec.parent_refs if ref.kind == "Gateway"]
+
+
+def _read_spec(
+    owner: Owner, raw: Raw, status: ModelDeploymentStatus, contents: Mapping[str, Raw]
+) -> tuple[ModelDeploymentSpec, Revision, list[Problem]]:
+    checked = check_model_deployment(owner.name, raw.get("spec") or {})
+    if not isinstance(checked, tuple):
+        unsupported = find_unsupported(checked)
+        problems = (
+            [Problem(reasons.NOT_YET_SUPPORTED, f"not yet supported: {', '.join(unsupported)}")] if unsupported else []
+        )
+        return checked, build_revision(owner.name, checked), problems
+    problems = [Problem(reasons.INVALID_SPEC, str(problem)) for problem in checked]
+    spec = _stand_in(raw, status, contents)
+    # Nothing new is wanted while the spec makes no sense: what serves is what is wanted.
+    serving = status.stable.revision if status.stable else owner.name + "-unknown"
+    wanted = Revision(owner.name, serving.removeprefix(f"{owner.name}-"), "", build_content(spec))
+    return spec, wanted, problems
+
+
+def _stand_in(raw: Raw, status: ModelDeploymentStatus, contents: Mapping[str, Raw]) -> ModelDeploymentSpec:
+    """A spec to go on with while the real one is invalid: what serves, at the size it has, on the route it has."""
+    content = contents.get(status.stable.revision, {}) if status.stable else {}
+    given = raw.get("spec") or {}
+    replicas = given.get("replicas")
+    try:
+        route = RouteSpec.model_validate(given.get("route") or {})
+    except ValidationError:
+        route = RouteSpec.model_construct()
+    return ModelDeploymentSpec.model_construct(
+        replicas=replicas if isinstance(replicas, int) and replicas >= 0 else (status.replicas or 0),
+        template=content.get("template", {}),
+        port=content.get("port"),
+        route=route,
+    )
+
+
+def _gateways(store: Store, namespace: str, spec: ModelDeploymentSpec) -> tuple[str | None, list[str], list[Problem]]:
+    """Controller name and supported features of the gateways, and which of them are missing."""
+    problems: list[Problem] = []
+    controller: str | None = None
+    features: list[str] = []
+    for number, (gateway_namespace, name) in enumerate(parents_of(namespace, spec.route)):
+        gateway = store.get("Gateway", gateway_namespace, name)
+        if gateway is None:
+            field = f"spec.route.parentRefs[{number}]"
+            problems.append(
+                Problem(reasons.GATEWAY_NOT_FOUND, f"{field}: there is no Gateway {gateway_namespace}/{name}")
+            )
+            continue
+        gateway_class = store.get("GatewayClass", "", gateway.get("spec", {}).get("gatewayClassName", ""))
+        if gateway_class is not None:
+            controller = controller or gateway_class.get("spec", {}).get("controllerName")
+            declared = (gateway_class.get("status") or {}).get("supportedFeatures") or []
+            features += [f["name"] if isinstance(f, dict) else str(f) for f in declared]
+    return controller, features, problems
+
+
+def _features(spec: ModelDeploymentSpec, features: list[str]) -> list[Problem]:
+    return [
+        Problem(reasons.GATEWAY_UNSUPPORTED, f"{field} needs {feature}, which the gateway does not support: remove it")
+        for field, feature in find_missing_features(spec.route, features)
+    ]
+
+
+def _conflicts(claims: ClaimIndex, key: Key) -> list[Problem]:
+    found = claims.find_conflict(key)
+    if found is None:
+        return []
+    other, (gateway, host, match) = found
+    message = f"ModelDeployment {other.namespace}/{other.name} is older and serves {host} {match} on {gateway} already"
+    return [Problem(reasons.ROUTE_CONFLICT, f"spec.route: {message}; use another host or path")]
+
+
+def _names_provider(spec: ModelDeploymentSpec) -> bool:
+    return spec.rollout is not None and spec.rollout.analysis is not None and spec.rollout.analysis.provider is not None
+
+
+def _provider(
+    store: Store, rollout: ResolvedRollout, *, explicit: bool, first: bool
+) -> tuple[Provider | None, list[Problem]]:
+    """The provider to ask. A first revision is judged by nobody, so the default one may be missing until the second."""
+    raw = store.get("MetricsProvider", "", rollout.provider)
+    field = "spec.rollout.analysis.provider"
+    if raw is None:
+        problem = Problem(reasons.PROVIDER_NOT_FOUND, f"{field}: there is no MetricsProvider {rollout.provider}")
+        return None, [problem] if explicit or not first else []
+    spec = check_metrics_provider(raw.get("spec") or {})
+    if isinstance(spec, tuple):
+        said = "; ".join(map(str, spec))
+        return None, [Problem(reasons.INVALID_SPEC, f"{field}: MetricsProvider {rollout.provider}: {said}")]
+    unsupported = find_unsupported_provider(spec)
+    if unsupported:
+        said = f"MetricsProvider {rollout.provider}: not yet supported: {', '.join(unsupported)}"
+        return None, [Problem(reasons.NOT_YET_SUPPORTED, f"{field}: {said}")]
+    interval, timeout = parse_duration(spec.scrape_interval), parse_duration(spec.timeout)
+    return Provider(rollout.provider, spec.address, interval.total_seconds(), timeout.total_seconds()), []
+
+
+def _workloads(store: Store, owner: Owner, contents: Mapping[str, Raw]) -> dict[str, Workload]:
+    pods = store.by_owner("Pod", owner.namespace, owner.name)
+    found = {}
+    for deployment in store.by_owner("Deployment", owner.namespace, owner.name):
+        if not is_owned(deployment, owner):
+            continue
+        name = deployment["metadata"]["name"]
+        content = contents.get(name)
+        wanted = build_deployment(owner, name, content, 0) if content and content.get("template") else None
+        found[name] = observe_workload(deployment, pods_of(pods, name), wanted)
+    return found

@@ -1,0 +1,229 @@
+"""The controller of ModelDeployment: gather -> judge's word -> decide -> execute -> one status write.
+
+Level-triggered and idempotent: a turn may be lost, repeated or cut off anywhere. Conflicts are answered by looking
+again, never by overwriting."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+import structlog
+
+from serinus.api import reasons
+from serinus.controllers.analyst import Analyst, Watch
+from serinus.controllers.claims import ClaimIndex
+from serinus.controllers.execute import Executor, NameTakenError
+from serinus.controllers.gather import Gathered, gather_snapshot, is_owned
+from serinus.core.judge import metrics_of
+from serinus.core.plan import ApplyRoute, Event, Plan
+from serinus.core.rollout import decide
+from serinus.core.snapshot import Judgement, Problem
+from serinus.core.trial import Trial
+from serinus.engine.clock import Clock
+from serinus.engine.store import Key, Store
+from serinus.engine.worker import Result
+from serinus.kube.errors import Conflict, Invalid, KubeError, NotFound
+from serinus.kube.gateway import Kube
+from serinus.kube.resources import MODELDEPLOYMENTS, SERVICES
+from serinus.metrics.profiles import Target
+from serinus.routing.reweigh import reweigh_route
+
+Raw = dict[str, Any]
+
+log = structlog.get_logger(__name__)
+
+NAME_TAKEN_RETRY = 30.0
+"""Seconds after which a name that somebody else holds is looked at again."""
+
+
+class Recorder(Protocol):
+    """Writes Events; never raises."""
+
+    async def emit_event(self, regarding: Raw, event_type: Any, reason: str, message: str) -> bool:
+        """Tell what happened to an object."""
+        ...
+
+
+@dataclass
+class ModelDeploymentController:
+    """Reconciles one ModelDeployment at a time; `on_transition(reason)` counts what happened, for telemetry."""
+
+    kube: Kube
+    store: Store
+    claims: ClaimIndex
+    analyst: Analyst
+    recorder: Recorder
+    clock: Clock
+    on_transition: Callable[[str], None] = lambda reason: None
+    _written_at: dict[Key, datetime] = field(default_factory=dict)
+    _taken: dict[Key, NameTakenError] = field(default_factory=dict)
+
+    async def reconcile(self, key: Key) -> Result:
+        """One turn. KubeErrors other than conflicts are raised: the worker backs off and tries again."""
+        raw = self.store.get("ModelDeployment", key.namespace, key.name)
+        if raw is None:
+            return self._forget(key)
+        if raw["metadata"].get("deletionTimestamp"):
+            self._forget(key)
+            await self._leave_on_stable(key, raw)
+            return Result()
+        gathered = gather_snapshot(
+            self.store, self.claims, key, raw, now=self.clock.now(), written_at=self._written_at.get(key)
+        )
+        gathered = await self._with_taken_names(key, gathered)
+        gathered = self._with_judgement(key, gathered)
+        plan = decide(gathered.snapshot)
+        try:
+            return await self._carry_out(key, gathered, plan)
+        except NameTakenError as taken:
+            self._taken[key] = taken
+            return Result(requeue_after=0.01)
+        except Conflict as conflict:
+            log.info("looks again", key=str(key), conflict=str(conflict))
+            await self._refresh(key)
+            return Result(retry=True, urgent=True)
+
+    async def _carry_out(self, key: Key, gathered: Gathered, plan: Plan) -> Result:
+        executor = Executor(self.kube, self.store, self.clock)
+        problem: Invalid | None = None
+        for action in plan.before:
+            await executor.carry_out(gathered, action)
+        if plan.write_status:
+            await self._write_status(key, gathered, plan)
+        for action in plan.after:
+            try:
+                await executor.carry_out(gathered, action)
+            except Invalid as refused:
+                problem = problem or refused
+                log.warning("refused by the API server", key=str(key), action=repr(action)[:500], error=str(refused))
+        await self._tell(gathered, plan)
+        if problem is not None:
+            await self._report_refusal(key, gathered, problem)
+            return Result(retry=True)
+        if plan.before or plan.after or plan.write_status:
+            # What was just done may open the next gate; an echo of our own writes wakes nobody.
+            return Result(requeue_after=0.01)
+        return Result(requeue_after=_seconds_until(plan.wake_at, gathered.snapshot.now))
+
+    async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> None:
+        raw = self.store.get("ModelDeployment", key.namespace, key.name) or gathered.raw
+        if raw["metadata"].get("resourceVersion") != gathered.raw["metadata"].get("resourceVersion"):
+            raise Conflict("the ModelDeployment changed while it was being worked on")
+        written = await self.kube.replace_status(MODELDEPLOYMENTS, gathered.raw, plan.status.dump(), "serinus/status")
+        self.store.written("ModelDeployment", written)
+        self._written_at[key] = self.clock.now()
+
+    async def _tell(self, gathered: Gathered, plan: Plan) -> None:
+        snapshot = gathered.snapshot
+        for event in plan.events:
+            self.on_transition(event.reason)
+            log.info(
+                "decided",
+                key=f"{snapshot.namespace}/{snapshot.name}",
+                generation=snapshot.generation,
+                phase=plan.status.phase,
+                reason=event.reason,
+                message=event.message,
+            )
+            await self._emit(gathered.raw, event)
+
+    async def _emit(self, raw: Raw, event: Event) -> None:
+        kind = "Warning" if event.warning else "Normal"
+        await self.recorder.emit_event(raw, kind, event.reason, event.message)
+
+    async def _report_refusal(self, key: Key, gathered: Gathered, refused: Invalid) -> None:
+        """A child that the API server refuses is the user's to put right: said on the object, stable untouched."""
+        raw = self.store.get("ModelDeployment", key.namespace, key.name) or gathered.raw
+        problem = Problem(
+            reasons.INVALID_SPEC, f"the API server refuses what spec.template or spec.route asks for: {refused}"
+        )
+        again = replace(gathered.snapshot, problems=(problem,), status=decide(gathered.snapshot).status)
+        plan = decide(again)
+        if plan.write_status:
+            await self._write_status(key, replace(gathered, raw=raw, snapshot=again), plan)
+            await self._tell(replace(gathered, raw=raw, snapshot=again), plan)
+
+    async def _with_taken_names(self, key: Key, gathered: Gathered) -> Gathered:
+        """A name that somebody else held is looked at again, with one read, before anything is decided."""
+        taken = self._taken.get(key)
+        if taken is None:
+            return gathered
+        resource = SERVICES if taken.kind == "Service" else None
+        held = True
+        if resource is not None:
+            try:
+                held = not is_owned(await self.kube.get(resource, taken.namespace, taken.name), gathered.owner)
+            except NotFound:
+                held = False
+        if not held:
+            del self._taken[key]
+            return gathered
+        problem = Problem(reasons.NAME_CONFLICT, f"{taken}: rename or remove it, or rename this one")
+        problems = (*gathered.snapshot.problems, problem)
+        return replace(gathered, snapshot=replace(gathered.snapshot, problems=problems))
+
+    def _with_judgement(self, key: Key, gathered: Gathered) -> Gathered:
+        judgement = self._judge(key, gathered)
+        return replace(gathered, snapshot=replace(gathered.snapshot, judgement=judgement))
+
+    def _judge(self, key: Key, gathered: Gathered) -> Judgement | None:
+        s, provider = gathered.snapshot, gathered.provider
+        candidate, stable = s.status.candidate, s.status.stable
+        if candidate is None or stable is None or candidate.started_at is None or provider is None:
+            self.analyst.forget(key)
+            return None
+        limits = [(metric.name, metric.max_regression) for metric in s.rollout.metrics]
+        trial = Trial(
+            candidate=candidate.revision,
+            stable=stable.revision,
+            started_at=candidate.started_at,
+            weight=candidate.weight,
+            step=candidate.step if candidate.phase != "Baking" else candidate.steps + 1,
+            step_started_at=candidate.step_started_at,
+            metrics=metrics_of(limits, s.rollout.false_alarm),
+            min_requests=s.rollout.min_requests,
+            interval_seconds=provider.interval,
+            measured_at=gathered.profile.measured_at,
+            approximate=s.spec.route.mode == "Replicas",
+        )
+        targets = [Target(key.namespace, revision, key.name) for revision in (candidate.revision, stable.revision)]
+        return self.analyst.watch(key, Watch(trial, provider, gathered.profile, *targets), candidate.evidence)
+
+    async def _leave_on_stable(self, key: Key, raw: Raw) -> None:
+        """Being deleted: traffic stays on stable for as long as the route lives. Nothing waits for this, so deletion
+        never hangs.
+        """
+        gathered = gather_snapshot(self.store, self.claims, key, raw, now=self.clock.now())
+        s, route = gathered.snapshot, gathered.raw_route
+        if s.status.candidate is None or s.status.stable is None or route is None:
+            return
+        weights = {s.status.stable.revision: 100}
+        if dict(s.route.weights) == weights:
+            return
+        body = reweigh_route(route, weights)
+        try:
+            action = ApplyRoute(weights)
+            await Executor(self.kube, self.store, self.clock).carry_out(gathered, action)
+        except (Conflict, NotFound):
+            log.info("route is gone already", key=str(key), route=body["metadata"]["name"])
+
+    async def _refresh(self, key: Key) -> None:
+        """After a conflict: read the object anew, so that the next turn decides on what is there."""
+        try:
+            raw = await self.kube.get(MODELDEPLOYMENTS, key.namespace, key.name)
+        except NotFound:
+            return
+        except KubeError:
+            return
+        self.store.written("ModelDeployment", raw)
+
+    def _forget(self, key: Key) -> Result:
+        self.analyst.forget(key)
+        self._written_at.pop(key, None)
+        self._taken.pop(key, None)
+        return Result()
+
+
+def _seconds_until(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else max((moment - now).total_seconds(), 0.0) + 0.005

@@ -1,0 +1,90 @@
+"""When a candidate must leave: asked before anything else, and depending on nothing else.
+
+No rule here looks at the readiness of either side, at the route's acceptance, at an approval, a pause or a freeze: none
+of them may ever stand between a bad model and stable."""
+
+from collections.abc import Callable
+
+from serinus.api import reasons
+from serinus.api.status import CandidateState
+from serinus.core.commands import find_abort
+from serinus.core.gates import needed_pods
+from serinus.core.judge import Verdict
+from serinus.core.release import Exit, Release
+from serinus.core.snapshot import Snapshot
+
+Rule = Callable[[Snapshot, Release, CandidateState], Exit | None]
+
+
+def find_exit(s: Snapshot, r: Release) -> Exit | None:
+    """The first rule that makes the candidate leave, if any."""
+    if r.candidate is None:
+        return None
+    for rule in RULES:
+        found = rule(s, r, r.candidate)
+        if found is not None:
+            return found
+    return None
+
+
+def judged_bad(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    judgement = s.judgement
+    if judgement is None or judgement.verdict is not Verdict.BAD or r.stable is None or s.rollout.mode == "Rehearse":
+        return None
+    return Exit(reasons.ANALYSIS_FAILED, judgement.message)
+
+
+def rejected_already(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    """Its ModelRevision says Rejected while the status still calls it candidate: a rollback was cut off in between."""
+    record = s.revisions.get(candidate.revision)
+    if record is None or not record.rejected:
+        return None
+    return Exit(reasons.ANALYSIS_FAILED, record.message or "rejected before the operator was restarted")
+
+
+def aborted(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    return find_abort(s, candidate)
+
+
+def spec_put_back(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    """People took the candidate out of the spec: the promoted one put back is an abort, another one supersedes it."""
+    if not s.spec_readable or s.wanted.name == candidate.revision:
+        return None
+    undoing = candidate.returning and s.is_rejected(s.wanted.name)
+    if undoing:
+        return None
+    if r.stable is not None and s.wanted.name == r.stable.revision:
+        return Exit(reasons.ABORTED, f"the spec asks for stable {r.stable.revision} again")
+    return Exit(reasons.SUPERSEDED, f"{candidate.revision} is superseded by {s.wanted.name}", remember=False)
+
+
+def deadline_exceeded(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    if r.stable is None or candidate.deadline_at is None or candidate.clock_stopped_at is not None:
+        return None
+    work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
+    if work.ready >= needed or s.now < candidate.deadline_at:
+        return None
+    why = f": {work.waiting.message}" if work.waiting else ""
+    return Exit(
+        reasons.DEADLINE_EXCEEDED,
+        f"{work.ready} of {needed} pods of {candidate.revision} ready within {s.rollout.progress_deadline}{why}",
+    )
+
+
+def held_too_long(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    if s.rollout.on_inconclusive != "Rollback" or candidate.hold_since is None or r.stable is None:
+        return None
+    if s.now < candidate.hold_since + s.rollout.max_hold:
+        return None
+    why = s.judgement.message if s.judgement else "the metrics have not been read"
+    return Exit(reasons.INCONCLUSIVE, f"no verdict within {s.rollout.max_hold}: {why}")
+
+
+RULES: tuple[Rule, ...] = (
+    judged_bad,  # the metrics say so
+    rejected_already,  # a rollback was begun and must be finished
+    aborted,  # a person says so
+    spec_put_back,  # the spec says so
+    deadline_exceeded,  # its pods never came
+    held_too_long,  # nobody could tell, and the user chose to go back then
+)

@@ -1,0 +1,183 @@
+"""What must be true before a candidate may go one step further.
+
+A chain of questions; the first that is not answered holds the rollout and says why. Unknown holds like "not yet": a
+weight never rises on metrics that are old, empty or unreachable."""
+
+from collections.abc import Callable
+
+from serinus.api import reasons
+from serinus.api.status import CandidateState
+from serinus.core.judge import Verdict
+from serinus.core.release import Hold
+from serinus.core.snapshot import Snapshot
+from serinus.core.steps import is_pause_step, size_for_share, size_for_weight, weight_of_step
+
+Gate = Callable[[Snapshot, CandidateState], Hold | None]
+
+
+def next_step(s: Snapshot, candidate: CandidateState) -> int:
+    """The 1-based step that comes next; past the last one means all traffic."""
+    beyond = len(s.rollout.steps) + 1
+    if candidate.returning or candidate.forced_step >= beyond:
+        return beyond
+    return candidate.step + 1
+
+
+def is_forced(s: Snapshot, candidate: CandidateState) -> bool:
+    """Whether a person, or a return inside the rollback window, takes the next step without asking for evidence."""
+    return candidate.returning or candidate.forced_step > candidate.step
+
+
+def pods_for_weight(s: Snapshot, weight: int) -> int:
+    size = size_for_share if s.spec.route.mode == "Replicas" else size_for_weight
+    return size(s.spec.replicas, weight)
+
+
+def needed_pods(s: Snapshot, candidate: CandidateState) -> int:
+    """Pods that must be ready for what the candidate is at, or, when the next step is due, for that one."""
+    if candidate.phase == "Baking":
+        return s.spec.replicas
+    due = candidate.phase == "Pending" or is_forced(s, candidate) or is_due(s, candidate)
+    step = next_step(s, candidate) if due else candidate.step
+    return pods_for_weight(s, max(weight_of_step(s.rollout, step), 1))
+
+
+def is_due(s: Snapshot, candidate: CandidateState) -> bool:
+    """Time and evidence of the present step are complete."""
+    return time_over(s, candidate) is None and _evidence_gate(s, candidate) is None
+
+
+def find_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """The first gate that is closed for the next step, or None: the candidate may advance."""
+    for gate in FORCED_GATES if is_forced(s, candidate) else GATES:
+        hold = gate(s, candidate)
+        if hold is not None:
+            return hold
+    return None
+
+
+def find_bake_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """The first gate that keeps a baking candidate from being promoted."""
+    for gate in BAKE_GATES:
+        hold = gate(s, candidate)
+        if hold is not None:
+            return hold
+    return None
+
+
+def not_paused(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    if s.spec.paused:
+        return Hold(
+            reasons.PAUSED, f"spec.paused is true; {candidate.revision} stays at {candidate.weight}%", suspended=True
+        )
+    if not candidate.paused or (
+        candidate.next_at is not None and is_pause_step(s.rollout, candidate.step) and s.now >= candidate.next_at
+    ):
+        return None
+    until = (
+        f" until {candidate.next_at:%H:%M:%SZ}"
+        if candidate.next_at and is_pause_step(s.rollout, candidate.step)
+        else ""
+    )
+    why = candidate.pause_reason or "paused"
+    return Hold(reasons.PAUSED, f"{candidate.revision} stays at {candidate.weight}%: {why}{until}", suspended=True)
+
+
+def pods_ready(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
+    if work.ready >= needed:
+        return None
+    waiting = work.waiting
+    if waiting is not None:
+        return Hold(waiting.reason, f"{work.ready} of {needed} pods of {candidate.revision} ready: {waiting.message}")
+    return Hold(reasons.CANARY_PROGRESSING, f"{work.ready} of {needed} pods of {candidate.revision} ready")
+
+
+def others_gone(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """Where pod counts split the traffic, pods of a third revision would get a share too."""
+    if s.spec.route.mode != "Replicas":
+        return None
+    mine = {candidate.revision, s.status.stable.revision if s.status.stable else ""}
+    others = [name for name, work in s.workloads.items() if work.current > 0 and name not in mine]
+    return (
+        Hold(reasons.CANARY_PROGRESSING, f"waiting for the pods of {', '.join(sorted(others))} to leave")
+        if others
+        else None
+    )
+
+
+def route_accepted(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    if s.spec.route.mode == "Replicas" or s.route.accepted is True:
+        return None
+    if s.route.accepted is None:
+        return Hold(reasons.HOLDING, "the gateway has not accepted the route yet")
+    return Hold(reasons.ROUTE_NOT_ACCEPTED, f"the gateway does not accept the route: {s.route.message}")
+
+
+def metrics_known(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    judgement = s.judgement
+    if judgement is None:
+        return Hold(reasons.HOLDING, "the metrics have not been read yet")
+    if judgement.known or _proceeds(s, candidate):
+        return None
+    return Hold(reasons.HOLDING, judgement.message)
+
+
+def time_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    if candidate.next_at is None or s.now >= candidate.next_at:
+        return None
+    at = f"step {candidate.step} of {candidate.steps} at {candidate.weight}%"
+    return Hold(
+        reasons.CANARY_PROGRESSING, f"{candidate.revision} in {at} until {candidate.next_at:%H:%M:%SZ} at the earliest"
+    )
+
+
+def enough_evidence(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    judgement = s.judgement
+    if candidate.weight == 0 or judgement is None or judgement.verdict is not Verdict.NOT_ENOUGH_EVIDENCE:
+        return None
+    return None if _proceeds(s, candidate) else Hold(reasons.HOLDING, judgement.message)
+
+
+def traffic_verified(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    judgement = s.judgement
+    if candidate.weight == 0 or judgement is None or judgement.traffic.status == "True":
+        return None
+    return None if _proceeds(s, candidate) else Hold(reasons.HOLDING, judgement.traffic.message)
+
+
+def bake_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    if candidate.bake_until is None or s.now >= candidate.bake_until:
+        return None
+    return Hold(reasons.BAKING, f"{candidate.revision} has all traffic, promoted at {candidate.bake_until:%H:%M:%SZ}")
+
+
+def _evidence_gate(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    for gate in (metrics_known, enough_evidence, traffic_verified):
+        hold = gate(s, candidate)
+        if hold is not None:
+            return hold
+    return None
+
+
+def _proceeds(s: Snapshot, candidate: CandidateState) -> bool:
+    """The user chose to go on without a verdict, and has waited long enough for one."""
+    return (
+        s.rollout.on_inconclusive == "Proceed"
+        and candidate.hold_since is not None
+        and s.now >= candidate.hold_since + s.rollout.max_hold
+    )
+
+
+GATES: tuple[Gate, ...] = (
+    not_paused,  # a person holds it
+    metrics_known,  # unknown is not good
+    time_over,  # every step has its shortest time
+    enough_evidence,  # and its fewest requests
+    traffic_verified,  # which must have gone where they were sent
+    route_accepted,  # the gateway must take the next weight
+    others_gone,  # nobody else may get a share
+    pods_ready,  # the pods for the next weight must be there
+)
+FORCED_GATES: tuple[Gate, ...] = (not_paused, route_accepted, others_gone, pods_ready)
+BAKE_GATES: tuple[Gate, ...] = (not_paused, bake_over, metrics_known, pods_ready)

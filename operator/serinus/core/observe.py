@@ -1,0 +1,116 @@
+"""From raw objects to what a decision looks at. Total: whatever another controller, or a person, has put into an
+object.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from serinus.api import reasons
+from serinus.api.meta import LABEL_REVISION
+from serinus.api.modelrevision import ModelRevisionStatus
+from serinus.api.status import ModelDeploymentStatus
+from serinus.core.children import is_subset
+from serinus.core.snapshot import RevisionRecord, Waiting, Workload
+
+Raw = dict[str, Any]
+
+IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
+CRASH_REASONS = frozenset(
+    {"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"}
+)
+
+
+def observe_status(raw: Raw) -> ModelDeploymentStatus:
+    """The status as it stands. What cannot be read counts as not there: the objects tell the rest."""
+    status = raw.get("status") or {}
+    try:
+        return ModelDeploymentStatus.model_validate(status)
+    except ValidationError:
+        return ModelDeploymentStatus()
+
+
+def observe_revision(raw: Raw) -> RevisionRecord:
+    metadata, spec = raw["metadata"], raw.get("spec") or {}
+    try:
+        status = ModelRevisionStatus.model_validate(raw.get("status") or {})
+    except ValidationError:
+        status = ModelRevisionStatus()
+    return RevisionRecord(
+        name=metadata["name"],
+        number=int(spec.get("number") or 0),
+        phase=status.phase,
+        message=status.message,
+        promoted_at=status.promoted_at,
+    )
+
+
+def observe_workload(deployment: Raw, pods: Sequence[Raw], wanted: Raw | None) -> Workload:
+    """A revision's Deployment and pods. `wanted` is the Deployment as we would write it, None where its content is not
+    known.
+    """
+    spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
+    in_shape = wanted is None or is_subset(_without_size(wanted), deployment)
+    return Workload(
+        wanted=int(spec.get("replicas", 1)),
+        current=int(status.get("replicas") or 0),
+        ready=int(status.get("readyReplicas") or 0),
+        waiting=_refused(status) or _pods_waiting(pods),
+        in_shape=in_shape,
+    )
+
+
+def pods_of(pods: Iterable[Raw], revision: str) -> list[Raw]:
+    return [p for p in pods if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == revision]
+
+
+def _without_size(wanted: Raw) -> Raw:
+    spec = {key: value for key, value in wanted["spec"].items() if key != "replicas"}
+    return {"spec": spec, "metadata": {"labels": wanted["metadata"]["labels"]}}
+
+
+def _refused(status: Raw) -> Waiting | None:
+    """The API server refuses to create pods: a quota, or an admission policy."""
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            message = str(condition.get("message") or "pods are refused")
+            if "exceeded quota" in message:
+                return Waiting(reasons.QUOTA_EXCEEDED, message, stops_clock=True)
+            return Waiting(reasons.DEPLOYING, message, stops_clock=False)
+    return None
+
+
+def _pods_waiting(pods: Sequence[Raw]) -> Waiting | None:
+    """The most telling reason among pods that are not ready, in the words of scheduler or kubelet."""
+    unscheduled = [m for m in map(_unschedulable, pods) if m]
+    if unscheduled:
+        return Waiting(reasons.WAITING_FOR_CAPACITY, unscheduled[0], stops_clock=True)
+    for pod in pods:
+        for status in (pod.get("status") or {}).get("containerStatuses") or ():
+            waiting = (status.get("state") or {}).get("waiting") or {}
+            reason, said = waiting.get("reason"), waiting.get("message") or ""
+            if reason in IMAGE_REASONS:
+                return Waiting(reasons.DEPLOYING, f"{reason}: {said or status.get('image')}", stops_clock=False)
+            if reason in CRASH_REASONS:
+                count = status.get("restartCount", 0)
+                return Waiting(
+                    reasons.DEPLOYING, f"{reason} after {count} restarts: {said}".rstrip(": "), stops_clock=False
+                )
+    return None
+
+
+def _unschedulable(pod: Raw) -> str | None:
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return str(condition.get("message") or "no node fits")
+    return None
+
+
+def created_at(raw: Raw) -> datetime:
+    """Creation time of an object; objects without one count as youngest."""
+    text = raw["metadata"].get("creationTimestamp")
+    if not isinstance(text, str):
+        return datetime.max.replace(tzinfo=UTC)
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -1,0 +1,85 @@
+"""A decision as data: what to do, in which order, and what to write down.
+
+Order is part of the decision. `before` runs first, then the status is written, then `after`. Whatever takes traffic
+away from a candidate stands in `before`; whatever gives it more stands in `after`, so that a crash between two writes
+leaves the candidate with less traffic than the status says, never with more. Each action is idempotent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from serinus.api.modelrevision import RevisionPhase
+from serinus.api.status import ModelDeploymentStatus
+from serinus.core.revision import Revision
+from serinus.core.snapshot import Judgement
+
+
+@dataclass(frozen=True)
+class RecordRevision:
+    """Create the ModelRevision of a new revision."""
+
+    revision: Revision
+    number: int
+
+
+@dataclass(frozen=True)
+class ApplyWorkload:
+    """Create or change the Deployment of revision `name`, or only its size."""
+
+    name: str
+    replicas: int
+
+
+@dataclass(frozen=True)
+class ApplyService:
+    """Let the Service `name` lead to the pods of `target` (None: of every revision of the ModelDeployment)."""
+
+    name: str
+    target: str | None
+
+
+@dataclass(frozen=True)
+class ApplyRoute:
+    """Split the traffic: weight (percent) by revision name, summing to 100."""
+
+    weights: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class MarkRevision:
+    """Write what became of a revision on its ModelRevision."""
+
+    name: str
+    phase: RevisionPhase
+    reason: str
+    message: str
+    judgement: Judgement | None = None
+
+
+@dataclass(frozen=True)
+class DeleteRevision:
+    """Remove a revision that history no longer keeps: Deployment, Service and ModelRevision."""
+
+    name: str
+
+
+Action = RecordRevision | ApplyWorkload | ApplyService | ApplyRoute | MarkRevision | DeleteRevision
+
+
+@dataclass(frozen=True)
+class Event:
+    """One transition, told to people. `warning` chooses the Event's type."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    before: tuple[Action, ...]
+    status: ModelDeploymentStatus
+    write_status: bool
+    after: tuple[Action, ...]
+    events: tuple[Event, ...]
+    wake_at: datetime | None

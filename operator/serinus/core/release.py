@@ -1,0 +1,177 @@
+"""The working state of one pass, and the transitions that change it.
+
+`Release` is the part of the status that decides; every transition returns a new one and notes the event that tells it.
+Nothing here looks at objects in the cluster: whether a transition is due is asked in `exits`, `commands` and `gates`.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from serinus.api import reasons
+from serinus.api.presets import PauseStep
+from serinus.api.status import (
+    CandidateState,
+    DrainingState,
+    LastCommand,
+    RejectedState,
+    StableState,
+)
+from serinus.core.plan import Event, MarkRevision
+from serinus.core.snapshot import Snapshot
+from serinus.core.steps import FULL, weight_of_step
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why a rollout does not advance right now; `suspended` where it waits for a person."""
+
+    reason: str
+    message: str
+    suspended: bool = False
+
+
+@dataclass(frozen=True)
+class Exit:
+    """Why a candidate must leave. `remember` makes it Rejected; a superseded one may come back."""
+
+    reason: str
+    message: str
+    remember: bool = True
+
+
+@dataclass(frozen=True)
+class Release:
+    stable: StableState | None
+    candidate: CandidateState | None
+    rejected: RejectedState | None
+    draining: tuple[DrainingState, ...]
+    last_command: LastCommand | None
+    hold: Hold | None = None
+    marks: tuple[MarkRevision, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    def told(self, event: Event) -> "Release":
+        return replace(self, events=(*self.events, event))
+
+
+def load_release(s: Snapshot) -> Release:
+    """The release as the last status left it."""
+    status = s.status
+    return Release(status.stable, status.candidate, status.rejected, status.draining, status.last_command)
+
+
+def start_candidate(s: Snapshot, r: Release, revision: str, *, returning: bool) -> Release:
+    """A new candidate at weight 0, with fresh evidence and a fresh deadline."""
+    candidate = CandidateState(
+        revision=revision,
+        steps=len(s.rollout.steps),
+        started_at=s.now,
+        deadline_at=s.now + s.rollout.progress_deadline,
+        returning=returning,
+    )
+    draining = tuple(d for d in r.draining if d.revision != revision)
+    rejected = None if r.rejected is not None and r.rejected.revision == revision else r.rejected
+    r = replace(r, candidate=candidate, draining=draining, rejected=rejected, hold=None)
+    if r.stable is None:
+        return r.told(Event(reasons.DEPLOYING, f"first revision {revision}: waiting for its pods"))
+    how = "inside the rollback window, steps are skipped" if returning else f"{candidate.steps} steps"
+    return r.told(Event(reasons.ROLLOUT_STARTED, f"{revision} against stable {r.stable.revision}, {how}"))
+
+
+def leave_candidate(s: Snapshot, r: Release, exit_: Exit) -> Release:
+    """Give all traffic back to stable and let the candidate's pods drain."""
+    candidate = r.candidate
+    if candidate is None:
+        return r
+    message = exit_.message
+    if r.stable is not None and candidate.weight > 0:
+        took = ""
+        first_bad = s.judgement.first_bad_at if s.judgement else None
+        if exit_.reason == reasons.ANALYSIS_FAILED and first_bad is not None:
+            took = f" {max((s.now - first_bad).total_seconds(), 0):.1f}s after its first failure was counted"
+        message = f"{message}; traffic back on {r.stable.revision}{took}"
+    until = s.now + (s.rollout.drain if candidate.weight > 0 else timedelta(0))
+    draining = (
+        *(d for d in r.draining if d.revision != candidate.revision),
+        DrainingState(revision=candidate.revision, until=until),
+    )
+    r = replace(r, candidate=None, draining=draining, hold=None)
+    if not exit_.remember:
+        mark = MarkRevision(candidate.revision, "Superseded", exit_.reason, message)
+        return replace(r, marks=(*r.marks, mark)).told(Event(exit_.reason, message))
+    rejected = RejectedState(revision=candidate.revision, at=s.now, reason=exit_.reason, message=message)
+    mark = MarkRevision(candidate.revision, "Rejected", exit_.reason, message, judgement=s.judgement)
+    r = replace(r, rejected=rejected, marks=(*r.marks, mark))
+    return r.told(Event(exit_.reason, message, warning=True))
+
+
+def enter_step(s: Snapshot, r: Release, step: int) -> Release:
+    """Move the candidate to a 1-based step; past the last one, or at weight 100, the bake begins."""
+    candidate = r.candidate
+    if candidate is None:
+        return r
+    steps = s.rollout.steps
+    weight = weight_of_step(s.rollout, step)
+    common = candidate.model_copy(
+        update={
+            "step_started_at": s.now,
+            "deadline_at": s.now + s.rollout.progress_deadline,
+            "clock_stopped_at": None,
+            "hold_since": None,
+            "paused": False,
+            "pause_reason": None,
+            "weight": weight,
+            "step": min(step, len(steps)),
+        }
+    )
+    if weight >= FULL:
+        baking = common.model_copy(update={"phase": "Baking", "bake_until": s.now + s.rollout.bake, "next_at": None})
+        r = replace(r, candidate=baking, hold=None)
+        return r.told(
+            Event(reasons.BAKING, f"{candidate.revision} has all traffic; it is promoted after {s.rollout.bake}")
+        )
+    here = steps[step - 1]
+    update: dict[str, object] = {"phase": "Progressing"}
+    if isinstance(here, PauseStep):
+        until = None if here.duration is None else s.now + here.duration
+        update |= {"paused": True, "pause_reason": f"step {step} is a pause", "next_at": until}
+        event = Event(reasons.PAUSED, f"{candidate.revision} at {weight}%: step {step} of {len(steps)} is a pause")
+    else:
+        update["next_at"] = s.now + here.hold
+        event = Event(reasons.WEIGHT_RAISED, f"{candidate.revision} gets {weight}%, step {step} of {len(steps)}")
+    return replace(r, candidate=common.model_copy(update=update), hold=None).told(event)
+
+
+def promote_candidate(s: Snapshot, r: Release) -> Release:
+    """The candidate becomes stable: nothing is loaded anew, its pods go on serving; the old revision is retired."""
+    candidate = r.candidate
+    if candidate is None:
+        return r
+    work = s.workload(candidate.revision)
+    stable = StableState(
+        revision=candidate.revision, weight=FULL, replicas=work.current, ready_replicas=work.ready, since=s.now
+    )
+    old = r.stable
+    message = f"{candidate.revision} is stable" + ("" if old is None else f"; {old.revision} is retired")
+    marks = [MarkRevision(candidate.revision, "Stable", reasons.PROMOTED, message, judgement=s.judgement)]
+    if old is not None:
+        marks.append(MarkRevision(old.revision, "Retired", reasons.PROMOTED, f"replaced by {candidate.revision}"))
+    r = replace(r, stable=stable, candidate=None, hold=None, marks=(*r.marks, *marks))
+    return r.told(Event(reasons.PROMOTED, message))
+
+
+def run_clock(s: Snapshot, r: Release) -> Release:
+    """Let the progress deadline stand still while nobody but the cluster's owner, or a person, can make progress."""
+    candidate = r.candidate
+    if candidate is None:
+        return r
+    waiting = s.workload(candidate.revision).waiting
+    stopped = candidate.paused or s.spec.paused or (waiting is not None and waiting.stops_clock)
+    if stopped and candidate.clock_stopped_at is None:
+        return replace(r, candidate=candidate.model_copy(update={"clock_stopped_at": s.now}))
+    if not stopped and candidate.clock_stopped_at is not None:
+        update: dict[str, object] = {"clock_stopped_at": None}
+        if candidate.deadline_at is not None:
+            update["deadline_at"] = candidate.deadline_at + (s.now - candidate.clock_stopped_at)
+        return replace(r, candidate=candidate.model_copy(update=update))
+    return r

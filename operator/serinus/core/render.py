@@ -1,0 +1,184 @@
+"""From a release to the objects that must exist, and from there to actions: only what differs from what is observed.
+
+Level-triggered: it does not matter which transition led here, or whether an earlier pass was cut off in the middle.
+"""
+
+from dataclasses import dataclass
+
+from serinus.core.gates import needed_pods
+from serinus.core.plan import (
+    Action,
+    ApplyRoute,
+    ApplyService,
+    ApplyWorkload,
+    DeleteRevision,
+    MarkRevision,
+    RecordRevision,
+)
+from serinus.core.release import Release
+from serinus.core.snapshot import Snapshot
+from serinus.core.steps import FULL
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Actions around the status write; see `serinus.core.plan` for why there are two groups."""
+
+    before: tuple[Action, ...]
+    after: tuple[Action, ...]
+
+
+def render_actions(s: Snapshot, r: Release) -> Rendering:
+    """What to do, in order: traffic away, second lever, memory | status | new pods, more traffic, old pods, clearing
+    up.
+    """
+    traffic = _traffic(s, r)
+    takes, gives = _split_by_direction(s, r, traffic)
+    before = (*takes, *_second_levers(s, r), *r.marks)
+    after = (
+        *_records(s, r),
+        *_own_services(s, r),
+        *_scale_up(s, r),
+        *gives,
+        *_finish_marks(s, r),
+        *_scale_down(s, r),
+        *_forget(s, r),
+    )
+    return Rendering(before, after)
+
+
+def wanted_weights(s: Snapshot, r: Release) -> dict[str, int]:
+    """The split that the release asks for. A weight above the observed one needs metrics that are known and not bad, in
+    this pass.
+    """
+    if r.stable is None:
+        return {}
+    candidate = r.candidate
+    if candidate is None or candidate.weight == 0:
+        return {r.stable.revision: FULL}
+    weight = candidate.weight
+    seen = s.route.weights.get(candidate.revision, 0)
+    if s.spec.route.mode == "Gateway" and weight > seen and not _may_raise(s, r):
+        weight = seen
+    split = {r.stable.revision: FULL - weight, candidate.revision: weight}
+    return {name: share for name, share in split.items() if share > 0}
+
+
+def _may_raise(s: Snapshot, r: Release) -> bool:
+    candidate = r.candidate
+    before = s.status.candidate
+    advanced = candidate is not None and (before is None or before.weight < candidate.weight)
+    # A step that was entered in this very pass went through the gates; repairing an older one needs the metrics again.
+    return advanced or (s.judgement is not None and s.judgement.known)
+
+
+def _traffic(s: Snapshot, r: Release) -> list[Action]:
+    if r.stable is None:
+        return []
+    if s.spec.route.mode == "Replicas":
+        return _service_traffic(s, r)
+    actions: list[Action] = []
+    if s.service_targets.get(s.name) != r.stable.revision:
+        actions.append(ApplyService(s.name, r.stable.revision))
+    weights = wanted_weights(s, r)
+    if dict(s.route.weights) != weights or not s.route.exists or not s.route.in_shape:
+        actions.append(ApplyRoute(weights))
+    return actions
+
+
+def _service_traffic(s: Snapshot, r: Release) -> list[Action]:
+    """Without a gateway one Service is the route: it leads to stable, to everybody, or to the candidate alone."""
+    stable, candidate = r.stable, r.candidate
+    target: str | None = stable.revision if stable else None
+    if candidate is not None and candidate.weight >= FULL:
+        target = candidate.revision
+    elif candidate is not None and candidate.weight > 0:
+        target = None
+    if s.name in s.service_targets and s.service_targets[s.name] == (target or "*"):
+        return []
+    return [ApplyService(s.name, target)]
+
+
+def _split_by_direction(s: Snapshot, r: Release, traffic: list[Action]) -> tuple[list[Action], list[Action]]:
+    """Whatever gives the candidate more traffic waits until the status says so; whatever takes it away does not."""
+    now = r.candidate.weight if r.candidate is not None else 0
+    old = s.status.candidate
+    same = old is not None and r.candidate is not None and old.revision == r.candidate.revision
+    was = old.weight if old is not None and same else 0
+    promoted = r.stable is not None and s.status.stable is not None and r.stable.revision != s.status.stable.revision
+    first = s.status.stable is None
+    gives = now > was or promoted or first
+    return ([], traffic) if gives else (traffic, [])
+
+
+def _second_levers(s: Snapshot, r: Release) -> list[Action]:
+    """After a rollback the candidate's own Service leads to stable, in case a gateway remembers old weights."""
+    if r.stable is None:
+        return []
+    return [
+        ApplyService(d.revision, r.stable.revision)
+        for d in r.draining
+        if s.service_targets.get(d.revision) not in (None, r.stable.revision)
+    ]
+
+
+def _records(s: Snapshot, r: Release) -> list[Action]:
+    if s.wanted.name in s.revisions or r.candidate is None or r.candidate.revision != s.wanted.name:
+        return []
+    number = max((record.number for record in s.revisions.values()), default=0) + 1
+    return [RecordRevision(s.wanted, number)]
+
+
+def _own_services(s: Snapshot, r: Release) -> list[Action]:
+    active = [state.revision for state in (r.stable, r.candidate) if state is not None]
+    return [ApplyService(name, name) for name in active if s.service_targets.get(name) != name]
+
+
+def wanted_pods(s: Snapshot, r: Release) -> dict[str, int]:
+    """Pods per active revision. While a candidate is there, stable never shrinks: the way back needs it."""
+    wanted: dict[str, int] = {}
+    if r.stable is not None:
+        running = s.workload(r.stable.revision).wanted if r.candidate is not None else 0
+        wanted[r.stable.revision] = max(s.spec.replicas, running)
+    if r.candidate is not None:
+        needed = s.spec.replicas if r.stable is None else needed_pods(s, r.candidate)
+        running = s.workload(r.candidate.revision).wanted
+        wanted[r.candidate.revision] = max(needed, min(running, s.spec.replicas))
+    return wanted
+
+
+def _scale_up(s: Snapshot, r: Release) -> list[Action]:
+    return [
+        ApplyWorkload(name, pods)
+        for name, pods in wanted_pods(s, r).items()
+        if name not in s.workloads or s.workloads[name].wanted != pods or not s.workloads[name].in_shape
+    ]
+
+
+def _scale_down(s: Snapshot, r: Release) -> list[Action]:
+    kept = {state.revision for state in (r.stable, r.candidate) if state is not None} | {d.revision for d in r.draining}
+    return [ApplyWorkload(name, 0) for name, work in s.workloads.items() if name not in kept and work.wanted != 0]
+
+
+def _finish_marks(s: Snapshot, r: Release) -> list[Action]:
+    """Stable and Retired, made good where an earlier pass could not write them."""
+    marked = {mark.name for mark in r.marks}
+    actions: list[Action] = []
+    for name, record in s.revisions.items():
+        if name in marked:
+            continue
+        if r.stable is not None and name == r.stable.revision and record.phase != "Stable" and r.candidate is None:
+            actions.append(MarkRevision(name, "Stable", "Promoted", f"{name} is stable"))
+        elif record.phase == "Stable" and r.stable is not None and name != r.stable.revision and r.candidate is None:
+            actions.append(MarkRevision(name, "Retired", "Promoted", f"replaced by {r.stable.revision}"))
+    return actions
+
+
+def _forget(s: Snapshot, r: Release) -> list[Action]:
+    """Revisions beyond the history limit, oldest first; only when nothing is under way and nothing leads to them."""
+    if r.candidate is not None or r.stable is None or r.draining:
+        return []
+    busy = {s.wanted.name, r.stable.revision, *s.route.weights}
+    idle = sorted((x for x in s.revisions.values() if x.name not in busy), key=lambda x: x.number)
+    surplus = len(idle) - s.spec.revision_history_limit
+    return [DeleteRevision(record.name) for record in idle[: max(surplus, 0)]]

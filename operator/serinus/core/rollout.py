@@ -1,0 +1,239 @@
+"""One decision: from a snapshot to a plan.
+
+The order is fixed and is the promise: first whether the candidate must leave, which depends on nothing else; then
+everything else.
+
+    leave?  ->  obey command  ->  start  ->  advance or finish  ->  drain  ->  actions, conditions, status
+
+Deciding twice on the same snapshot gives the same plan. Every deadline is a moment in the status, so that a restart
+neither shortens nor lengthens a step."""
+
+import math
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from serinus.api import reasons
+from serinus.api.meta import LABEL_REVISION
+from serinus.api.status import CandidateState, EvidenceState, ModelDeploymentStatus, StableState
+from serinus.core.commands import obey_command, promoted_before
+from serinus.core.conditions import Situation, assess_situation, build_conditions
+from serinus.core.exits import find_exit
+from serinus.core.gates import find_bake_hold, find_hold, next_step
+from serinus.core.plan import Event, Plan
+from serinus.core.release import (
+    Hold,
+    Release,
+    enter_step,
+    leave_candidate,
+    load_release,
+    promote_candidate,
+    run_clock,
+    start_candidate,
+)
+from serinus.core.render import render_actions
+from serinus.core.snapshot import Snapshot
+
+EVIDENCE_STEP = math.log(4)
+"""Evidence that grew by this factor since it was last written is written again, so that a restart keeps it."""
+
+REFRESH = timedelta(seconds=30)
+"""Figures that only people look at (ready pods, say) are written at most this often."""
+
+
+def decide(s: Snapshot) -> Plan:
+    """The plan for one ModelDeployment at one moment. Total: never raises for anything that a snapshot can hold."""
+    r = run_clock(s, load_release(s))
+    leaving = find_exit(s, r)
+    if leaving is not None:
+        r = leave_candidate(s, r, leaving)
+    r = obey_command(s, r)
+    if not s.problems:
+        r = start_if_wanted(s, r)
+        r = advance(s, r)
+    r = end_drains(s, r)
+    return build_plan(s, r)
+
+
+def start_if_wanted(s: Snapshot, r: Release) -> Release:
+    """The revision in the spec becomes the candidate, unless it serves, is the candidate, or was rejected."""
+    wanted = s.wanted.name
+    if r.candidate is not None or (r.stable is not None and r.stable.revision == wanted):
+        return r
+    if r.rejected is not None and r.rejected.revision == wanted:
+        return r
+    retried = any(mark.name == wanted and mark.phase == "Candidate" for mark in r.marks)
+    if s.is_rejected(wanted) and not retried:
+        return r
+    returning = r.stable is not None and any(x.name == wanted for x in promoted_before(s, r.stable.revision))
+    return start_candidate(s, r, wanted, returning=returning)
+
+
+def advance(s: Snapshot, r: Release) -> Release:
+    """One step further, if every gate is open; else the reason why not."""
+    candidate = r.candidate
+    if candidate is None:
+        return r
+    if r.stable is None or s.spec.replicas == 0:
+        return _advance_without_traffic(s, r, candidate)
+    if candidate.phase == "Baking":
+        hold = find_bake_hold(s, candidate)
+        return promote_candidate(s, r) if hold is None else _held(s, r, candidate, hold)
+    hold = find_hold(s, candidate)
+    if hold is not None:
+        return _held(s, r, candidate, hold)
+    return enter_step(s, r, next_step(s, candidate))
+
+
+def _advance_without_traffic(s: Snapshot, r: Release, candidate: CandidateState) -> Release:
+    """The first revision, or one that replaces a model at zero: nothing to compare with, nobody to protect."""
+    work = s.workload(candidate.revision)
+    if work.ready >= 1 or s.spec.replicas == 0:
+        return promote_candidate(s, r)
+    waiting = work.waiting
+    message = waiting.message if waiting else f"waiting for the first pods of {candidate.revision}"
+    return replace(r, hold=Hold(waiting.reason if waiting else reasons.DEPLOYING, message))
+
+
+def _held(s: Snapshot, r: Release, candidate: CandidateState, hold: Hold) -> Release:
+    since = candidate.hold_since
+    if hold.reason == reasons.HOLDING:
+        since = since or s.now
+    elif hold.reason == reasons.CANARY_PROGRESSING:
+        since = None
+    return replace(r, hold=hold, candidate=candidate.model_copy(update={"hold_since": since}))
+
+
+def end_drains(s: Snapshot, r: Release) -> Release:
+    return replace(r, draining=tuple(d for d in r.draining if d.until > s.now))
+
+
+def build_plan(s: Snapshot, r: Release) -> Plan:
+    rendering = render_actions(s, r)
+    situation = assess_situation(s, r)
+    status = build_status(s, r, situation)
+    events = list(r.events)
+    old_ready = next((c for c in s.status.conditions if c.type == reasons.READY), None)
+    told = {event.reason for event in events}
+    if (
+        (old_ready is None or old_ready.reason != situation.reason)
+        and situation.reason in _TOLD
+        and situation.reason not in told
+    ):
+        events.append(Event(situation.reason, situation.message, warning=situation.reason in _WARN))
+    return Plan(
+        before=rendering.before,
+        status=status,
+        write_status=must_write(s, status),
+        after=rendering.after,
+        events=tuple(events),
+        wake_at=find_wake(s, r),
+    )
+
+
+_WARN = frozenset(
+    {
+        reasons.HOLDING,
+        reasons.WAITING_FOR_CAPACITY,
+        reasons.QUOTA_EXCEEDED,
+        reasons.ROUTE_NOT_ACCEPTED,
+        reasons.INVALID_SPEC,
+        reasons.NOT_YET_SUPPORTED,
+        reasons.GATEWAY_NOT_FOUND,
+        reasons.GATEWAY_UNSUPPORTED,
+        reasons.PROVIDER_NOT_FOUND,
+        reasons.ROUTE_CONFLICT,
+        reasons.NAME_CONFLICT,
+        reasons.DEADLINE_EXCEEDED,
+    }
+)
+_TOLD = _WARN | {reasons.SERVING, reasons.SCALED_TO_ZERO, reasons.PAUSED}
+
+
+def build_status(s: Snapshot, r: Release, situation: Situation) -> ModelDeploymentStatus:
+    """The whole status after this pass."""
+    judgement = s.judgement
+    candidate, stable = r.candidate, r.stable
+    if candidate is not None:
+        work = s.workload(candidate.revision)
+        update: dict[str, object] = {"replicas": work.current, "ready_replicas": work.ready}
+        kept = s.status.candidate is not None and s.status.candidate.revision == candidate.revision
+        if judgement is not None and stable is not None and kept:
+            update |= {"verdict": judgement.verdict.value, "evidence": judgement.evidence or candidate.evidence}
+        candidate = candidate.model_copy(update=update)
+    if stable is not None:
+        work = s.workload(stable.revision)
+        weight = 100 - (candidate.weight if candidate is not None else 0)
+        stable = stable.model_copy(update={"replicas": work.current, "ready_replicas": work.ready, "weight": weight})
+    return ModelDeploymentStatus(
+        observed_generation=s.generation,
+        phase=situation.phase,
+        replicas=stable.replicas if stable is not None else 0,
+        selector=f"{LABEL_REVISION}={stable.revision}" if stable is not None else None,
+        stable=stable,
+        candidate=candidate,
+        rejected=r.rejected,
+        draining=r.draining,
+        analysis=judgement.summaries if judgement is not None else s.status.analysis,
+        conditions=build_conditions(s, r, situation),
+        last_command=r.last_command,
+    )
+
+
+def must_write(s: Snapshot, status: ModelDeploymentStatus) -> bool:
+    """Whether this status is worth a write.
+
+    A transition always is. Figures that move with every scrape never are by themselves, except evidence that has grown
+    a lot; figures for people (pods, wording) are, now and then."""
+    old = s.status
+    if _essence(old) != _essence(status):
+        return True
+    if _evidence_grew(old, status):
+        return True
+    if _figures(old) == _figures(status):
+        return False
+    return s.status_written_at is None or s.now - s.status_written_at >= REFRESH
+
+
+def _essence(status: ModelDeploymentStatus) -> object:
+    quiet: dict[str, object] = {"replicas": 0, "ready_replicas": 0}
+    stable = status.stable.model_copy(update=quiet) if status.stable else None
+    candidate = (
+        status.candidate.model_copy(update={**quiet, "evidence": (), "verdict": None}) if status.candidate else None
+    )
+    conditions = tuple((c.type, c.status, c.reason, c.observed_generation) for c in status.conditions)
+    return status.model_copy(
+        update={"stable": stable, "candidate": candidate, "analysis": (), "conditions": conditions, "replicas": 0}
+    ).model_dump()
+
+
+def _figures(status: ModelDeploymentStatus) -> object:
+    def pods(state: StableState | CandidateState | None) -> tuple[int, int] | None:
+        return None if state is None else (state.replicas, state.ready_replicas)
+
+    held = () if status.candidate else tuple((c.type, c.message) for c in status.conditions)
+    return (pods(status.stable), pods(status.candidate), status.replicas, held)
+
+
+def _evidence_grew(old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> bool:
+    if new.candidate is None or old.candidate is None:
+        return False
+    before = {e.metric: _peak(e) for e in old.candidate.evidence}
+    return any(_peak(e) >= max(before.get(e.metric, 0.0), 0.0) + EVIDENCE_STEP for e in new.candidate.evidence)
+
+
+def _peak(evidence: EvidenceState) -> float:
+    return max((float(log) for log in evidence.logs), default=0.0)
+
+
+def find_wake(s: Snapshot, r: Release) -> datetime | None:
+    """The next moment at which time alone may change the decision."""
+    moments: list[datetime | None] = [d.until for d in r.draining]
+    candidate = r.candidate
+    if candidate is not None:
+        moments += [candidate.next_at, candidate.bake_until if candidate.phase == "Baking" else None]
+        if candidate.clock_stopped_at is None:
+            moments.append(candidate.deadline_at)
+        if candidate.hold_since is not None:
+            moments.append(candidate.hold_since + s.rollout.max_hold)
+    due = [m for m in moments if m is not None and m > s.now]
+    return min(due) if due else None

@@ -1,0 +1,139 @@
+"""Everything a decision may look at, as frozen values gathered beforehand.
+
+spec ----------------> wanted revision            what people ask for
+status --------------> stable, candidate, ...     what has been decided so far (the only memory)
+ModelRevisions ------> rejected? promoted when?    what is remembered of each revision
+Deployments, pods ---> Workload per revision       what runs
+route ---------------> weights in force            where the requests go
+judge ---------------> Judgement                   what the metrics say, with its age
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.presets import ResolvedRollout
+from serinus.api.status import AnalysisSummary, EvidenceState, ModelDeploymentStatus
+from serinus.core.judge import Verdict
+from serinus.core.revision import Revision
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why pods are not there yet. `stops_clock` where only the cluster's owner can help."""
+
+    reason: str
+    message: str
+    stops_clock: bool
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The Deployment of one revision as observed, in pods."""
+
+    wanted: int = 0
+    current: int = 0
+    ready: int = 0
+    waiting: Waiting | None = None
+    in_shape: bool = True
+    """Whether the Deployment is as we would write it, its size left out."""
+
+
+@dataclass(frozen=True)
+class RevisionRecord:
+    """What its ModelRevision says of a revision."""
+
+    name: str
+    number: int
+    phase: str | None = None
+    message: str | None = None
+    promoted_at: datetime | None = None
+
+    @property
+    def rejected(self) -> bool:
+        return self.phase == "Rejected"
+
+
+@dataclass(frozen=True)
+class RouteView:
+    """The route as observed: weight by revision name; `accepted` is None while the gateway has not spoken."""
+
+    exists: bool = False
+    weights: Mapping[str, int] = field(default_factory=dict)
+    accepted: bool | None = None
+    message: str = ""
+    in_shape: bool = True
+    """Whether the route is as we would write it for the weights it has."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition in the making: status True, False or Unknown, one reason, one sentence."""
+
+    status: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the metrics say at this moment; see `serinus.core.judge` for the verdicts."""
+
+    verdict: Verdict
+    message: str
+    health: Check
+    traffic: Check
+    step_requests: float = 0.0
+    summaries: tuple[AnalysisSummary, ...] = ()
+    evidence: tuple[EvidenceState, ...] = ()
+    log_evidence: float = 0.0
+    first_bad_at: datetime | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.verdict is not Verdict.CANNOT_MEASURE
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why the object as it stands cannot be worked on: a reason of `serinus.api.reasons` and a sentence naming field
+    and value.
+    """
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One look at one ModelDeployment. `now` is the only clock."""
+
+    name: str
+    namespace: str
+    generation: int
+    spec: ModelDeploymentSpec
+    rollout: ResolvedRollout
+    status: ModelDeploymentStatus
+    wanted: Revision
+    now: datetime
+    command: str | None = None
+    revisions: Mapping[str, RevisionRecord] = field(default_factory=dict)
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
+    service_targets: Mapping[str, str] = field(default_factory=dict)
+    """Service name -> revision its selector leads to; "*" where it leads to every revision."""
+    route: RouteView = RouteView()
+    judgement: Judgement | None = None
+    problems: tuple[Problem, ...] = ()
+    spec_readable: bool = True
+    """False where `spec` only stands in for one that is invalid; then nobody knows what is wanted."""
+    status_written_at: datetime | None = None
+
+    def workload(self, revision: str) -> Workload:
+        return self.workloads.get(revision, Workload())
+
+    def is_rejected(self, revision: str) -> bool:
+        record = self.revisions.get(revision)
+        if record is not None and record.rejected:
+            return True
+        return self.status.rejected is not None and self.status.rejected.revision == revision

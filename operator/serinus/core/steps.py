@@ -1,0 +1,35 @@
+"""Step arithmetic: how many pods a weight needs, and which step comes next."""
+
+import math
+
+from serinus.api.presets import PauseStep, ResolvedRollout
+
+FULL = 100
+
+
+def size_for_weight(replicas: int, weight: int) -> int:
+    """Pods the candidate needs to carry `weight` percent of what `replicas` stable pods carry: at least one, never more
+    than all.
+    """
+    return min(replicas, max(1, math.ceil(replicas * weight / FULL))) if replicas > 0 else 0
+
+
+def size_for_share(replicas: int, weight: int) -> int:
+    """Pods that give the candidate `weight` percent of the requests when every pod, old or new, gets an equal share.
+
+    Used where no gateway splits the traffic; stable stays at full size, so the exact share is seldom to be had.
+    """
+    if weight >= FULL:
+        return replicas
+    return min(replicas, max(1, round(replicas * weight / (FULL - weight)))) if replicas > 0 else 0
+
+
+def weight_of_step(rollout: ResolvedRollout, step: int) -> int:
+    """The weight in force at a 1-based step: 0 before the first, 100 past the last."""
+    if step <= 0:
+        return 0
+    return rollout.steps[step - 1].weight if step <= len(rollout.steps) else FULL
+
+
+def is_pause_step(rollout: ResolvedRollout, step: int) -> bool:
+    return 0 < step <= len(rollout.steps) and isinstance(rollout.steps[step - 1], PauseStep)

@@ -1,0 +1,139 @@
+"""HTTPRoute of the Gateway API: weights to object and back.
+
+The route is ours, built anew from `spec.route` each time, so no GitOps tool ever compares it. Backends without traffic
+are left out: a weight of 0 and an absent backend mean the same, and an absent one cannot point to a Service that
+history has removed."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from serinus.api.route import RouteRule, RouteSpec
+from serinus.core.children import SERVICE_PORT, Owner, build_metadata, is_subset
+from serinus.core.snapshot import RouteView
+
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+
+Raw = dict[str, Any]
+
+FILTER_FEATURES: Mapping[str, str] = {
+    "RequestMirror": "HTTPRouteRequestMirror",
+    "ResponseHeaderModifier": "HTTPRouteResponseHeaderModification",
+    "URLRewrite": "HTTPRoutePathRewrite",
+    "CORS": "HTTPRouteCORS",
+}
+"""Filters beyond the core of the Gateway API, and the feature name under which a GatewayClass declares each."""
+
+
+def build_route(owner: Owner, spec: RouteSpec, weights: Mapping[str, int]) -> Raw:
+    """The HTTPRoute that gives each revision its weight (percent, only those above 0, in a stable order)."""
+    backends = [
+        {"group": "", "kind": "Service", "name": name, "port": SERVICE_PORT, "weight": weight}
+        for name, weight in sorted(weights.items())
+        if weight > 0
+    ]
+    rules = spec.rules or (RouteRule(),)
+    body: Raw = {
+        "parentRefs": [_parent(ref.dump()) for ref in spec.parent_refs],
+        "rules": [_rule(rule, backends) for rule in rules],
+    }
+    if spec.hostnames:
+        body["hostnames"] = list(spec.hostnames)
+    return {
+        "apiVersion": f"{GATEWAY_GROUP}/v1",
+        "kind": "HTTPRoute",
+        "metadata": build_metadata(owner, owner.name),
+        "spec": body,
+    }
+
+
+def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None) -> RouteView:
+    """What the route in the cluster says: weights in force (of its first rule), acceptance by its parents, and whether
+    it is in shape.
+    """
+    if raw is None:
+        return RouteView()
+    weights = observe_weights(raw)
+    accepted, message = _acceptance(raw)
+    wanted = build_route(owner, spec, weights)
+    in_shape = is_subset({"spec": wanted["spec"], "metadata": {"labels": wanted["metadata"]["labels"]}}, raw)
+    return RouteView(exists=True, weights=weights, accepted=accepted, message=message, in_shape=in_shape)
+
+
+def observe_weights(raw: Raw) -> dict[str, int]:
+    """Percent by backend of the first rule; all rules are written alike."""
+    rules = raw.get("spec", {}).get("rules") or [{}]
+    shares = {b["name"]: int(b.get("weight", 1)) for b in rules[0].get("backendRefs") or []}
+    return {name: weight for name, weight in shares.items() if weight > 0}
+
+
+def find_missing_features(spec: RouteSpec, supported: Iterable[str]) -> list[tuple[str, str]]:
+    """Fields of the route that this gateway does not support, each with the feature that it lacks.
+
+    `supported` are the names in GatewayClass.status.supportedFeatures. An empty list means that the gateway does not
+    tell; then everything is trusted. Some gateways accept a route with a filter they do not know and answer every
+    request with 500: that is why this is asked first."""
+    known = set(supported)
+    if not known:
+        return []
+    missing = []
+    for number, rule in enumerate(spec.rules):
+        wanted = [
+            (f"spec.route.rules[{number}].filters[{i}]", FILTER_FEATURES.get(str(f.get("type"))))
+            for i, f in enumerate(rule.filters)
+        ]
+        if rule.timeouts is not None and rule.timeouts.request is not None:
+            wanted.append((f"spec.route.rules[{number}].timeouts.request", "HTTPRouteRequestTimeout"))
+        if rule.timeouts is not None and rule.timeouts.backend_request is not None:
+            wanted.append((f"spec.route.rules[{number}].timeouts.backendRequest", "HTTPRouteBackendTimeout"))
+        missing += [(field, feature) for field, feature in wanted if feature is not None and feature not in known]
+    return missing
+
+
+def list_claims(namespace: str, spec: RouteSpec) -> frozenset[tuple[str, str, str]]:
+    """What the route lays claim to: (gateway, host name, canonical match) for every combination; two objects must not
+    share one.
+    """
+    gateways = [f"{ref.namespace or namespace}/{ref.name}/{ref.section_name or ''}" for ref in spec.parent_refs]
+    hosts = spec.hostnames or ("*",)
+    matches = {_canonical(match) for rule in (spec.rules or (RouteRule(),)) for match in (rule.matches or ({},))}
+    return frozenset((gateway, host, match) for gateway in gateways for host in hosts for match in matches)
+
+
+def _canonical(match: Mapping[str, Any]) -> str:
+    path = match.get("path") or {}
+    parts = [f"{path.get('type', 'PathPrefix')}:{path.get('value', '/')}", str(match.get("method", ""))]
+    for kind in ("headers", "queryParams"):
+        parts += sorted(f"{kind}:{m.get('name')}={m.get('value')}" for m in match.get(kind) or ())
+    return "|".join(parts)
+
+
+def _parent(ref: Raw) -> Raw:
+    return {key: value for key, value in ref.items() if value is not None}
+
+
+def _rule(rule: RouteRule, backends: list[Raw]) -> Raw:
+    # The API server fills in this match; writing it keeps the object equal to what is stored.
+    default_match: tuple[Raw, ...] = ({"path": {"type": "PathPrefix", "value": "/"}},)
+    body: Raw = {"matches": [dict(match) for match in (rule.matches or default_match)], "backendRefs": backends}
+    if rule.filters:
+        body["filters"] = [dict(f) for f in rule.filters]
+    if rule.timeouts is not None:
+        body["timeouts"] = rule.timeouts.dump()
+    return body
+
+
+def _acceptance(raw: Raw) -> tuple[bool | None, str]:
+    """All parents must have accepted the route and resolved its backends, for the generation that stands there."""
+    generation = raw["metadata"].get("generation", 0)
+    parents = raw.get("status", {}).get("parents") or []
+    if not parents:
+        return None, "no gateway has looked at it"
+    for parent in parents:
+        for condition in parent.get("conditions") or []:
+            if condition["type"] not in ("Accepted", "ResolvedRefs"):
+                continue
+            if condition.get("observedGeneration", generation) < generation:
+                continue  # about an older split; what it says of the parents still holds, of the backends it does not
+            if condition["status"] == "False":
+                return False, f"{condition['type']} is False, {condition.get('reason')}: {condition.get('message')}"
+    return True, ""

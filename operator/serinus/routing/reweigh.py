@@ -1,0 +1,26 @@
+"""Changing only the weights of a route that is there, for when the spec it was built from cannot be read any more.
+
+A rollback depends on nothing, and so not on a valid spec either.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from serinus.core.children import SERVICE_PORT
+
+Raw = dict[str, Any]
+
+
+def reweigh_route(route: Raw, weights: Mapping[str, int]) -> Raw:
+    """The route's own spec with other weights, in a form that can be applied."""
+    metadata = route["metadata"]
+    spec = copy.deepcopy(route["spec"])
+    for rule in spec.get("rules") or []:
+        rule["backendRefs"] = [
+            {"group": "", "kind": "Service", "name": name, "port": SERVICE_PORT, "weight": weight}
+            for name, weight in sorted(weights.items())
+            if weight > 0
+        ]
+    kept = {field: metadata[field] for field in ("name", "namespace", "labels", "ownerReferences") if field in metadata}
+    return {"apiVersion": route["apiVersion"], "kind": route["kind"], "metadata": kept, "spec": spec}
