@@ -1,0 +1,1 @@
+"""Metrics: how they are read. The only package that imports prometheus_api_client."""
