@@ -1,0 +1,105 @@
+"""How this process is run, read once from the environment into one frozen value. What it does is never set here."""
+
+import os
+import re
+import socket
+import uuid
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from serinus.api.meta import parse_duration
+
+PREFIX: Final = "SERINUS_"
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class SettingsError(ValueError):
+    """The environment cannot be used; the message names every variable at fault."""
+
+
+def _build_identity() -> str:
+    return f"{socket.gethostname()}_{uuid.uuid4()}"
+
+
+class Settings(BaseModel):
+    """One field per variable: `resync_interval` is read from SERINUS_RESYNC_INTERVAL, durations as `90s` or `5m`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    namespace: Annotated[str, Field(min_length=1, max_length=63)] = "serinus-system"
+    """Namespace of the operator itself: its Lease and the Secrets of metrics providers."""
+    watch_namespaces: tuple[str, ...] = ()
+    """Namespaces to work in, separated by commas; empty for all."""
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port of /healthz, /readyz and /metrics; 0 picks a free one."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 16
+    """How many objects are worked on at once."""
+    resync_interval: Seconds = 300.0
+    """Seconds between two authoritative lists."""
+    leader_election: bool = True
+    """Whether to act only as the holder of the Lease. Without it two replicas would act at once."""
+    lease_name: Annotated[str, Field(min_length=1, max_length=253)] = "serinus"
+    """Name of the Lease."""
+    lease_duration: Annotated[float, Field(ge=3)] = 15.0
+    """Seconds after which a Lease that is not renewed may be taken over."""
+    identity: Annotated[str, Field(min_length=1, max_length=253)] = Field(default_factory=_build_identity)
+    """Who this process is among the replicas; must be unique for each start of the process."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe message that is written."""
+    log_format: Literal["json", "console"] = "json"
+    """Lines of JSON, or text for people."""
+    kubeconfig: str | None = None
+    """Kubeconfig to use; without it the service account of the pod, or the usual file."""
+    context: str | None = None
+    """Context of the kubeconfig; without it the current one."""
+
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("watch_namespaces")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+                raise ValueError(f"{name!r} is not the name of a namespace")
+        return value
+
+    @field_validator("resync_interval", "lease_duration", mode="before")
+    @classmethod
+    def _to_seconds(cls, value: Any) -> Any:
+        return parse_duration(value).total_seconds() if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _to_lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the variables that start with SERINUS_; an empty one counts as not set.
+
+    Raises SettingsError for a value that cannot be used and for a variable that means nothing, which is a typing error
+    more often than not. Variables that the cluster itself makes out of Services are passed over.
+    """
+    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    unknown = sorted(
+        name
+        for name in environ
+        if name.startswith(PREFIX) and name not in known and not re.search(r"_(SERVICE|PORT)(_|$)", name)
+    )
+    try:
+        settings = Settings(**{field: environ[name] for name, field in known.items() if environ.get(name)})
+    except ValidationError as error:
+        problems = [
+            f"{PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg']} (is {problem['input']!r})"
+            for problem in error.errors()
+        ]
+        raise SettingsError("; ".join(problems)) from error
+    if unknown:
+        raise SettingsError(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    return settings
