@@ -19,6 +19,7 @@ from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
 from serinus.core.exits import find_exit
 from serinus.core.gates import find_bake_hold, find_hold, next_step
+from serinus.core.judge import Verdict
 from serinus.core.plan import Event, Plan
 from serinus.core.release import (
     Hold,
@@ -98,7 +99,7 @@ def _held(s: Snapshot, r: Release, candidate: CandidateState, hold: Hold) -> Rel
     since = candidate.hold_since
     if hold.reason == reasons.HOLDING:
         since = since or s.now
-    elif hold.reason == reasons.CANARY_PROGRESSING:
+    elif s.judgement is not None and s.judgement.verdict is Verdict.GOOD:
         since = None
     return replace(r, hold=hold, candidate=candidate.model_copy(update={"hold_since": since}))
 
@@ -201,9 +202,8 @@ def _essence(status: ModelDeploymentStatus) -> object:
         status.candidate.model_copy(update={**quiet, "evidence": (), "verdict": None}) if status.candidate else None
     )
     conditions = tuple((c.type, c.status, c.reason, c.observed_generation) for c in status.conditions)
-    return status.model_copy(
-        update={"stable": stable, "candidate": candidate, "analysis": (), "conditions": conditions, "replicas": 0}
-    ).model_dump()
+    rest = {"stable": stable, "candidate": candidate, "analysis": (), "conditions": (), "replicas": 0}
+    return status.model_copy(update=rest), conditions
 
 
 def _figures(status: ModelDeploymentStatus) -> object:

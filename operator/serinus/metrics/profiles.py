@@ -68,7 +68,7 @@ BY_CONTROLLER: Final[Mapping[str, Profile]] = {"traefik.io/gateway-controller": 
 
 
 def choose_profile(controller: str | None) -> Profile:
-    """The profile of a gateway, by GatewayClass.spec.controllerName; the pods' own counters where the gateway has none."""
+    """The profile of a gateway by its controllerName; the pods' own counters where the gateway has none."""
     return BY_CONTROLLER.get(controller or "", HTTP)
 
 

@@ -1,0 +1,207 @@
+"""A small world for decisions: carries out plans on plain values, so that whole stories can be told in a few lines.
+
+It knows three things about a cluster: pods become ready when told so, a route has the weights last written, and a plan can be cut off
+after any of its steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.presets import resolve_rollout
+from serinus.api.status import ModelDeploymentStatus
+from serinus.core.judge import Verdict
+from serinus.core.plan import (
+    Action,
+    ApplyRoute,
+    ApplyService,
+    ApplyWorkload,
+    DeleteRevision,
+    MarkRevision,
+    Plan,
+    RecordRevision,
+)
+from serinus.core.revision import build_revision
+from serinus.core.rollout import decide
+from serinus.core.snapshot import (
+    Check,
+    Judgement,
+    Problem,
+    RevisionRecord,
+    RouteView,
+    Snapshot,
+    Waiting,
+    Workload,
+)
+
+START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+def spec(image: str = "m:1", **changes: Any) -> ModelDeploymentSpec:
+    body: dict[str, Any] = {
+        "replicas": 2,
+        "template": {
+            "spec": {"containers": [{"name": "m", "image": image, "ports": [{"name": "http", "containerPort": 80}]}]}
+        },
+        "route": {"parentRefs": [{"name": "public"}]},
+        "rollout": {
+            "steps": [{"weight": 5, "hold": "10s"}, {"weight": 50, "hold": "10s"}],
+            "bake": "20s",
+            "drain": "5s",
+            "progressDeadline": "60s",
+            "analysis": {"maxHold": "60s"},
+        },
+    }
+    return ModelDeploymentSpec.model_validate({**body, **changes})
+
+
+def judged(verdict: Verdict = Verdict.GOOD, **changes: Any) -> Judgement:
+    health = Check("True", "Fresh", "fresh")
+    if verdict is Verdict.CANNOT_MEASURE:
+        health = Check("False", "Unreachable", "connection refused")
+    base = Judgement(
+        verdict=verdict,
+        message=f"the judge says {verdict.value}",
+        health=health,
+        traffic=Check("True", "SplitAsAsked", "as asked"),
+        step_requests=1000,
+    )
+    return replace(base, **changes)
+
+
+class CutOffError(Exception):
+    """The operator died here."""
+
+
+@dataclass
+class World:
+    """One ModelDeployment in a cluster. `judge` is asked in every pass with a candidate."""
+
+    spec: ModelDeploymentSpec
+    name: str = "m"
+    now: datetime = START
+    generation: int = 1
+    command: str | None = None
+    status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
+    revisions: dict[str, RevisionRecord] = field(default_factory=dict)
+    workloads: dict[str, Workload] = field(default_factory=dict)
+    services: dict[str, str] = field(default_factory=dict)
+    route: RouteView = field(default_factory=lambda: RouteView(accepted=True))
+    problems: tuple[Problem, ...] = ()
+    readable: bool = True
+    judge: Callable[["World"], Judgement | None] = lambda world: judged()
+    log: list[Any] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    weights: list[dict[str, int]] = field(default_factory=list)
+    status_writes: int = 0
+    frozen_pods: dict[str, Waiting | None] = field(default_factory=dict)
+    cut_after: int | None = None
+    written_at: datetime | None = None
+
+    @property
+    def wanted(self) -> str:
+        return build_revision(self.name, self.spec).name
+
+    def apply(self, image: str, **changes: Any) -> str:
+        self.spec = spec(image, **changes)
+        self.generation += 1
+        return self.wanted
+
+    def snapshot(self) -> Snapshot:
+        s = Snapshot(
+            name=self.name,
+            namespace="ns",
+            generation=self.generation,
+            spec=self.spec,
+            rollout=resolve_rollout(self.spec.rollout),
+            status=self.status,
+            wanted=build_revision(self.name, self.spec),
+            now=self.now,
+            command=self.command,
+            revisions=dict(self.revisions),
+            workloads=dict(self.workloads),
+            service_targets=dict(self.services),
+            route=self.route,
+            problems=self.problems,
+            spec_readable=self.readable,
+            status_written_at=self.written_at,
+        )
+        if self.status.candidate is not None and self.status.stable is not None:
+            s = replace(s, judgement=self.judge(self))
+        return s
+
+    def pass_once(self) -> Plan:
+        """One pass, carried out in the order that the plan promises; may be cut off by `cut_after` writes."""
+        plan = decide(self.snapshot())
+        for action in plan.before:
+            self._write(action)
+        if plan.write_status:
+            self._count()
+            self.status = ModelDeploymentStatus.model_validate(plan.status.dump())
+            self.status_writes += 1
+            self.written_at = self.now
+            self.log.append("status")
+        for action in plan.after:
+            self._write(action)
+        self.events += [event.reason for event in plan.events]
+        return plan
+
+    def settle(self, limit: int = 20) -> Plan:
+        """Passes until nothing changes any more at this moment; pods become ready in between."""
+        for _ in range(limit):
+            plan = self.pass_once()
+            self.pods_come()
+            if not (plan.before or plan.after or plan.write_status):
+                return plan
+        raise AssertionError(f"does not settle: {plan}")
+
+    def run(self, seconds: float, step: float = 1.0) -> None:
+        """Let time pass, settling at each tick."""
+        end = self.now + timedelta(seconds=seconds)
+        while self.now < end:
+            self.now += timedelta(seconds=step)
+            self.settle()
+
+    def pods_come(self) -> None:
+        for name, work in self.workloads.items():
+            if name in self.frozen_pods:
+                waiting = self.frozen_pods[name] if work.wanted else None
+                self.workloads[name] = replace(work, current=work.wanted, ready=0, waiting=waiting)
+            else:
+                self.workloads[name] = replace(work, current=work.wanted, ready=work.wanted, waiting=None)
+
+    def ready(self) -> tuple[str, str]:
+        condition = next(c for c in self.status.conditions if c.type == "Ready")
+        return condition.status, condition.reason
+
+    def condition(self, type_: str) -> str | None:
+        return next((c.reason for c in self.status.conditions if c.type == type_), None)
+
+    def _count(self) -> None:
+        if self.cut_after is not None:
+            if self.cut_after == 0:
+                raise CutOffError
+            self.cut_after -= 1
+
+    def _write(self, action: Action) -> None:
+        self._count()
+        self.log.append(action)
+        match action:
+            case RecordRevision(revision, number):
+                self.revisions[revision.name] = RevisionRecord(revision.name, number)
+            case ApplyWorkload(name, replicas):
+                self.workloads[name] = replace(self.workloads.get(name, Workload()), wanted=replicas)
+            case ApplyService(name, target):
+                self.services[name] = target or "*"
+            case ApplyRoute(weights):
+                self.route = replace(self.route, exists=True, weights=dict(weights))
+                self.weights.append(dict(weights))
+            case MarkRevision(name, phase, _, message):
+                old = self.revisions.get(name, RevisionRecord(name, 0))
+                promoted = self.now if phase == "Stable" else old.promoted_at
+                self.revisions[name] = replace(old, phase=phase, message=message, promoted_at=promoted)
+            case DeleteRevision(name):
+                for place in (self.revisions, self.workloads, self.services):
+                    place.pop(name, None)
