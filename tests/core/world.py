@@ -1,8 +1,7 @@
 """A small world for decisions: carries out plans on plain values, so that whole stories can be told in a few lines.
 
-It knows three things about a cluster: pods become ready when told so, a route has the weights last written, and a plan can be cut off
-after any of its steps.
-"""
+It knows three things about a cluster: pods become ready when told so, a route has the weights last written, and a plan
+can be cut off after any of its steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

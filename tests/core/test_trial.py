@@ -1,0 +1,144 @@
+"""A trial: readings in, judgement out."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.core.world import START
+
+from serinus.api import reasons
+from serinus.api.status import EvidenceState
+from serinus.core.counters import Point
+from serinus.core.judge import Verdict, metrics_of
+from serinus.core.trial import Reading, Trial, TrialState, judge_trial, observe_failure, observe_reading, open_trial
+
+TRIAL = Trial(
+    candidate="m-new",
+    stable="m-old",
+    started_at=START,
+    weight=25,
+    step=1,
+    step_started_at=START,
+    metrics=metrics_of([("errors", 1.2)], 0.01),
+    min_requests=50,
+    interval_seconds=1.0,
+    measured_at="the gateway",
+)
+
+
+def reading(second: float, new: tuple[float, float], old: tuple[float, float], **changes: object) -> Reading:
+    """Counters (good, bad) of both sides at a second after the start."""
+
+    def points(name: str, good: float, bad: float) -> list[Point]:
+        at = 1000.0 + second
+        both = [Point(f"{name}/200", "gw", good, at, False), Point(f"{name}/500", "gw", bad, at, True)]
+        return [p for p in both if p.value]
+
+    base = Reading(
+        points("new", *new), points("old", *old), frozenset({"gw"}), START + timedelta(seconds=second), second
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def follow(readings: Iterator[Reading] | list[Reading], trial: Trial = TRIAL) -> TrialState:
+    state = TrialState()
+    for one in readings:
+        state = observe_reading(state, trial, one)
+    return state
+
+
+def test_a_healthy_candidate_is_good_once_it_has_answered_enough() -> None:
+    state = follow([reading(t, (25 * t, 0), (75 * t, 0.3 * t)) for t in range(1, 9)])
+    judgement = judge_trial(state, TRIAL)
+    assert judgement.verdict is Verdict.GOOD
+    assert judgement.traffic.reason == reasons.SPLIT_AS_ASKED
+    assert judgement.health.reason == reasons.FRESH
+
+
+def test_too_few_requests_are_not_enough() -> None:
+    judgement = judge_trial(follow([reading(t, (t, 0), (75 * t, 0)) for t in range(1, 9)]), TRIAL)
+    assert judgement.verdict is Verdict.NOT_ENOUGH_EVIDENCE
+    assert "7 of 50 requests" in judgement.message
+
+
+def test_the_first_failures_of_a_new_series_convict_with_all_the_numbers() -> None:
+    start = reading(1, (0, 0), (1000, 5))
+    state = follow([start, reading(2, (20, 0), (1060, 5)), reading(3, (32, 12), (1120, 6))])
+    judgement = judge_trial(state, TRIAL)
+    assert judgement.verdict is Verdict.BAD
+    assert "errors 27.3% on m-new (12 of 44)" in judgement.message
+    assert "on m-old (1 of 121)" in judgement.message
+    assert "allowed 1.2x, e-value" in judgement.message
+    assert judgement.first_bad_at == START + timedelta(seconds=3)
+
+
+def test_the_past_of_the_counters_is_no_evidence() -> None:
+    state = follow([reading(1, (500, 400), (9000, 10)), reading(2, (510, 400), (9030, 10))])
+    assert judge_trial(state, TRIAL).evidence[0].candidate_bad == 0
+
+
+def test_old_samples_become_unknown_by_our_own_clock() -> None:
+    state = follow([reading(1, (10, 0), (30, 0)), reading(2, (20, 0), (60, 0))])
+    again = reading(2, (20, 0), (60, 0))
+    state = observe_reading(state, TRIAL, replace(again, mono=4.5))
+    assert judge_trial(state, TRIAL).health.reason == reasons.FRESH
+    state = observe_reading(state, TRIAL, replace(again, mono=5.5))
+    judgement = judge_trial(state, TRIAL)
+    assert judgement.verdict is Verdict.CANNOT_MEASURE
+    assert judgement.health.reason == reasons.STALE
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "reason"),
+    [
+        (reading(3, (0, 0), (0, 0)), reasons.NO_DATA),
+        (reading(3, (float("nan"), 0), (90, 0)), reasons.NOT_A_NUMBER),
+        (reading(3, (float("inf"), 0), (90, 0)), reasons.NOT_A_NUMBER),
+    ],
+)
+def test_what_is_no_count_is_unknown_and_heals(spoiled: Reading, reason: str) -> None:
+    state = follow([reading(t, (25 * t, 0), (75 * t, 0)) for t in range(1, 3)])
+    state = observe_reading(state, TRIAL, spoiled)
+    assert judge_trial(state, TRIAL).verdict is Verdict.CANNOT_MEASURE
+    assert judge_trial(state, TRIAL).health.reason == reason
+    state = observe_reading(state, TRIAL, reading(4, (100, 0), (300, 0)))
+    assert judge_trial(state, TRIAL).verdict is Verdict.GOOD
+
+
+def test_an_unreachable_provider_keeps_evidence_and_convicts_nobody() -> None:
+    state = follow([reading(t, (25 * t, 0), (75 * t, 0)) for t in range(1, 9)])
+    before = judge_trial(state, TRIAL).evidence
+    state = observe_failure(state, reasons.UNREACHABLE, "connection refused")
+    judgement = judge_trial(state, TRIAL)
+    assert judgement.verdict is Verdict.CANNOT_MEASURE
+    assert judgement.evidence == before
+    assert judgement.message == "connection refused"
+
+
+def test_evidence_survives_a_restart() -> None:
+    state = follow([reading(1, (0, 0), (1000, 5)), reading(2, (20, 2), (1060, 5))])
+    saved = judge_trial(state, TRIAL).evidence
+    again = tuple(EvidenceState.model_validate(one.dump()) for one in saved)
+    restored = judge_trial(open_trial(again), TRIAL)
+    assert restored.log_evidence == pytest.approx(judge_trial(state, TRIAL).log_evidence, rel=1e-4)
+
+
+def test_a_new_step_counts_its_own_requests_and_keeps_the_evidence() -> None:
+    state = follow([reading(t, (25 * t, 0), (75 * t, 0)) for t in range(1, 9)])
+    later = replace(TRIAL, step=2, weight=50)
+    state = observe_reading(state, later, reading(9, (210, 0), (615, 0)))
+    judgement = judge_trial(state, later)
+    assert judgement.verdict is Verdict.NOT_ENOUGH_EVIDENCE
+    assert judgement.evidence[0].candidate_total == 185
+
+
+def test_a_split_that_is_not_what_was_asked_is_said() -> None:
+    state = follow([reading(t, (60 * t, 0), (40 * t, 0)) for t in range(1, 9)])
+    assert judge_trial(state, TRIAL).traffic.reason == reasons.SPLIT_DIFFERS
+
+
+def test_pod_counts_are_called_approximate() -> None:
+    trial = replace(TRIAL, approximate=True)
+    state = follow([reading(t, (60 * t, 0), (40 * t, 0)) for t in range(1, 9)], trial)
+    assert judge_trial(state, trial).traffic.reason == reasons.APPROXIMATED
