@@ -1,0 +1,1 @@
+"""A sample model server: hand-written digits, classified by scikit-learn."""

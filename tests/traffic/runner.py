@@ -1,0 +1,75 @@
+"""Starts the client inside a cluster's network and reads along."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.traffic.answers import Answer, Tail
+
+Start = Callable[[Sequence[str]], "subprocess.Popen[str]"]
+"""Starts a command where the gateway can be reached."""
+
+ROOT = Path(__file__).parents[2]
+
+
+class Traffic:
+    """Constant traffic while the context lasts, within the bounds given. `answers` grows with every `read`."""
+
+    def __init__(
+        self,
+        start: Start,
+        out: Path,
+        *,
+        url: str,
+        host: str,
+        rate: float,
+        seconds: float,
+        max_requests: int,
+        bodies: Path | None = None,
+    ) -> None:
+        self._start = start
+        self._out = out
+        self._command = [
+            *("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.traffic.client"),
+            *("--url", url, "--host", host),
+            *("--rate", str(rate), "--seconds", str(seconds), "--max-requests", str(max_requests)),
+            *("--out", str(out.absolute())),
+            *(("--bodies", str(bodies.absolute())) if bodies else ()),
+        ]
+        self._tail = Tail(out)
+        self._process: subprocess.Popen[str] | None = None
+        self.answers: list[Answer] = []
+
+    def __enter__(self) -> "Traffic":
+        self._out.parent.mkdir(parents=True, exist_ok=True)
+        self._out.unlink(missing_ok=True)
+        self._process = self._start(self._command)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def read(self) -> list[Answer]:
+        """What has come in since the last call."""
+        new = self._tail.read_new()
+        self.answers.extend(new)
+        return new
+
+    def stop(self) -> list[Answer]:
+        """End it, wait for the requests under way, and return all answers."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self.read()
+        return self.answers
