@@ -1,0 +1,1 @@
+"""The demo: a good model is promoted and a bad one rolled back, on a real cluster, in front of your eyes."""
