@@ -100,6 +100,12 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"{text!r} is not a duration such as 90s or 1h30m") from error
 
 
+def format_duration(duration: timedelta) -> str:
+    """Turn a timedelta into the Go-style text that people write, such as `1h30m` or `90s`."""
+    seconds = duration.total_seconds()
+    return f"{seconds:g}s" if seconds < 100 else str(durationpy.to_str(duration))
+
+
 def parse_decimal(text: str) -> float:
     """Turn `"1.2"` into 1.2; ValueError where the text is no number."""
     return float(text)

@@ -6,6 +6,7 @@ of them may ever stand between a bad model and stable."""
 from collections.abc import Callable
 
 from serinus.api import reasons
+from serinus.api.meta import format_duration
 from serinus.api.status import CandidateState
 from serinus.core.commands import find_abort
 from serinus.core.gates import needed_pods
@@ -65,10 +66,9 @@ def deadline_exceeded(s: Snapshot, r: Release, candidate: CandidateState) -> Exi
     if work.ready >= needed or s.now < candidate.deadline_at:
         return None
     why = f": {work.waiting.message}" if work.waiting else ""
-    return Exit(
-        reasons.DEADLINE_EXCEEDED,
-        f"{work.ready} of {needed} pods of {candidate.revision} ready within {s.rollout.progress_deadline}{why}",
-    )
+    within = format_duration(s.rollout.progress_deadline)
+    message = f"{work.ready} of {needed} pods of {candidate.revision} ready within {within}{why}"
+    return Exit(reasons.DEADLINE_EXCEEDED, message)
 
 
 def held_too_long(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
@@ -77,7 +77,7 @@ def held_too_long(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | 
     if s.now < candidate.hold_since + s.rollout.max_hold:
         return None
     why = s.judgement.message if s.judgement else "the metrics have not been read"
-    return Exit(reasons.INCONCLUSIVE, f"no verdict within {s.rollout.max_hold}: {why}")
+    return Exit(reasons.INCONCLUSIVE, f"no verdict within {format_duration(s.rollout.max_hold)}: {why}")
 
 
 RULES: tuple[Rule, ...] = (

@@ -4,6 +4,7 @@ A chain of questions; the first that is not answered holds the rollout and says 
 weight never rises on metrics that are old, empty or unreachable."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from serinus.api import reasons
 from serinus.api.status import CandidateState
@@ -11,6 +12,9 @@ from serinus.core.judge import Verdict
 from serinus.core.release import Hold
 from serinus.core.snapshot import Snapshot
 from serinus.core.steps import is_pause_step, size_for_share, size_for_weight, weight_of_step
+
+PATIENCE = timedelta(seconds=10)
+"""How long figures may be overdue before the release counts, and is shown, as holding."""
 
 Gate = Callable[[Snapshot, CandidateState], Hold | None]
 
@@ -67,9 +71,7 @@ def find_bake_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def not_paused(s: Snapshot, candidate: CandidateState) -> Hold | None:
     if s.spec.paused:
-        return Hold(
-            reasons.PAUSED, f"spec.paused is true; {candidate.revision} stays at {candidate.weight}%", suspended=True
-        )
+        return Hold(reasons.PAUSED, f"spec.paused is true; {candidate.revision} stays at {candidate.weight}%")
     if not candidate.paused or (
         candidate.next_at is not None and is_pause_step(s.rollout, candidate.step) and s.now >= candidate.next_at
     ):
@@ -80,7 +82,7 @@ def not_paused(s: Snapshot, candidate: CandidateState) -> Hold | None:
         else ""
     )
     why = candidate.pause_reason or "paused"
-    return Hold(reasons.PAUSED, f"{candidate.revision} stays at {candidate.weight}%: {why}{until}", suspended=True)
+    return Hold(reasons.PAUSED, f"{candidate.revision} stays at {candidate.weight}%: {why}{until}")
 
 
 def pods_ready(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -110,17 +112,19 @@ def route_accepted(s: Snapshot, candidate: CandidateState) -> Hold | None:
     if s.spec.route.mode == "Replicas" or s.route.accepted is True:
         return None
     if s.route.accepted is None:
-        return Hold(reasons.HOLDING, "the gateway has not accepted the route yet")
+        return Hold(reasons.CANARY_PROGRESSING, "the gateway has not accepted the route yet")
     return Hold(reasons.ROUTE_NOT_ACCEPTED, f"the gateway does not accept the route: {s.route.message}")
 
 
 def metrics_known(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
     if judgement is None:
-        return Hold(reasons.HOLDING, "the metrics have not been read yet")
+        return _wait_for_metrics(s, candidate, "the metrics have not been read yet")
     if judgement.known or _proceeds(s, candidate):
         return None
-    return Hold(reasons.HOLDING, judgement.message)
+    if judgement.health.status == "Unknown":
+        return _wait_for_metrics(s, candidate, judgement.message)
+    return Hold(reasons.HOLDING, judgement.message, inconclusive=True)
 
 
 def time_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -136,14 +140,14 @@ def enough_evidence(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
     if candidate.weight == 0 or judgement is None or judgement.verdict is not Verdict.NOT_ENOUGH_EVIDENCE:
         return None
-    return None if _proceeds(s, candidate) else Hold(reasons.HOLDING, judgement.message)
+    return None if _proceeds(s, candidate) else _wait_for_metrics(s, candidate, judgement.message)
 
 
 def traffic_verified(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
     if candidate.weight == 0 or judgement is None or judgement.traffic.status == "True":
         return None
-    return None if _proceeds(s, candidate) else Hold(reasons.HOLDING, judgement.traffic.message)
+    return None if _proceeds(s, candidate) else _wait_for_metrics(s, candidate, judgement.traffic.message)
 
 
 def bake_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -158,6 +162,13 @@ def _evidence_gate(s: Snapshot, candidate: CandidateState) -> Hold | None:
         if hold is not None:
             return hold
     return None
+
+
+def _wait_for_metrics(s: Snapshot, candidate: CandidateState, message: str) -> Hold:
+    """Figures that are due any moment are worth no word; those that stay away are."""
+    since = candidate.hold_since
+    late = since is not None and s.now >= since + PATIENCE
+    return Hold(reasons.HOLDING if late else reasons.CANARY_PROGRESSING, message, inconclusive=True)
 
 
 def _proceeds(s: Snapshot, candidate: CandidateState) -> bool:

@@ -129,7 +129,7 @@ def assess_metric(
 
 
 def worst_verdict(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict over several metrics: one bad metric decides, then what cannot be measured, then what is not enough."""
+    """The verdict over several metrics: bad decides, then not measurable, then not enough."""
     for verdict in (Verdict.BAD, Verdict.CANNOT_MEASURE, Verdict.NOT_ENOUGH_EVIDENCE):
         if verdict in verdicts:
             return verdict

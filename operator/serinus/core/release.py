@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from serinus.api import reasons
+from serinus.api.meta import format_duration
 from serinus.api.presets import PauseStep
 from serinus.api.status import (
     CandidateState,
@@ -23,11 +24,11 @@ from serinus.core.steps import FULL, weight_of_step
 
 @dataclass(frozen=True)
 class Hold:
-    """Why a rollout does not advance right now; `suspended` where it waits for a person."""
+    """Why a rollout does not advance right now. `inconclusive`: it waits for metrics, `maxHold` counts."""
 
     reason: str
     message: str
-    suspended: bool = False
+    inconclusive: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,10 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
         baking = common.model_copy(update={"phase": "Baking", "bake_until": s.now + s.rollout.bake, "next_at": None})
         r = replace(r, candidate=baking, hold=None)
         return r.told(
-            Event(reasons.BAKING, f"{candidate.revision} has all traffic; it is promoted after {s.rollout.bake}")
+            Event(
+                reasons.BAKING,
+                f"{candidate.revision} has all traffic; it is promoted after {format_duration(s.rollout.bake)}",
+            )
         )
     here = steps[step - 1]
     update: dict[str, object] = {"phase": "Progressing"}

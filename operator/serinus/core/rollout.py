@@ -18,7 +18,7 @@ from serinus.api.status import CandidateState, EvidenceState, ModelDeploymentSta
 from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
 from serinus.core.exits import find_exit
-from serinus.core.gates import find_bake_hold, find_hold, next_step
+from serinus.core.gates import PATIENCE, find_bake_hold, find_hold, next_step
 from serinus.core.judge import Verdict
 from serinus.core.plan import Event, Plan
 from serinus.core.release import (
@@ -97,7 +97,7 @@ def _advance_without_traffic(s: Snapshot, r: Release, candidate: CandidateState)
 
 def _held(s: Snapshot, r: Release, candidate: CandidateState, hold: Hold) -> Release:
     since = candidate.hold_since
-    if hold.reason == reasons.HOLDING:
+    if hold.inconclusive:
         since = since or s.now
     elif s.judgement is not None and s.judgement.verdict is Verdict.GOOD:
         since = None
@@ -234,6 +234,6 @@ def find_wake(s: Snapshot, r: Release) -> datetime | None:
         if candidate.clock_stopped_at is None:
             moments.append(candidate.deadline_at)
         if candidate.hold_since is not None:
-            moments.append(candidate.hold_since + s.rollout.max_hold)
+            moments += [candidate.hold_since + PATIENCE, candidate.hold_since + s.rollout.max_hold]
     due = [m for m in moments if m is not None and m > s.now]
     return min(due) if due else None
