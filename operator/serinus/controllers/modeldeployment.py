@@ -14,9 +14,9 @@ from serinus.api import reasons
 from serinus.controllers.analyst import Analyst, Watch
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.execute import Executor, NameTakenError
-from serinus.controllers.gather import Gathered, gather_snapshot, is_owned
+from serinus.controllers.gather import Gathered, gather_snapshot
 from serinus.core.judge import metrics_of
-from serinus.core.plan import ApplyRoute, Event, Plan
+from serinus.core.plan import Action, ApplyRoute, Event, Plan
 from serinus.core.rollout import decide
 from serinus.core.snapshot import Judgement, Problem
 from serinus.core.trial import Trial
@@ -25,16 +25,13 @@ from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
 from serinus.kube.errors import Conflict, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
-from serinus.kube.resources import MODELDEPLOYMENTS, SERVICES
+from serinus.kube.resources import MODELDEPLOYMENTS
 from serinus.metrics.profiles import Target
 from serinus.routing.reweigh import reweigh_route
 
 Raw = dict[str, Any]
 
 log = structlog.get_logger(__name__)
-
-NAME_TAKEN_RETRY = 30.0
-"""Seconds after which a name that somebody else holds is looked at again."""
 
 
 class Recorder(Protocol):
@@ -57,7 +54,7 @@ class ModelDeploymentController:
     clock: Clock
     on_transition: Callable[[str], None] = lambda reason: None
     _written_at: dict[Key, datetime] = field(default_factory=dict)
-    _taken: dict[Key, NameTakenError] = field(default_factory=dict)
+    _obstacles: dict[Key, Problem] = field(default_factory=dict)
 
     async def reconcile(self, key: Key) -> Result:
         """One turn. KubeErrors other than conflicts are raised: the worker backs off and tries again."""
@@ -71,14 +68,11 @@ class ModelDeploymentController:
         gathered = gather_snapshot(
             self.store, self.claims, key, raw, now=self.clock.now(), written_at=self._written_at.get(key)
         )
-        gathered = await self._with_taken_names(key, gathered)
+        gathered = self._with_obstacle(key, gathered)
         gathered = self._with_judgement(key, gathered)
         plan = decide(gathered.snapshot)
         try:
             return await self._carry_out(key, gathered, plan)
-        except NameTakenError as taken:
-            self._taken[key] = taken
-            return Result(requeue_after=0.01)
         except Conflict as conflict:
             log.info("looks again", key=str(key), conflict=str(conflict))
             await self._refresh(key)
@@ -86,25 +80,36 @@ class ModelDeploymentController:
 
     async def _carry_out(self, key: Key, gathered: Gathered, plan: Plan) -> Result:
         executor = Executor(self.kube, self.store, self.clock)
-        problem: Invalid | None = None
+        obstacles: list[Problem] = []
+        failed: KubeError | None = None
         for action in plan.before:
-            await executor.carry_out(gathered, action)
+            # Two levers take traffic away; the second must not wait for the first to work.
+            try:
+                obstacles += await _attempt(executor, gathered, action)
+            except KubeError as error:
+                failed = failed or error
+        if failed is not None:
+            log.warning("not carried out, tried again", key=str(key), error=str(failed))
+            return Result(retry=True, urgent=True)
         if plan.write_status:
             await self._write_status(key, gathered, plan)
         for action in plan.after:
-            try:
-                await executor.carry_out(gathered, action)
-            except Invalid as refused:
-                problem = problem or refused
-                log.warning("refused by the API server", key=str(key), action=repr(action)[:500], error=str(refused))
+            obstacles += await _attempt(executor, gathered, action)
         await self._tell(gathered, plan)
-        if problem is not None:
-            await self._report_refusal(key, gathered, problem)
-            return Result(retry=True)
-        if plan.before or plan.after or plan.write_status:
+        if obstacles:
+            return self._note_obstacle(key, obstacles[0])
+        cleared = self._obstacles.pop(key, None) is not None
+        if plan.before or plan.after or plan.write_status or cleared:
             # What was just done may open the next gate; an echo of our own writes wakes nobody.
             return Result(requeue_after=0.01)
         return Result(requeue_after=_seconds_until(plan.wake_at, gathered.snapshot.now))
+
+    def _note_obstacle(self, key: Key, problem: Problem) -> Result:
+        """What stands in the way is said on the object by the next turn, and tried again with growing pauses."""
+        if self._obstacles.get(key) == problem:
+            return Result(retry=True)
+        self._obstacles[key] = problem
+        return Result(requeue_after=0.01)
 
     async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> None:
         raw = self.store.get("ModelDeployment", key.namespace, key.name) or gathered.raw
@@ -132,35 +137,11 @@ class ModelDeploymentController:
         kind = "Warning" if event.warning else "Normal"
         await self.recorder.emit_event(raw, kind, event.reason, event.message)
 
-    async def _report_refusal(self, key: Key, gathered: Gathered, refused: Invalid) -> None:
-        """A child that the API server refuses is the user's to put right: said on the object, stable untouched."""
-        raw = self.store.get("ModelDeployment", key.namespace, key.name) or gathered.raw
-        problem = Problem(
-            reasons.INVALID_SPEC, f"the API server refuses what spec.template or spec.route asks for: {refused}"
-        )
-        again = replace(gathered.snapshot, problems=(problem,), status=decide(gathered.snapshot).status)
-        plan = decide(again)
-        if plan.write_status:
-            await self._write_status(key, replace(gathered, raw=raw, snapshot=again), plan)
-            await self._tell(replace(gathered, raw=raw, snapshot=again), plan)
-
-    async def _with_taken_names(self, key: Key, gathered: Gathered) -> Gathered:
-        """A name that somebody else held is looked at again, with one read, before anything is decided."""
-        taken = self._taken.get(key)
-        if taken is None:
+    def _with_obstacle(self, key: Key, gathered: Gathered) -> Gathered:
+        obstacle = self._obstacles.get(key)
+        if obstacle is None:
             return gathered
-        resource = SERVICES if taken.kind == "Service" else None
-        held = True
-        if resource is not None:
-            try:
-                held = not is_owned(await self.kube.get(resource, taken.namespace, taken.name), gathered.owner)
-            except NotFound:
-                held = False
-        if not held:
-            del self._taken[key]
-            return gathered
-        problem = Problem(reasons.NAME_CONFLICT, f"{taken}: rename or remove it, or rename this one")
-        problems = (*gathered.snapshot.problems, problem)
+        problems = (*gathered.snapshot.problems, obstacle)
         return replace(gathered, snapshot=replace(gathered.snapshot, problems=problems))
 
     def _with_judgement(self, key: Key, gathered: Gathered) -> Gathered:
@@ -221,8 +202,19 @@ class ModelDeploymentController:
     def _forget(self, key: Key) -> Result:
         self.analyst.forget(key)
         self._written_at.pop(key, None)
-        self._taken.pop(key, None)
+        self._obstacles.pop(key, None)
         return Result()
+
+
+async def _attempt(executor: Executor, gathered: Gathered, action: Action) -> list[Problem]:
+    """Carry out an action; what only a person can put right comes back as a problem, everything else is raised."""
+    try:
+        await executor.carry_out(gathered, action)
+    except Invalid as refused:
+        return [Problem(reasons.INVALID_SPEC, f"the API server refuses what the spec asks for: {refused}")]
+    except NameTakenError as taken:
+        return [Problem(reasons.NAME_CONFLICT, f"{taken}: rename or remove it, or rename this one")]
+    return []
 
 
 def _seconds_until(moment: datetime | None, now: datetime) -> float | None:

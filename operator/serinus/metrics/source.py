@@ -53,3 +53,7 @@ class MetricSource(Protocol):
     async def fetch_series(self, query: str) -> QueryResult:
         """Ask now for the samples that a range selector such as `requests_total{job="x"}[30s]` covers."""
         ...
+
+    def close(self) -> None:
+        """Give back connections and threads; nothing is asked afterwards."""
+        ...
