@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tests.traffic.runner import Traffic
 
 
 @asynccontextmanager
-async def serving(handler: web.RequestHandler) -> AsyncIterator[str]:
+async def serving(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_route("*", "/predict", handler)
     runner = web.AppRunner(app)
@@ -108,8 +108,8 @@ async def test_as_a_process_it_stops_when_asked_and_loses_nothing(tmp_path: Path
         return subprocess.Popen(command, cwd=tmp_path, text=True)
 
     async with serving(fine) as url:
-        bounds = {"rate": 50.0, "seconds": 60.0, "max_requests": 5000}
-        with Traffic(popen, tmp_path / "build" / "answers", url=url, host="a.example", **bounds) as traffic:
+        out = tmp_path / "build" / "answers"
+        with Traffic(popen, out, url=url, host="a.example", rate=50, seconds=60, max_requests=5000) as traffic:
             await until(traffic.read)
             assert traffic.running
             answers = await asyncio.to_thread(traffic.stop)
