@@ -21,6 +21,8 @@ Raw = dict[str, Any]
 
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -65,7 +67,7 @@ class FakeApiServer:
     """The server. Tests look at `requests` and change the cluster with `put` and `remove`."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
-        self.resources = [CRDS, *resources]
+        self.resources = [CRDS, NAMESPACES, *resources]
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.page_limit: int | None = None
