@@ -29,7 +29,8 @@ _JSON: Final = "application/json-patch+json"
 
 Query = list[tuple[str, str]]
 OnRequest = Callable[[str, str, str, float], None]
-"""Told of every call: verb (get, list, create, update, patch, apply, delete), plural, HTTP status or word, seconds."""
+"""Told of every call: verb (get, list, create, update, patch, apply, delete), resource (`services`, `x/status`),
+HTTP status or the reason why there was none, seconds."""
 
 
 def _no_telemetry(verb: str, plural: str, code: str, seconds: float) -> None:
@@ -230,7 +231,8 @@ class Kube:
             code = str(error.status) if error.status else type(error).__name__
             raise
         finally:
-            self._on_request(verb, resource.plural, code, time.monotonic() - started)
+            place = f"{resource.plural}/{subresource}" if subresource else resource.plural
+            self._on_request(verb, place, code, time.monotonic() - started)
 
     async def _send(self, method: str, path: str, body: Any, query: Query, content: str) -> tuple[int, Raw]:
         what = f"{method} {path}"
