@@ -1,7 +1,7 @@
-"""The acts of the demo, each of which applies something, waits for what follows, and records it."""
+"""The acts of the demo, each of which applies something, waits for what follows, and checks what was recorded."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from examples.demo import checks
 from examples.demo.checks import Release
@@ -15,9 +15,10 @@ from tests.traffic.route import find_zero
 WEIGHTS = (5, 25, 50, 100)
 FIRST_INSTALL_SECONDS = 60.0
 RELEASE_SECONDS = 120.0
-END_SECONDS = 60.0
-QUIET_SECONDS = 10.0
-ANSWERS_UNDER_WAY_SECONDS = 0.5
+LEAVE_SECONDS = 60.0
+QUIET_SECONDS = 8.0
+LATE_ANSWERS_SECONDS = 0.5
+"""Answers under way when a release is decided are written down by then."""
 
 
 def install(world: World, screen: Screen, version: str) -> None:
@@ -28,109 +29,132 @@ def install(world: World, screen: Screen, version: str) -> None:
     screen.note(f"{version} serves all traffic", "green")
 
 
+def start_traffic(world: World, screen: Screen) -> None:
+    world.start_traffic()
+    world.wait("the first good answer", lambda: world.tally.requests, 20, screen.tick)
+    screen.note(f"traffic flows through the gateway, {screen.story.rate:g} requests a second, and will not stop")
+
+
 def promote(world: World, screen: Screen, version: str) -> Outcome:
     """A good version: it must climb, bake and replace the old one."""
-    release = _follow_release(world, screen, version)
-    if world.status["stable"]["revision"] != release.revision:
-        raise DemoError(f"{version}, which is good, was not promoted: {_say(world)}")
-    screen.note(f"{version} is promoted, with the pods it began with", "green")
-    _wait_for_end(world, screen, release.stable_before)
-    screen.note("the pods of the version before it leave")
-    release = replace(release, pods_after=world.pods_of(release.revision))
-    replicas = int(world.manifest["spec"]["replicas"])
+    run = _release(world, screen, version)
+    old, replicas = run.release.stable_before, int(world.manifest["spec"]["replicas"])
+    if (world.status.get("stable") or {}).get("revision") != run.release.revision:
+        raise DemoError(f"{version} was not promoted: {_say(world)}")
+    screen.note(f"{version} is promoted on evidence, with the pods it began with", "green")
+    world.wait(f"the end of the pods of {old}", lambda: not world.pods_of(old, ready=False), LEAVE_SECONDS, screen.tick)
+    screen.note("the pods of the version before have left")
+    release = _record(world, run)
     _demand(version, checks.check_promoted(release, WEIGHTS, replicas), release.tally)
-    return _sum_up(release, "promoted")
+    return _build_outcome(version, "promoted", run.began, release.tally)
 
 
 def roll_back(world: World, screen: Screen, version: str) -> tuple[Outcome, Release]:
     """A bad version: it must be off traffic and remembered as rejected, with the numbers."""
-    release = _follow_release(world, screen, version)
-    if world.status["stable"]["revision"] == release.revision:
+    run = _release(world, screen, version)
+    bad = run.release.revision
+    if (world.status.get("stable") or {}).get("revision") == bad:
         raise DemoError(f"{version}, which is bad, was promoted")
     screen.note(f"{version} is rejected: {_say(world)}", "red")
-    _wait_for_end(world, screen, release.revision)
-    release = replace(release, stable_pods_after=world.pods_of(release.stable_before))
+    world.wait(f"the end of the pods of {bad}", lambda: not world.pods_of(bad, ready=False), LEAVE_SECONDS, screen.tick)
+    release = _record(world, run)
     _demand(version, checks.check_rolled_back(release), release.tally)
-    zero = find_zero(release.changes, release.revision)
-    first_bad = release.tally.of(version).first_bad_at
+    zero, first_bad = find_zero(release.changes, bad), release.tally.of(version).first_bad_at
     to_zero = None if zero is None or first_bad is None else zero - first_bad
-    return replace(_sum_up(release, "rolled back"), to_zero=to_zero), release
+    return replace(_build_outcome(version, "rolled back", run.began, release.tally), to_zero=to_zero), release
 
 
-def apply_again(world: World, screen: Screen, rejected: Release) -> Outcome:
+def apply_again(world: World, screen: Screen, version: str, before: Release) -> Outcome:
     """A rejected version, applied once more without a change, as a GitOps tool does all day: nothing may start."""
-    began, known = time.time(), {pod["metadata"]["name"] for pod in world.pods}
-    changes = len(world.route.changes)
-    screen.note(f"{rejected.version} applied again: {world.apply(rejected.version)}")
+    began, changes = time.time(), len(world.route.changes)
+    pods = {pod["metadata"]["name"] for pod in world.pods}
+    screen.note(f"{version} applied again, {world.apply(version).rsplit(' ', 1)[-1]}")
     quiet_until = time.monotonic() + QUIET_SECONDS
-    world.wait("ten quiet seconds", lambda: time.monotonic() > quiet_until, QUIET_SECONDS + 5, screen.tick)
-    ended = time.time()
+    world.wait("a quiet time", lambda: time.monotonic() > quiet_until, QUIET_SECONDS + 5, screen.tick)
+    new = sorted({pod["metadata"]["name"] for pod in world.pods} - pods)
     release = replace(
-        rejected,
-        version=f"{rejected.version} again",
-        began=began,
-        ended=ended,
+        before,
         changes=tuple(world.route.changes[changes:]),
         deployment=world.deployment,
-        tally=world.tally_between(began, ended),
+        tally=world.tally_between(began, time.time()),
     )
-    new = sorted({pod["metadata"]["name"] for pod in world.pods} - known)
-    _demand(release.version, checks.check_nothing_started(release, new), release.tally)
-    screen.note("nothing starts: a rejected version waits until somebody says retry", "green")
-    return _sum_up(release, "nothing started")
+    _demand(f"{version} again", checks.check_nothing_started(release, new), release.tally)
+    screen.note("nothing starts: a rejected version is not tried again until somebody says so", "green")
+    return _build_outcome(f"{version} again", "nothing started", began, release.tally)
 
 
-def _follow_release(world: World, screen: Screen, version: str) -> Release:
-    """Apply a version and record it until it is promoted or rejected."""
-    stable, changes = world.status["stable"]["revision"], len(world.route.changes)
+def close(world: World) -> None:
+    """Stop the traffic. No request of the whole time may have been lost, also between the acts."""
+    world.stop_traffic()
+    _demand("in all", [], world.tally)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A release that is decided: what is known of it, when it began (seconds since the epoch), and how many changes the
+    route had had by then."""
+
+    release: Release
+    began: float
+    changes_before: int
+
+
+def _release(world: World, screen: Screen, version: str) -> _Run:
+    """Apply a version and follow it until it is promoted or rejected."""
+    stable = str(world.status["stable"]["revision"])
     pods = world.pods_of(stable)
-    release = Release(version, "", stable, pods, fewest_old=len(pods), began=time.time())
+    release = Release(version, "", stable, pods, fewest_old=len(pods))
+    began, changes_before = time.time(), len(world.route.changes)
+    told, old_now = 0, len(pods)
     screen.note(f"{version} applied")
     world.apply(version)
-    shown = 0
 
     def follow() -> None:
-        nonlocal release, shown
+        nonlocal release, told, old_now
         screen.tick()
-        release = _observe(world, release)
-        weight = world.route.weights.get(release.revision, 0)
-        if weight not in (shown, 0):
-            shown = weight
+        revision = (world.status.get("candidate") or {}).get("revision")
+        if not revision or revision == stable:
+            return
+        # The count of the look before: pods and status arrive apart, and the old pods may be seen leaving a moment
+        # before the status says that the bake is over.
+        release = replace(
+            release,
+            revision=revision,
+            pods_seen=release.pods_seen | world.pods_of(revision),
+            fewest_old=min(release.fewest_old, old_now),
+        )
+        old_now = len(world.pods_of(stable))
+        weight = world.route.weights.get(revision, 0)
+        if weight not in (told, 0):
+            told = weight
             screen.note(f"{version} gets {weight} % of the requests")
 
-    world.wait(f"the release of {version}", lambda: release.revision and _is_settled(world), RELEASE_SECONDS, follow)
-    ended = time.time()
-    time.sleep(ANSWERS_UNDER_WAY_SECONDS)
+    def decided() -> bool:
+        return bool(release.revision) and _is_settled(world)
+
+    world.wait(f"the release of {version}", decided, RELEASE_SECONDS, follow)
+    return _Run(release, began, changes_before)
+
+
+def _record(world: World, run: _Run) -> Release:
+    """The release with everything that is known once its last pod has left."""
+    time.sleep(LATE_ANSWERS_SECONDS)
     world.look()
     return replace(
-        release,
-        ended=ended,
-        changes=tuple(world.route.changes[changes:]),
+        run.release,
+        pods_after=world.pods_of(run.release.revision),
+        stable_pods_after=world.pods_of(run.release.stable_before),
+        changes=tuple(world.route.changes[run.changes_before :]),
         deployment=world.deployment,
-        record=world.record(release.revision),
-        tally=world.tally_between(release.began, ended),
+        record=world.record(run.release.revision),
+        tally=world.tally_between(run.began, time.time()),
     )
-
-
-def _observe(world: World, release: Release) -> Release:
-    """What can only be seen while the candidate is on its way."""
-    revision = (world.status.get("candidate") or {}).get("revision", "")
-    if not revision or revision == release.stable_before:
-        return release
-    first_pods = release.first_pods
-    if not first_pods and world.route.weights.get(revision):
-        first_pods = world.pods_of(revision)
-    fewest_old = min(release.fewest_old, len(world.pods_of(release.stable_before)))
-    return replace(release, revision=revision, first_pods=first_pods, fewest_old=fewest_old)
-
-
-def _wait_for_end(world: World, screen: Screen, revision: str) -> None:
-    world.wait(f"the end of {revision}", lambda: not world.pods_of(revision, ready=False), END_SECONDS, screen.tick)
 
 
 def _is_settled(world: World) -> bool:
     """The operator has seen the newest spec and has nothing more to do: it serves, or the new revision is rejected."""
-    deployment, status = world.deployment, world.status
+    deployment = world.deployment
+    status = deployment.get("status") or {}
     generation = deployment.get("metadata", {}).get("generation")
     if status.get("observedGeneration") != generation or status.get("candidate") or not status.get("stable"):
         return False
@@ -138,15 +162,15 @@ def _is_settled(world: World) -> bool:
     return ready.get("status") == "True" or ready.get("reason") == "RolledBack"
 
 
-def _sum_up(release: Release, outcome: str) -> Outcome:
-    tally, seconds = release.tally, release.ended - release.began
-    return Outcome(release.version, outcome, seconds, tally.requests, tally.own_failures, len(tally.lost))
+def _build_outcome(release: str, outcome: str, began: float, tally: Tally) -> Outcome:
+    seconds = time.time() - began
+    return Outcome(release, outcome, seconds, tally.requests, tally.own_failures, len(tally.lost))
 
 
-def _demand(version: str, problems: list[str], tally: Tally) -> None:
+def _demand(what: str, problems: list[str], tally: Tally) -> None:
     problems = [*problems, *checks.check_nothing_lost(tally)]
     if problems:
-        raise DemoError(f"{version}: " + "; ".join(problems))
+        raise DemoError(f"{what}: " + "; ".join(problems))
 
 
 def _say(world: World) -> str:

@@ -20,9 +20,10 @@ NUMBERS = re.compile(r"\d+(\.\d+)?% on \S+ \([\d,]+ of [\d,]+\)")
 class Release:
     """What was recorded while one version was applied, from `began` to `ended` (seconds since the epoch).
 
-    Pods are given by UID. `first_pods`: the candidate's, ready when it first had weight. `stable_pods`: those that
-    served before; `stable_pods_after`: the same revision's, in the end. `fewest_old`: the smallest number of ready pods
-    the stable revision had before the release was decided. `changes`: the route's since the version was applied.
+    Pods are given by UID and were ready. `stable_pods`: those that served before; `stable_pods_after`: the same
+    revision's, in the end. `pods_seen`: the candidate's at any time before it was promoted; `pods_after`: its own in
+    the end. `fewest_old`: the smallest number of pods the stable revision had before the release was decided.
+    `changes`: the route's since the version was applied.
     """
 
     version: str
@@ -31,7 +32,7 @@ class Release:
     stable_pods: frozenset[str]
     began: float = 0.0
     ended: float = 0.0
-    first_pods: frozenset[str] = frozenset()
+    pods_seen: frozenset[str] = frozenset()
     pods_after: frozenset[str] = frozenset()
     stable_pods_after: frozenset[str] = frozenset()
     fewest_old: int = 0
@@ -47,9 +48,9 @@ def check_promoted(release: Release, weights: Sequence[int], replicas: int) -> l
     seen = list_weights(release.changes, release.revision)
     if seen != list(weights):
         problems.append(f"the route gave {release.version} the weights {_list(seen)}, not {_list(weights)}")
-    if not release.first_pods:
-        problems.append(f"{release.version} had no ready pod when it first got traffic")
-    if missing := release.first_pods - release.pods_after:
+    if not release.pods_seen:
+        problems.append(f"no ready pod of {release.version} was seen before its promotion")
+    if missing := release.pods_seen - release.pods_after:
         problems.append(f"{len(missing)} pod(s) of {release.version} were replaced on the way to promotion")
     if len(release.pods_after) != replicas:
         problems.append(f"{len(release.pods_after)} pods of {release.version} serve, not {replicas}")
@@ -58,15 +59,13 @@ def check_promoted(release: Release, weights: Sequence[int], replicas: int) -> l
     if _phase(release) != "Stable":
         problems.append(f"the record of {release.version} says {_phase(release) or 'nothing'}, not Stable")
     problems += _check_ready(release, "True", "")
-    if failures := release.tally.of(release.version).failures:
-        problems.append(f"{release.version} answered {failures} requests with a failure")
     return problems
 
 
 def check_rolled_back(release: Release) -> list[str]:
     """It is off traffic, the verdict has its numbers, and what served before serves on with the same pods."""
     problems = []
-    last = dict(release.changes[-1].weights) if release.changes else {}
+    last = _list_positive(release.changes[-1]) if release.changes else {}
     if last != {release.stable_before: 100}:
         problems.append(f"the route ends at {last}, not at 100 % for {release.stable_before}")
     if not any(change.weights.get(release.revision) for change in release.changes):
@@ -85,7 +84,8 @@ def check_rolled_back(release: Release) -> list[str]:
 
 
 def check_nothing_started(release: Release, new_pods: Sequence[str]) -> list[str]:
-    """Applying a rejected revision again, unchanged, moves nothing."""
+    """Applying a rejected revision again, unchanged, moves nothing; `new_pods` are the names of those that came
+    since."""
     problems = [f"pod {name} was started" for name in new_pods]
     if release.changes:
         problems.append(f"the route changed to {dict(release.changes[-1].weights)}")
@@ -107,6 +107,10 @@ def _check_ready(release: Release, status: str, reason: str) -> list[str]:
         return []
     wanted = f"{status}/{reason}" if reason else status
     return [f"Ready is {ready.get('status')}/{ready.get('reason')}, not {wanted}"]
+
+
+def _list_positive(change: RouteChange) -> dict[str, int]:
+    return {backend: weight for backend, weight in change.weights.items() if weight}
 
 
 def _phase(release: Release) -> str:

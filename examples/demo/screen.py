@@ -75,11 +75,9 @@ class Screen:
             line = Note(self.seconds, f"  {scene.stage}: {scene.weights}{verdict}; {counts}")
             self.console.print(build_note_line(line), soft_wrap=True)
 
-    def finish(self, outcomes: list[Outcome], last_line: str) -> None:
-        """The table and the last line of all."""
+    def show_outcomes(self, outcomes: list[Outcome]) -> None:
         if outcomes:
             self.console.print(build_table(outcomes))
-        self.console.print(last_line, highlight=False, soft_wrap=True)
 
     def _draw(self) -> RenderableType:
         return build_panel(self.story, self.observe(), self.seconds)

@@ -61,6 +61,7 @@ class World:
             bodies=SAMPLES,
         )
         self.tally = Tally()
+        self._traffic_wanted = False
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "World":
@@ -75,6 +76,12 @@ class World:
 
     def start_traffic(self) -> None:
         self._stack.enter_context(self.traffic)
+        self._traffic_wanted = True
+
+    def stop_traffic(self) -> None:
+        """End the traffic and read the answers to all requests that were under way."""
+        self._traffic_wanted = False
+        self.tally.add(self.traffic.stop())
 
     def apply(self, version: str) -> str:
         """Apply the manifest with the image of that version; returns what kubectl says."""
@@ -114,7 +121,9 @@ class World:
         return count(answer for answer in self.traffic.answers if began <= answer.sent < ended)
 
     def look(self) -> None:
-        """Read what the client wrote since the last look."""
+        """Read what the client wrote since the last look. DemoError if the client has ended on its own."""
+        if self._traffic_wanted and not self.traffic.running:
+            raise DemoError("the traffic has ended before the demo did")
         self.tally.add(self.traffic.read())
 
     def wait(self, what: str, happened: Callable[[], object], seconds: float, meanwhile: Callable[[], None]) -> None:

@@ -62,7 +62,7 @@ class Traffic:
         return new
 
     def stop(self) -> list[Answer]:
-        """End it, wait for the requests under way, and return all answers."""
+        """End it, wait for the requests under way, and return what has come in since the last `read`."""
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
@@ -71,5 +71,4 @@ class Traffic:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self.read()
-        return self.answers
+        return self.read()

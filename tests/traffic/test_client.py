@@ -112,10 +112,10 @@ async def test_as_a_process_it_stops_when_asked_and_loses_nothing(tmp_path: Path
         with Traffic(popen, out, url=url, host="a.example", rate=50, seconds=60, max_requests=5000) as traffic:
             await until(traffic.read)
             assert traffic.running
-            answers = await asyncio.to_thread(traffic.stop)
+            await asyncio.to_thread(traffic.stop)
         assert not traffic.running
-    assert 0 < len(answers) == asked
-    assert all(answer.ok for answer in answers)
+    assert 0 < len(traffic.answers) == asked
+    assert all(answer.ok for answer in traffic.answers)
 
 
 async def test_it_stops_when_whoever_started_it_is_gone(tmp_path: Path) -> None:
