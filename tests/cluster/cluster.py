@@ -1,0 +1,231 @@
+"""One cluster: start, use, stop. Safe to run twice; nothing is left behind after `stop`."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.cluster import addons, bootstrap, controlplane, images, kwok, netns, node, paths
+from tests.cluster.build import build, kubernetes_binaries
+from tests.cluster.errors import ClusterError
+from tests.cluster.pki import NODE_ADDRESS, make_keys, write_kubeconfig
+from tests.cluster.process import Processes
+
+Flavour = Literal["control-plane", "node"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster. All addresses are valid inside its network namespace only; see `run`."""
+
+    name: str
+    flavour: Flavour
+
+    gateway_url = f"http://{NODE_ADDRESS}:{addons.GATEWAY_PORT}"
+    prometheus_url = f"http://{NODE_ADDRESS}:{addons.PROMETHEUS_PORT}"
+
+    @property
+    def folder(self) -> Path:
+        return paths.state(self.name)
+
+    @property
+    def netns(self) -> str:
+        return f"serinus-{self.name}"
+
+    @property
+    def keys(self) -> Path:
+        return self.folder / "keys"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.keys / "admin.kubeconfig"
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object a line: every request but those of Kubernetes' own components."""
+        return self.folder / "audit.log"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def processes(self) -> Processes:
+        return Processes(self.folder, self.netns)
+
+    @classmethod
+    def start(cls, flavour: Flavour = "node", name: str = "default", *, scrape_interval: str = "1s") -> "Cluster":
+        """Build what is missing, start everything, and wait until it is healthy."""
+        bootstrap.require_machine()
+        bootstrap.install_packages()
+        cluster = cls(name, flavour)
+        cluster.stop()
+        prepared = _prepare(flavour)
+        cluster.folder.mkdir(parents=True)
+        (cluster.folder / "flavour").write_text(flavour)
+        try:
+            cluster._start(prepared, scrape_interval)
+        except BaseException:
+            cluster.stop(keep_logs=True)
+            raise
+        return cluster
+
+    @classmethod
+    def attach(cls, name: str) -> "Cluster":
+        """The cluster of that name, which must be running."""
+        cluster = cls(name, "node")
+        marker = cluster.folder / "flavour"
+        if not marker.exists() or cluster.processes.pid("kube-apiserver") is None:
+            raise ClusterError(
+                f"no cluster {name!r} is running; start it with: python -m tests.cluster up --name {name}"
+            )
+        return cls(name, "node" if marker.read_text() == "node" else "control-plane")
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self, prepared: "_Prepared", scrape_interval: str) -> None:
+        processes = self.processes
+        netns.create(self.netns)
+        make_keys(self.keys)
+        if self.flavour == "node":
+            with ThreadPoolExecutor() as pool:
+                # The node and Prometheus need the API server only once they run.
+                plane = pool.submit(controlplane.start, processes, prepared.binaries, self.keys)
+                addons.prometheus(processes, self.keys, scrape_interval)
+                plane.result()
+            node.start(processes, prepared.binaries, self.keys)
+            node.import_image(self.folder, images.pause_image())
+            addons.gateway_api(self.kubectl)
+            addons.dns(processes, self.kubectl, self.keys)
+            addons.traefik(processes, self.kubectl, self.keys, prepared.traefik)
+            processes.wait_for("node ready", self._nodes_ready, "kubelet", "containerd")
+            processes.wait_for("gateway programmed", lambda: addons.is_gateway_ready(self.kubectl), "traefik")
+            processes.wait_for("prometheus", lambda: addons.is_prometheus_ready(processes), "prometheus")
+        else:
+            controlplane.start(processes, prepared.binaries, self.keys)
+            addons.gateway_api(self.kubectl)
+            kwok.start(processes, self.kubectl, self.keys)
+            processes.wait_for("nodes ready", self._nodes_ready, "kwok")
+        processes.wait_for("default service account", self._has_default_account, "kube-controller-manager")
+
+    def kubectl(
+        self,
+        *arguments: str,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = 60,  # noqa: A002
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as administrator. Raises ClusterError with its words where it fails, unless `check` is False."""
+        command = [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *arguments]
+        done = self.run(command, input=input, capture_output=True, text=True, check=False, timeout=timeout)
+        if check and done.returncode != 0:
+            raise ClusterError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done
+
+    @property
+    def kubectl_path(self) -> Path:
+        return kubernetes_binaries() / "kubectl"
+
+    def get(self, *arguments: str) -> Any:
+        """`kubectl get … -o json`, parsed."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json").stdout)
+
+    def apply(self, manifest: str) -> str:
+        """`kubectl apply` of YAML or JSON; what kubectl says."""
+        return self.kubectl("apply", "-f", "-", input=manifest).stdout
+
+    def run(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        """subprocess.run inside the cluster's network namespace."""
+        return subprocess.run([*netns.enter(self.netns), *command], **options)  # noqa: PLW1510  (the caller decides)
+
+    def popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+        """subprocess.Popen inside the cluster's network namespace; the caller stops it."""
+        return subprocess.Popen([*netns.enter(self.netns), *command], **options)
+
+    def load_image(self, archive: Path) -> None:
+        """Make an image known to the node. Simulated nodes pull nothing and need none."""
+        if self.flavour == "node":
+            node.import_image(self.folder, archive)
+
+    def set_capacity(self, name: str = node.NODE, **resources: str) -> None:
+        """Say that a node has so much of an extended resource; `nvidia_com__gpu="2"` sets nvidia.com/gpu."""
+        path = "/status/capacity/"
+        names = {key.replace("__", "~1").replace("_", "."): value for key, value in resources.items()}
+        patch = [{"op": "add", "path": path + key, "value": value} for key, value in names.items()]
+        self.kubectl("patch", "node", name, "--subresource=status", "--type=json", "-p", json.dumps(patch))
+
+    def kubeconfig_for(self, account: str, namespace: str) -> Path:
+        """A kubeconfig that acts as a service account."""
+        token = self.kubectl("create", "token", account, "-n", namespace, "--duration=24h").stdout.strip()
+        return write_kubeconfig(self.keys, f"{namespace}-{account}", {"token": token})
+
+    def stop_prometheus(self) -> None:
+        self.processes.stop("prometheus", number=9)
+
+    def start_prometheus(self) -> None:
+        addons.start_prometheus(self.processes)
+        self.processes.wait_for("prometheus", lambda: addons.is_prometheus_ready(self.processes), "prometheus")
+
+    def collect_logs(self, target: Path) -> None:
+        """Copy the logs of all processes."""
+        if self.log_dir.exists():
+            shutil.copytree(self.log_dir, target, dirs_exist_ok=True)
+
+    def stop(self, *, keep_logs: bool = False) -> None:
+        """Stop every process of the cluster and remove what it kept."""
+        processes = self.processes
+        if not self.folder.exists():
+            netns.delete(self.netns)
+            return
+        infrastructure = ("containerd", "kubelet", "kube-proxy", "kube-apiserver", "etcd")
+        for name in reversed(processes.names()):
+            if name not in infrastructure:
+                processes.stop(name, patience=5)
+        node.stop(processes)
+        processes.stop("kube-apiserver", patience=3)
+        processes.stop("etcd", patience=3)
+        netns.delete(self.netns)
+        if keep_logs:
+            kept = paths.cache() / "logs" / self.name
+            shutil.rmtree(kept, ignore_errors=True)
+            self.collect_logs(kept)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _nodes_ready(self) -> bool:
+        answer = self.kubectl("get", "nodes", "-o", "json", check=False)
+        nodes = json.loads(answer.stdout)["items"] if answer.returncode == 0 else []
+        return bool(nodes) and all(
+            any(c["type"] == "Ready" and c["status"] == "True" for c in n["status"].get("conditions", []))
+            for n in nodes
+        )
+
+    def _has_default_account(self) -> bool:
+        return self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    binaries: Path
+    traefik: Path
+
+
+def _prepare(flavour: Flavour) -> _Prepared:
+    """Everything that needs the outside world, before anything is started."""
+    binaries = kubernetes_binaries()
+    addons.module_folder("sigs.k8s.io/gateway-api", addons.GATEWAY_API)
+    if flavour == "control-plane":
+        build("kwok")
+        addons.module_folder("sigs.k8s.io/kwok", kwok.KWOK)
+        return _Prepared(binaries, Path())
+    build("coredns")
+    images.pause_image()
+    return _Prepared(binaries, addons.fetch_traefik())

@@ -1,0 +1,195 @@
+"""Container images without Docker: from scratch, by buildah, into OCI archives kept under a hash of their sources."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.cluster.build import build
+from tests.cluster.errors import ClusterError
+from tests.cluster.node import PAUSE_IMAGE
+from tests.cluster.paths import cache
+
+DEBIAN = [
+    "python3-minimal",
+    "python3.11-minimal",
+    "libpython3.11-stdlib",
+    "libpython3.11-minimal",
+    "ca-certificates",
+    "libffi8",
+    "libssl3",
+    "libsqlite3-0",
+    "zlib1g",
+    "libbz2-1.0",
+    "liblzma5",
+    "libexpat1",
+    "libuuid1",
+    "libstdc++6",
+    "libgomp1",
+    "libgcc-s1",
+    "media-types",
+]
+"""A Python without package manager or shell scripts to run: 100 MiB, in which nothing runs but the program."""
+
+PASSWD = "root:x:0:0:root:/root:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\napp:x:65532:65532:app:/app:/usr/sbin/nologin\n"  # noqa: E501
+GROUP = "root:x:0:\nnogroup:x:65534:\napp:x:65532:\n"
+
+
+def pause_image() -> Path:
+    """The image that holds a pod's namespaces."""
+    program = build("pause")
+    archive = _archive("pause", _hash(program))
+    if not archive.exists():
+        context = _context(archive)
+        shutil.copy(program, context / "pause")
+        (context / "Containerfile").write_text('FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n')
+        _build(context, PAUSE_IMAGE, archive)
+    return archive
+
+
+def python_image(
+    name: str,
+    tag: str,
+    *,
+    requirements: Sequence[str],
+    files: Mapping[str, Path],
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    run: str | None = None,
+) -> Path:
+    """An image `localhost/<name>:<tag>` with Python 3.11, some packages and some files, run by uid 65532.
+
+    `files` maps a path in the image to a file or folder here; `run` is a Python file of the image, run once while it is
+    built. Files and environment are a thin layer above a base that all tags with the same requirements share."""
+    base = _python_base(requirements)
+    digest = hashlib.sha256(repr((base, sorted((environment or {}).items()), list(command), run)).encode())
+    for target, source in sorted(files.items()):
+        digest.update(target.encode() + _hash(source).encode())
+    archive = _archive(f"{name}-{tag}", digest.hexdigest()[:16])
+    if archive.exists():
+        return archive
+    print(f"building image {name}:{tag}", flush=True)
+    context = _context(archive)
+    lines = [f"FROM {base}"]
+    for number, (target, source) in enumerate(sorted(files.items())):
+        _copy(source, context / str(number))
+        lines.append(f"COPY {number} {target}")
+    lines += [f"ENV {key}={value}" for key, value in (environment or {}).items()]
+    if run:
+        lines.append(f'RUN ["/usr/bin/python3", "{run}"]')
+    lines += [
+        "USER 65532:65532",
+        "WORKDIR /app",
+        f"ENTRYPOINT [{', '.join(chr(34) + part + chr(34) for part in command)}]",
+    ]
+    (context / "Containerfile").write_text("\n".join(lines) + "\n")
+    _build(context, f"localhost/{name}:{tag}", archive)
+    return archive
+
+
+def _python_base(requirements: Sequence[str]) -> str:
+    digest = hashlib.sha256(repr((DEBIAN, sorted(requirements), PASSWD, "1")).encode()).hexdigest()[:12]
+    reference = f"localhost/serinus-python:{digest}"
+    if (
+        subprocess.run(_buildah("inspect", "--type", "image", reference), capture_output=True, check=False).returncode
+        == 0
+    ):
+        return reference
+    context = cache() / "images" / f"base-{digest}"
+    shutil.rmtree(context, ignore_errors=True)
+    context.mkdir(parents=True)
+    print("making a Python root file system", flush=True)
+    root = _root_file_system()
+    packages = context / "packages"
+    pip = ["python3", "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    pip += ["--only-binary=:all:", "--python-version", "3.11", "--target", str(packages), *requirements]
+    _run(pip)
+    shutil.copy(root, context / "root.tar")
+    containerfile = "FROM scratch\nADD root.tar /\nCOPY packages /opt/packages\n"
+    containerfile += "ENV PYTHONPATH=/opt/packages:/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1\n"
+    (context / "Containerfile").write_text(containerfile)
+    _run(_buildah("bud", "--isolation", "chroot", "-q", "-t", reference, str(context)))
+    shutil.rmtree(context)
+    return reference
+
+
+def _root_file_system() -> Path:
+    """Debian's Python, unpacked and packed again without what a container does not need."""
+    tar = cache() / "images" / f"debian-{hashlib.sha256(repr((DEBIAN, PASSWD, GROUP)).encode()).hexdigest()[:12]}.tar"
+    if tar.exists():
+        return tar
+    tar.parent.mkdir(parents=True, exist_ok=True)
+    folder = tar.with_suffix(".d")
+    shutil.rmtree(folder, ignore_errors=True)
+    _run(["mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(DEBIAN)}", "bookworm", str(folder)])
+    for needless in (
+        "usr/share/doc",
+        "usr/share/man",
+        "usr/share/locale",
+        "usr/share/perl5",
+        "var/cache/apt",
+        "var/lib/apt",
+    ):
+        shutil.rmtree(folder / needless, ignore_errors=True)
+    # The variant runs no maintainer script, so what those would write has to be written here.
+    (folder / "etc/passwd").write_text(PASSWD)
+    (folder / "etc/group").write_text(GROUP)
+    for empty in ("tmp", "app", "proc", "sys", "dev"):
+        (folder / empty).mkdir(exist_ok=True)
+    (folder / "tmp").chmod(0o1777)
+    if not (folder / "usr/bin/python3").exists():
+        (folder / "usr/bin/python3").symlink_to("python3.11")
+    _run(["tar", "-C", str(folder), "-cf", str(tar), "."])
+    shutil.rmtree(folder)
+    return tar
+
+
+def _archive(name: str, digest: str) -> Path:
+    folder = cache() / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}-{digest}.tar"
+
+
+def _context(archive: Path) -> Path:
+    context = archive.with_suffix(".context")
+    shutil.rmtree(context, ignore_errors=True)
+    context.mkdir(parents=True)
+    return context
+
+
+def _build(context: Path, reference: str, archive: Path) -> None:
+    _run(_buildah("bud", "--isolation", "chroot", "-q", "-t", reference, str(context)))
+    part = archive.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    _run(_buildah("push", "-q", reference, f"oci-archive:{part}:{reference}"))
+    part.rename(archive)
+    shutil.rmtree(context)
+
+
+def _buildah(*arguments: str) -> list[str]:
+    return ["buildah", "--storage-driver", "vfs", "--root", str(cache() / "images" / "store"), *arguments]
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"TMPDIR": "/tmp"})
+    if done.returncode != 0:
+        raise ClusterError(f"{' '.join(command[:6])} … failed:\n{(done.stderr or done.stdout)[-1500:]}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    files = (
+        sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts) if path.is_dir() else [path]
+    )
+    for file in files:
+        digest.update(str(file.relative_to(path)).encode() + file.read_bytes())
+    return digest.hexdigest()[:16]

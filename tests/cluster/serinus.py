@@ -1,0 +1,63 @@
+"""Serinus in a cluster: CRDs, a MetricsProvider, and the operator as a process in the cluster's network namespace."""
+
+import json
+import os
+import signal
+import sys
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.paths import REPOSITORY
+from tests.cluster.process import Processes
+
+OPERATOR = "operator"
+NAMESPACE = "serinus-system"
+PORT = 8080
+
+
+def install_serinus(cluster: Cluster, *, scrape_interval: str = "1s", operator: bool = True) -> None:
+    """Install the CRDs and the provider `default`, start the operator and wait until it is ready."""
+    cluster.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds"))
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "modeldeployments.serinus.dev", "--timeout=30s")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    provider = {
+        "apiVersion": "serinus.dev/v1alpha1",
+        "kind": "MetricsProvider",
+        "metadata": {"name": "default"},
+        "spec": {"address": cluster.prometheus_url, "scrapeInterval": scrape_interval, "timeout": "1s"},
+    }
+    cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": [namespace, provider]}))
+    if operator:
+        start_operator(cluster)
+
+
+def start_operator(cluster: Cluster, name: str = OPERATOR, port: int = PORT, **settings: str) -> None:
+    """Start one replica; `settings` are further SERINUS_ variables, in lower case."""
+    environment = {f"SERINUS_{key.upper()}": value for key, value in settings.items()}
+    environment |= {
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "SERINUS_NAMESPACE": NAMESPACE,
+        "SERINUS_HTTP_PORT": str(port),
+        "PYTHONPATH": str(REPOSITORY / "operator"),
+    }
+    processes = cluster.processes
+    processes.start(name, [sys.executable, "-m", "serinus"], env=environment, cwd=cluster.folder)
+    processes.wait_for(f"{name} ready", lambda: is_ready(cluster, port), name)
+
+
+def stop_operator(cluster: Cluster, name: str = OPERATOR) -> None:
+    """Stop a replica as Kubernetes would."""
+    cluster.processes.stop(name)
+
+
+def kill_operator(cluster: Cluster, name: str = OPERATOR) -> None:
+    """End a replica without warning."""
+    processes: Processes = cluster.processes
+    pid = processes.pid(name)
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+
+
+def is_ready(cluster: Cluster, port: int = PORT) -> bool:
+    ask = "import sys,urllib.request as u; u.urlopen(sys.argv[1], timeout=1)"
+    url = f"http://127.0.0.1:{port}/readyz"
+    return cluster.run([sys.executable, "-c", ask, url], capture_output=True, check=False).returncode == 0
