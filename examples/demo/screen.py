@@ -40,6 +40,8 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and self.story.current:
+            self.end(self.story.current, well=False)
         if self._live is not None:
             self._live.__exit__(kind, error, trace)
             self._live = None

@@ -65,6 +65,8 @@ class World:
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "World":
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        self.cluster.kubectl("apply", "--filename=-", stdin=yaml.safe_dump(namespace))
         with contextlib.ExitStack() as stack:
             for watch in (self.route, self._deployments, self._records, self._pods):
                 stack.enter_context(watch)
