@@ -33,6 +33,18 @@ Raw = dict[str, Any]
 
 log = structlog.get_logger(__name__)
 
+ENDINGS = frozenset(
+    {
+        reasons.PROMOTED,
+        reasons.ANALYSIS_FAILED,
+        reasons.INCONCLUSIVE,
+        reasons.DEADLINE_EXCEEDED,
+        reasons.ABORTED,
+        reasons.SUPERSEDED,
+    }
+)
+"""Events with which a release is over."""
+
 
 class Recorder(Protocol):
     """Writes Events; never raises."""
@@ -44,7 +56,7 @@ class Recorder(Protocol):
 
 @dataclass
 class ModelDeploymentController:
-    """Reconciles one ModelDeployment at a time; `on_transition(reason)` counts what happened, for telemetry."""
+    """Reconciles one ModelDeployment at a time; `on_release(namespace, outcome)` counts how releases end."""
 
     kube: Kube
     store: Store
@@ -52,7 +64,7 @@ class ModelDeploymentController:
     analyst: Analyst
     recorder: Recorder
     clock: Clock
-    on_transition: Callable[[str], None] = lambda reason: None
+    on_release: Callable[[str, str], None] = lambda namespace, outcome: None
     _written_at: dict[Key, datetime] = field(default_factory=dict)
     _obstacles: dict[Key, Problem] = field(default_factory=dict)
 
@@ -122,7 +134,8 @@ class ModelDeploymentController:
     async def _tell(self, gathered: Gathered, plan: Plan) -> None:
         snapshot = gathered.snapshot
         for event in plan.events:
-            self.on_transition(event.reason)
+            if event.reason in ENDINGS:
+                self.on_release(snapshot.namespace, event.reason)
             log.info(
                 "decided",
                 key=f"{snapshot.namespace}/{snapshot.name}",

@@ -1,0 +1,27 @@
+"""`python -m serinus`: run the operator; every setting is an environment variable, see `serinus.settings`."""
+
+import asyncio
+import sys
+
+from serinus.app import run
+from serinus.settings import SettingsError, load_settings
+from serinus.shell.logging import configure_logging
+
+
+def main() -> int:
+    """Run until stopped; 0 after a signal, 1 where a restart is due, 2 for settings that cannot be used."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(f"serinus: {error}", file=sys.stderr)
+        return 2
+    configure_logging(settings.log_level, settings.log_format)
+    try:
+        return asyncio.run(run(settings))
+    except ConnectionError as error:
+        print(f"serinus: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""The composition root: builds every object once, and owns the order in which things start and stop.
+
+    probes and metrics -> Lease -> first list -> watches, workers, periodic list      (start)
+    workers finish their turns -> watches -> metrics loops -> Lease given back        (stop)
+
+A replica that does not lead serves probes and metrics and does nothing else. One that loses the Lease ends: its
+successor starts from what is written in the cluster. """
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from serinus.controllers.analyst import Analyst, Provider
+from serinus.controllers.claims import ClaimIndex
+from serinus.controllers.modeldeployment import ModelDeploymentController
+from serinus.controllers.wakeup import Wakeup, owner_of
+from serinus.engine.clock import SystemClock
+from serinus.engine.feed import Feed
+from serinus.engine.leader import LeaderElector, LeaseTimes
+from serinus.engine.queue import WorkQueue
+from serinus.engine.resync import Resync
+from serinus.engine.store import Key, Store
+from serinus.engine.worker import Turn, run_workers
+from serinus.kube.connection import Credentials, build_api_client, fetch_credentials, load_configuration
+from serinus.kube.events import EventRecorder
+from serinus.kube.gateway import Kube
+from serinus.kube.lease import KubeLease
+from serinus.kube.lister import Lister
+from serinus.metrics.prometheus import PrometheusSource
+from serinus.settings import Settings
+from serinus.shell.http import LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan
+from serinus.shell.logging import log_resync, log_turn
+from serinus.shell.telemetry import Telemetry
+from serinus.shell.watch import run_kopf
+
+log = structlog.get_logger(__name__)
+
+FIRST_LIST_RETRY = 2.0
+"""Seconds between attempts at the first list: nothing is decided before every kind has been seen once."""
+
+GRACE = 8.0
+"""Seconds that turns under way are given to end when the process stops."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that lives as long as the process."""
+
+    settings: Settings
+    clock: SystemClock
+    telemetry: Telemetry
+    kube: Kube
+    elector: LeaderElector
+    queue: WorkQueue[Key]
+    feed: Feed
+    resync: Resync
+    analyst: Analyst
+    controller: ModelDeploymentController
+    fetch_credentials: Callable[[], Awaitable[Credentials]]
+
+
+async def run(settings: Settings) -> int:
+    """Run until a signal comes or a restart is due; the exit status."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with build_parts(settings) as parts:
+        return await operate(parts, stop)
+
+
+@contextlib.asynccontextmanager
+async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Build everything; give back connections at the end."""
+    clock, telemetry = SystemClock(), Telemetry()
+    configuration = await load_configuration(settings.kubeconfig, settings.context)
+    free = Kube(build_api_client(configuration), on_request=telemetry.on_request)
+    times = LeaseTimes.for_duration(settings.lease_duration)
+    lease = KubeLease(free, settings.namespace, settings.lease_name)
+    elector = LeaderElector(lease, settings.identity, clock, times, on_trouble=_log_lease_trouble)
+    # Whoever lost the Lease must not write any more, however late he notices.
+    kube = free.fenced(elector.is_leader) if settings.leader_election else free
+    store, claims = Store(owner_of), ClaimIndex()
+    queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
+    feed = Feed(store, Wakeup(store, claims, queue.add).notify)
+    lister = Lister(free, settings.watch_namespaces)
+    resync = Resync(lister.kinds, lister, feed, clock, interval=lambda: settings.resync_interval, report=log_resync)
+    analyst = Analyst(partial(_make_source, telemetry), queue.add, clock)
+    recorder = EventRecorder(kube, clock, settings.identity)
+    controller = ModelDeploymentController(
+        kube, store, claims, analyst, recorder, clock, on_release=telemetry.on_release
+    )
+    parts = Parts(
+        settings=settings,
+        clock=clock,
+        telemetry=telemetry,
+        kube=kube,
+        elector=elector,
+        queue=queue,
+        feed=feed,
+        resync=resync,
+        analyst=analyst,
+        controller=controller,
+        fetch_credentials=partial(fetch_credentials, configuration),
+    )
+    telemetry.gauge("serinus_queue_keys", "Objects that wait for a worker", lambda: len(queue))
+    telemetry.gauge("serinus_list_age_seconds", "Age of the last list", lambda: unknown_as_nan(resync.age()))
+    telemetry.gauge("serinus_leader", "1 while this replica leads", lambda: float(_leads(parts)))
+    telemetry.gauge("serinus_modeldeployments", "ModelDeployments known", lambda: store.count("ModelDeployment"))
+    try:
+        yield parts
+    finally:
+        await analyst.close()
+        await free.close()
+
+
+async def operate(parts: Parts, stop: asyncio.Event) -> int:
+    """Serve probes, wait for the Lease, work; the exit status."""
+    monitor = LoopMonitor(parts.clock)
+    led_since = parts.clock.monotonic()
+    alive, ready = build_list_checks(
+        partial(_leads, parts),
+        lambda: parts.clock.monotonic() - led_since,
+        parts.resync.age,
+        3 * parts.settings.resync_interval,
+    )
+    app = build_app([monitor.check, alive], [ready], parts.telemetry.registry)
+    async with serve(app, parts.settings.http_port) as port:
+        log.info("started", port=port, identity=parts.settings.identity, namespace=parts.settings.namespace)
+        beat = asyncio.create_task(monitor.run(), name="monitor")
+        elect = asyncio.create_task(_elect(parts, stop), name="lease")
+        try:
+            if not await _until(stop, parts.elector.acquired, skip=not parts.settings.leader_election):
+                return 0
+            led_since = parts.clock.monotonic()
+            return await _lead(parts, stop)
+        finally:
+            stop.set()
+            beat.cancel()
+            await asyncio.gather(beat, elect, return_exceptions=True)
+
+
+async def _lead(parts: Parts, stop: asyncio.Event) -> int:
+    """Work until asked to stop (0), or until a restart is the best that can be done (1)."""
+    log.info("leads", identity=parts.settings.identity)
+    if not await _list_once(parts, stop):
+        return 0
+    settings = parts.settings
+    unwatch = asyncio.Event()
+    watches = asyncio.create_task(
+        run_kopf(parts.feed.on_event, parts.fetch_credentials, unwatch, namespaces=settings.watch_namespaces),
+        name="watches",
+    )
+    workers = asyncio.create_task(
+        run_workers(
+            parts.queue,
+            parts.controller.reconcile,
+            workers=settings.workers,
+            report=partial(_report_turn, parts.telemetry),
+        ),
+        name="workers",
+    )
+    lists = asyncio.create_task(parts.resync.run(), name="lists")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    losing = asyncio.create_task(parts.elector.lost.wait(), name="lost")
+    everything = {watches, workers, lists, stopping, losing}
+    done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+    status = 0 if stopping in done else 1
+    for task in done - {stopping}:
+        why = parts.elector.why_lost if task is losing else repr(task.exception())
+        log.error("ends", because=task.get_name(), why=why)
+    parts.queue.close()
+    unwatch.set()
+    for task in (lists, stopping, losing):
+        task.cancel()
+    await asyncio.wait({workers, watches}, timeout=GRACE)
+    for task in (workers, watches):
+        task.cancel()
+    await asyncio.gather(*everything, return_exceptions=True)
+    return status
+
+
+async def _list_once(parts: Parts, stop: asyncio.Event) -> bool:
+    """The first complete list; False if asked to stop before."""
+    while not stop.is_set():
+        report = await parts.resync.run_once()
+        if not report.failed:
+            return True
+        log_resync(report)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), FIRST_LIST_RETRY)
+    return False
+
+
+async def _elect(parts: Parts, stop: asyncio.Event) -> None:
+    if parts.settings.leader_election:
+        await parts.elector.run(stop)
+
+
+async def _until(stop: asyncio.Event, wanted: asyncio.Event, *, skip: bool) -> bool:
+    """Wait for `wanted`; False if `stop` came first."""
+    if skip:
+        return True
+    waiting = {asyncio.create_task(stop.wait()), asyncio.create_task(wanted.wait())}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    return wanted.is_set() and not stop.is_set()
+
+
+def _leads(parts: Parts) -> bool:
+    return parts.elector.is_leader() if parts.settings.leader_election else True
+
+
+def _make_source(telemetry: Telemetry, provider: Provider) -> PrometheusSource:
+    return PrometheusSource(
+        provider.address, timeout=provider.timeout, on_query=partial(telemetry.on_query, provider.name)
+    )
+
+
+def _report_turn(telemetry: Telemetry, turn: Turn[Key]) -> None:
+    telemetry.on_turn(turn)
+    log_turn(turn)
+
+
+def _log_lease_trouble(error: Exception) -> None:
+    log.warning("lease", error=f"{type(error).__name__}: {error}")
