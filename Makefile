@@ -1,0 +1,37 @@
+# Every command of the project. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+include $(wildcard make/*.mk)
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' Makefile make/*.mk | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.complete ## Make the Python environment (.venv)
+
+$(VENV)/.complete: pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv; }
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+test: check ## Run every tier: pure, adapters, API server, cluster
+	$(PYTHON) -m pytest
+
+test-fast: setup ## Run the tiers that need no cluster
+	$(PYTHON) -m pytest -m "not apiserver and not cluster"
+
+check: setup ## Lint, types, import contracts, CRD drift
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PYTHON) -m serinus.api.crd --check crds/
+
+crds: setup ## Generate the CRDs from the models
+	$(PYTHON) -m serinus.api.crd crds/
+
+.PHONY: help setup test test-fast check crds

@@ -1,0 +1,58 @@
+"""Clusters for the tests that need one; started on first use, stopped at the end.
+
+A tier that cannot run here is skipped with the reason, except in CI (environment variable CI set): there it fails.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.cluster.cluster import Flavour
+from tests.cluster.errors import ClusterError
+from tests.cluster.serinus import install_serinus
+
+LOGS = Path("build") / "logs"
+
+
+def _start(flavour: Flavour, name: str) -> Cluster:
+    try:
+        return Cluster.start(flavour, name)
+    except ClusterError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+def _stop(cluster: Cluster) -> None:
+    target = LOGS / cluster.name
+    shutil.rmtree(target, ignore_errors=True)
+    cluster.collect_logs(target)
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Cluster]:
+    """An API server with simulated nodes; no CRDs of ours, no operator."""
+    cluster = _start("control-plane", "test-control-plane")
+    yield cluster
+    _stop(cluster)
+
+
+@pytest.fixture(scope="session")
+def served_control_plane(control_plane: Cluster) -> Cluster:
+    """The same with CRDs, a provider that answers nobody, a Gateway that nobody serves, and the operator."""
+    install_serinus(control_plane)
+    return control_plane
+
+
+@pytest.fixture(scope="session")
+def node_cluster() -> Iterator[Cluster]:
+    """A real node with gateway, Prometheus (1 s scrapes), CRDs and the operator."""
+    cluster = _start("node", "test-node")
+    install_serinus(cluster)
+    yield cluster
+    _stop(cluster)
