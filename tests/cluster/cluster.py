@@ -120,9 +120,9 @@ class Cluster:
     def kubectl(
         self,
         *arguments: str,
-        input: str | None = None,
+        input: str | None = None,  # noqa: A002  (as in subprocess)
         check: bool = True,
-        timeout: float = 60,  # noqa: A002
+        timeout: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl as administrator. Raises ClusterError with its words where it fails, unless `check` is False."""
         command = [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *arguments]

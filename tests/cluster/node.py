@@ -20,7 +20,8 @@ PAUSE_IMAGE = "localhost/pause:1"
 def start(processes: Processes, binaries: Path, keys: Path) -> None:
     """Start the node's three programs; the node is Ready a few seconds later."""
     folder = processes.folder
-    _write_configs(folder, keys)
+    _make_cgroups(processes)
+    _write_configs(processes, keys)
     (folder / "pod-namespaces").write_text("\n".join(netns.pod_namespaces()))
     processes.start("containerd", ["containerd", "-c", folder / "containerd.toml"])
     socket = folder / "containerd.sock"
@@ -55,7 +56,7 @@ def stop(processes: Processes) -> None:
     before = set((folder / "pod-namespaces").read_text().split()) if (folder / "pod-namespaces").exists() else set()
     for name in netns.pod_namespaces() - before:
         subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
-    _remove_cgroups()
+    _remove_cgroups(processes)
 
 
 def _ctr(folder: Path, *arguments: str) -> str | None:
@@ -86,18 +87,41 @@ def _unmount_below(folder: Path) -> None:
         time.sleep(0.1)
 
 
-def _remove_cgroups() -> None:
-    roots = [*Path("/sys/fs/cgroup").glob("*/kubepods"), Path("/sys/fs/cgroup/kubepods")]
-    for root in roots:
-        for path in sorted(root.rglob("*"), reverse=True) if root.exists() else []:
+def _cgroups(processes: Processes) -> list[Path]:
+    """This cluster's own cgroup in every hierarchy: a kubelet kills pods in its cgroup that it does not know."""
+    top = Path("/sys/fs/cgroup")
+    if (top / "cgroup.controllers").exists():
+        return [top / processes.namespace]
+    # Hybrid and v1 hosts; links such as cpu -> cpu,cpuacct name the same hierarchy twice.
+    hierarchies = {path.resolve() for path in top.iterdir() if path.is_dir() and path.name != "unified"}
+    return sorted(path / processes.namespace for path in hierarchies)
+
+
+def _make_cgroups(processes: Processes) -> None:
+    for path in _cgroups(processes):
+        path.mkdir(exist_ok=True)
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            # A v1 cpuset is born empty, and nothing can run in an empty one.
+            if (path / name).exists() and not (path / "cgroup.controllers").exists():
+                (path / name).write_text((path.parent / name).read_text())
+        if (path / "cgroup.controllers").exists():
+            enable = " ".join(f"+{name}" for name in (path / "cgroup.controllers").read_text().split())
+            with contextlib.suppress(OSError):
+                (path.parent / "cgroup.subtree_control").write_text(enable)
+            (path / "cgroup.subtree_control").write_text(enable)
+
+
+def _remove_cgroups(processes: Processes) -> None:
+    # runc also makes one in the unified hierarchy of a hybrid host.
+    for root in {*_cgroups(processes), Path("/sys/fs/cgroup/unified") / processes.namespace}:
+        for path in [*sorted(root.rglob("*"), reverse=True), root] if root.exists() else []:
             if path.is_dir():
                 with contextlib.suppress(OSError):
                     path.rmdir()
-        with contextlib.suppress(OSError):
-            root.rmdir()
 
 
-def _write_configs(folder: Path, keys: Path) -> None:
+def _write_configs(processes: Processes, keys: Path) -> None:
+    folder = processes.folder
     network = folder / "cni" / "net.d"
     network.mkdir(parents=True, exist_ok=True)
     ipam = {
@@ -111,7 +135,7 @@ def _write_configs(folder: Path, keys: Path) -> None:
     config = {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, port_map]}
     (network / "10-bridge.conflist").write_text(json.dumps(config))
     (folder / "containerd.toml").write_text(_containerd(folder))
-    (folder / "kubelet.yaml").write_text(yaml.safe_dump(_kubelet(folder, keys)))
+    (folder / "kubelet.yaml").write_text(yaml.safe_dump(_kubelet(processes, keys)))
 
 
 def _containerd(folder: Path) -> str:
@@ -137,12 +161,14 @@ state = "{folder}/containerd/state"
 """
 
 
-def _kubelet(folder: Path, keys: Path) -> dict[str, object]:
+def _kubelet(processes: Processes, keys: Path) -> dict[str, object]:
+    folder = processes.folder
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "containerRuntimeEndpoint": f"unix://{folder}/containerd.sock",
         "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{processes.namespace}",
         "failSwapOn": False,
         "authentication": {
             "anonymous": {"enabled": False},
