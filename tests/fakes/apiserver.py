@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from tests.fakes.objects import Raw, apply_json_patch, bare, is_selected, merge
 
 from serinus.kube.resources import Resource
-
-Raw = dict[str, Any]
 
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 
@@ -189,20 +188,20 @@ class FakeApiServer:
             if version and version != stored["metadata"]["resourceVersion"]:
                 return _failure(409, "Conflict", "the object has been modified; please apply your changes")
         if isinstance(body, list):
-            changed = _json_patched(stored, body)
+            changed = apply_json_patch(stored, body)
             if changed is None:
                 return _failure(422, "Invalid", "the server rejected our request: a test failed")
         elif request.method == "PUT":
             changed = {**stored, "status": body.get("status")} if target.subresource else body
         else:
-            changed = _merged(stored, {"status": body.get("status", {})} if target.subresource else body)
+            changed = merge(stored, {"status": body.get("status", {})} if target.subresource else body)
         return 200, self._store(target.resource, changed)
 
     def _list(self, request: Request, target: _Target) -> tuple[int, Raw]:
         found = [
-            _bare(obj)
+            bare(obj)
             for (namespace, _), obj in sorted(self._objects[target.resource].items())
-            if target.namespace in {"", namespace} and _selected(obj, request.query)
+            if target.namespace in {"", namespace} and is_selected(obj, request.query)
         ]
         metadata: Raw = {"resourceVersion": str(self._version)}
         limit = int(request.query.get("limit") or 0) or len(found) or 1
@@ -226,7 +225,7 @@ class FakeApiServer:
             while epoch == self._watch_epoch:
                 for change in [c for c in self._changes if c.version > since and c.resource == target.resource]:
                     namespace = change.obj["metadata"].get("namespace", "")
-                    if target.namespace in {"", namespace} and _selected(change.obj, request.query):
+                    if target.namespace in {"", namespace} and is_selected(change.obj, request.query):
                         await _send(response, change.type, change.obj)
                 since = self._version
                 async with self._news:
@@ -311,43 +310,3 @@ def _failure(code: int, reason: str, message: str) -> tuple[int, Raw]:
 
 def _missing(target: _Target) -> tuple[int, Raw]:
     return _failure(404, "NotFound", f"{target.resource.plural} {target.name!r} not found")
-
-
-def _bare(obj: Raw) -> Raw:
-    return {field: value for field, value in obj.items() if field not in {"apiVersion", "kind"}}
-
-
-def _selected(obj: Raw, query: dict[str, str]) -> bool:
-    selector = query.get("labelSelector")
-    if not selector:
-        return True
-    labels = obj["metadata"].get("labels") or {}
-    return all(labels.get(part.split("=")[0]) == part.split("=")[1] for part in selector.split(","))
-
-
-def _merged(old: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict) or not isinstance(old, dict):
-        return patch
-    merged = dict(old)
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merged(merged.get(name), value)
-    return merged
-
-
-def _json_patched(obj: Raw, operations: list[Raw]) -> Raw | None:
-    changed = copy.deepcopy(obj)
-    for operation in operations:
-        *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in operation["path"][1:].split("/"))
-        place: Any = changed
-        for parent in parents:
-            place = place[parent]
-        if operation["op"] == "test" and place.get(last) != operation["value"]:
-            return None
-        if operation["op"] in {"add", "replace"}:
-            place[last] = operation["value"]
-        if operation["op"] == "remove":
-            del place[last]
-    return changed

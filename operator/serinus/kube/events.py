@@ -22,7 +22,7 @@ EventType = Literal["Normal", "Warning"]
 
 _SILENCE_SECONDS: Final = 300.0
 _REMEMBERED: Final = 4096
-_NOTE_MAX: Final = 1024
+_NOTE_MAX_BYTES: Final = 1024
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +101,6 @@ def build_event(
         **{field: metadata[field] for field in ("namespace", "uid", "resourceVersion") if metadata.get(field)},
     }
     suffix = hashlib.sha256(f"{now.timestamp()!r} {instance} {reason} {message}".encode()).hexdigest()[:16]
-    note = message if len(message) <= _NOTE_MAX else message[: _NOTE_MAX - 1] + "…"
     return {
         "metadata": {
             "name": f"{metadata['name'][:230]}.{suffix}",
@@ -114,5 +113,14 @@ def build_event(
         "reason": reason,
         "type": event_type,
         "regarding": reference,
-        "note": note,
+        "note": _shorten(message),
     }
+
+
+def _shorten(message: str) -> str:
+    """Cut a message to what the API server takes, which it counts in bytes."""
+    encoded = message.encode()
+    if len(encoded) <= _NOTE_MAX_BYTES:
+        return message
+    ellipsis = "…"
+    return encoded[: _NOTE_MAX_BYTES - len(ellipsis.encode())].decode(errors="ignore") + ellipsis
