@@ -93,6 +93,9 @@ async def run_kopf(
 
     `sink` and `fetch` are called in the loop of the caller; `ready` is set once kopf has started. Before `stop` it ends
     only for a reason that a restart may cure, and that reason is raised.
+
+    Besides the watched kinds it has to list and watch CustomResourceDefinitions (that is how it notices a kind that is
+    installed later) and, with `namespaces`, Namespaces. A right that is missing delays its start by minutes.
     """
     loop = asyncio.get_running_loop()
 

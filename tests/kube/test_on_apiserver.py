@@ -1,0 +1,20 @@
+"""The assumptions of the adapters, checked against a real API server."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cluster import Cluster
+
+
+@pytest.mark.apiserver
+def test_a_real_api_server_answers_as_the_adapters_expect(control_plane: Cluster) -> None:
+    story = control_plane.run(
+        [sys.executable, "-m", "tests.kube.apiserver_story", str(control_plane.kubeconfig)],
+        cwd=Path(__file__).parents[2],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert story.returncode == 0, story.stdout
