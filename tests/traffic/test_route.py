@@ -33,7 +33,7 @@ def kubectl_printing(*runs: Sequence[tuple[str, dict[str, Any]]]) -> Any:
         assert arguments[0] == "get"
         assert {"--watch", "--output-watch-events", "--output=json"} <= set(arguments)
         run = left.pop(0)
-        text = "".join(json.dumps({"type": kind, "object": obj}, indent=4) + "\n" for kind, obj in run)
+        text = "".join(json.dumps({"type": kind, "object": obj}, separators=(",", ":")) + "\n" for kind, obj in run)
         code = f"import time; print({text!r}, end='', flush=True); time.sleep({0 if left else 60})"
         return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 

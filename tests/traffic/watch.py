@@ -28,11 +28,12 @@ class Change:
 
 
 def read_changes(lines: Iterable[str]) -> Iterator[Change]:
-    """The changes in what kubectl prints. It indents, so a brace at the beginning of a line ends an object."""
+    """The changes in what kubectl prints: an object a line or, by another printer of it, indented so that a brace at the
+    beginning of a line ends an object."""
     text: list[str] = []
     for line in lines:
         text.append(line)
-        if line.startswith("}"):
+        if line.startswith("}") or (len(text) == 1 and line.rstrip().endswith("}")):
             event = json.loads("".join(text))
             text.clear()
             yield Change(time.time(), event["type"], event["object"])
