@@ -90,7 +90,7 @@ def python_image(
 
 
 def _python_base(requirements: Sequence[str]) -> str:
-    digest = hashlib.sha256(repr((DEBIAN, sorted(requirements), PASSWD, "1")).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(repr((DEBIAN, sorted(requirements), PASSWD, "compiled")).encode()).hexdigest()[:12]
     reference = f"localhost/serinus-python:{digest}"
     if (
         subprocess.run(_buildah("inspect", "--type", "image", reference), capture_output=True, check=False).returncode
@@ -103,7 +103,7 @@ def _python_base(requirements: Sequence[str]) -> str:
     print("making a Python root file system", flush=True)
     root = _root_file_system()
     packages = context / "packages"
-    pip = ["python3", "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    pip = ["python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip += ["--only-binary=:all:", "--python-version", "3.11", "--target", str(packages), *requirements]
     _run(pip)
     shutil.copy(root, context / "root.tar")
