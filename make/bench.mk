@@ -6,8 +6,8 @@ IDLE_SECONDS ?= 300
 
 bench: bench-rollback bench-writes
 
-bench-rollback: ## how fast a bad revision is off traffic (ROUNDS=20)
+bench-rollback: setup ## how fast a bad revision is off traffic (ROUNDS=20)
 	$(PYTHON) -m tests.bench.rollback --rounds $(ROUNDS)
 
-bench-writes: ## what a rollout and idle objects cost (IDLE_SECONDS=300)
+bench-writes: setup ## what a rollout and idle objects cost (IDLE_SECONDS=300)
 	IDLE_SECONDS=$(IDLE_SECONDS) $(PYTHON) -m tests.bench.writes

@@ -1,5 +1,5 @@
 # KEEP=1 leaves the cluster running afterwards and says how to use it.
 .PHONY: demo
 
-demo: ## a good model is promoted, a bad one rolled back, on a real cluster, in front of your eyes
+demo: setup ## a good model is promoted, a bad one rolled back, on a real cluster, in front of your eyes
 	@KEEP=$(KEEP) $(PYTHON) -m examples.demo
