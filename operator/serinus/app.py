@@ -4,7 +4,7 @@
     workers finish their turns -> watches -> metrics loops -> Lease given back        (stop)
 
 A replica that does not lead serves probes and metrics and does nothing else. One that loses the Lease ends: its
-successor starts from what is written in the cluster. """
+successor starts from what is written in the cluster."""
 
 import asyncio
 import contextlib

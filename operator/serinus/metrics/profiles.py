@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from serinus.metrics.source import Series
-
 from serinus.core.counters import Point
+from serinus.metrics.source import Series
 
 _Finder = Callable[[Mapping[str, str]], "Target | None"]
 
