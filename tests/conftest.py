@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.cluster import Cluster
 from tests.cluster.cluster import Flavour
 from tests.cluster.errors import ClusterError

@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from rich.console import Console
+
 from examples.demo import acts
 from examples.demo.house import House, HouseError, open_house
 from examples.demo.screen import Screen
 from examples.demo.view import Outcome, Story
 from examples.demo.world import DemoError, World
-from rich.console import Console
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "demo"

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from examples.demo.scene import Scene
-from examples.demo.view import Note, Outcome, Story, build_note_line, build_panel, build_table
 from rich.console import Console, RenderableType
 from rich.live import Live
+
+from examples.demo.scene import Scene
+from examples.demo.view import Note, Outcome, Story, build_note_line, build_panel, build_table
 
 REFRESHES_PER_SECOND = 5
 QUIET_SECONDS = 10.0

@@ -4,12 +4,13 @@ without a cluster."""
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from examples.demo.scene import Row, Scene
 from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from examples.demo.scene import Row, Scene
 
 BAR_WIDTH = 30
 NOTES_SHOWN = 7

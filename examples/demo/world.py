@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
+
 from examples.demo.scene import LABEL_REVISION, Scene, is_leaving, is_ready, observe_scene
 from tests.traffic.answers import Tally, count
 from tests.traffic.route import RouteWatch

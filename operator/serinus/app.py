@@ -43,6 +43,9 @@ log = structlog.get_logger(__name__)
 FIRST_LIST_RETRY = 2.0
 """Seconds between attempts at the first list: nothing is decided before every kind has been seen once."""
 
+ACTIVE_RESYNC = 30.0
+"""Seconds between two lists while a rollout is being judged."""
+
 GRACE = 8.0
 """Seconds that turns under way are given to end when the process stops."""
 
@@ -89,8 +92,16 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
     feed = Feed(store, Wakeup(store, claims, queue.add).notify)
     lister = Lister(free, settings.watch_namespaces)
-    resync = Resync(lister.kinds, lister, feed, clock, interval=lambda: settings.resync_interval, report=log_resync)
     analyst = Analyst(partial(_make_source, telemetry), queue.add, clock)
+    resync = Resync(
+        lister.kinds,
+        lister,
+        feed,
+        clock,
+        # A watch that has died in silence must not hide a rollout's objects for long.
+        interval=lambda: min(ACTIVE_RESYNC, settings.resync_interval) if analyst.active else settings.resync_interval,
+        report=log_resync,
+    )
     recorder = EventRecorder(kube, clock, settings.identity)
     controller = ModelDeploymentController(
         kube, store, claims, analyst, recorder, clock, on_release=telemetry.on_release
@@ -133,14 +144,16 @@ async def operate(parts: Parts, stop: asyncio.Event) -> int:
     async with serve(app, parts.settings.http_port) as port:
         log.info("started", port=port, identity=parts.settings.identity, namespace=parts.settings.namespace)
         beat = asyncio.create_task(monitor.run(), name="monitor")
-        elect = asyncio.create_task(_elect(parts, stop), name="lease")
+        # The Lease is given back last, when no turn can write any more.
+        release = asyncio.Event()
+        elect = asyncio.create_task(_elect(parts, release), name="lease")
         try:
             if not await _until(stop, parts.elector.acquired, skip=not parts.settings.leader_election):
                 return 0
             led_since = parts.clock.monotonic()
             return await _lead(parts, stop)
         finally:
-            stop.set()
+            release.set()
             beat.cancel()
             await asyncio.gather(beat, elect, return_exceptions=True)
 
@@ -197,9 +210,9 @@ async def _list_once(parts: Parts, stop: asyncio.Event) -> bool:
     return False
 
 
-async def _elect(parts: Parts, stop: asyncio.Event) -> None:
+async def _elect(parts: Parts, release: asyncio.Event) -> None:
     if parts.settings.leader_election:
-        await parts.elector.run(stop)
+        await parts.elector.run(release)
 
 
 async def _until(stop: asyncio.Event, wanted: asyncio.Event, *, skip: bool) -> bool:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import Field
-from tests.api.cases import ROOT
 
 from serinus.api.crd import RESOURCES, build_crd, find_drift, main, render_all, render_crd
 from serinus.api.meta import Model
 from serinus.api.resource import Resource
 from serinus.api.schema import build_schema
+from tests.api.cases import ROOT
 
 FORBIDDEN = {
     "$ref",

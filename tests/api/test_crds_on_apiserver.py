@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
-from tests.api.cases import BAD_INPUTS, EXAMPLES, ROOT, BadInput, change, load_example
 
 from serinus.api.crd import RESOURCES
+from tests.api.cases import BAD_INPUTS, EXAMPLES, ROOT, BadInput, change, load_example
 
 pytestmark = pytest.mark.apiserver
 

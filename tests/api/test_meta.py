@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from tests.api.cases import load_example
 
 from serinus.api.meta import (
     DecimalString,
@@ -23,6 +22,7 @@ from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.modelrevision import ModelRevisionStatus
 from serinus.api.status import CandidateState, LastCommand, ModelDeploymentStatus
+from tests.api.cases import load_example
 
 
 @pytest.mark.parametrize(

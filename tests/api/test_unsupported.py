@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from tests.api.cases import change, load_example
 
 from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.unsupported import find_unsupported, find_unsupported_provider
+from tests.api.cases import change, load_example
 
 METRICS = "spec.rollout.analysis.metrics"
 MODEL = {"from": {"uri": "oci://registry.example/models/fraud:7"}}

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.api.cases import BAD_INPUTS, CONTAINER, REMOVE, BadInput, change, load_example
 
 from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.problems import Problem
 from serinus.api.validate import check_metrics_provider, check_model_deployment
+from tests.api.cases import BAD_INPUTS, CONTAINER, REMOVE, BadInput, change, load_example
 
 
 def problems_of(obj: dict[str, Any]) -> tuple[Problem, ...]:

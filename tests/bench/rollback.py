@@ -7,8 +7,9 @@ import argparse
 import time
 from typing import Any
 
-from examples.demo.world import DemoError, World
 from rich.console import Console
+
+from examples.demo.world import DemoError, World
 from tests.bench.rounds import Round, build_figures, measure_round
 from tests.bench.stand import Stand, run_bench, set_env, wait_for_stable
 

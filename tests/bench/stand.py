@@ -9,11 +9,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
+
 from examples.demo.house import House, HouseError, open_house
 from examples.demo.scene import observe_condition
 from examples.demo.world import DemoError, World
-from prometheus_client.parser import text_string_to_metric_families
-from rich.console import Console
 from tests.bench.audit import Writes, read_log
 from tests.bench.figures import FOLDER, Figure, publish
 from tests.bench.fleet import NotSettledError

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+
 from tests.bench.figures import Figure, build_table, find_percentile, summarise, write_json
 
 

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from tests.bench.fleet import build_fleet, find_unsettled
-
 from serinus.api.validate import check_model_deployment
+from tests.bench.fleet import build_fleet, find_unsettled
 
 
 def seen(name: str, generation: int, observed: int, ready: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 import time
 
 from rich.console import Console
+
 from tests.bench.audit import Writes
 from tests.bench.figures import Figure
 from tests.bench.fleet import NAMESPACE, apply_fleet

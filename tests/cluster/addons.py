@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+
 from tests.cluster import netns
 from tests.cluster.bootstrap import python_tools
 from tests.cluster.build import build, module_folder

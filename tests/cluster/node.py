@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import yaml
+
 from tests.cluster import netns
 from tests.cluster.pki import NODE_ADDRESS
 from tests.cluster.process import Processes

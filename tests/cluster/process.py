@@ -42,6 +42,8 @@ class Processes:
                 env=os.environ | (env or {}),
                 start_new_session=True,
             )
+        # It may outlive us; who it was is in the pid file, so nobody needs to be warned that it was not waited for.
+        child.returncode = 0
         pids = self.folder / "pids"
         pids.mkdir(exist_ok=True)
         (pids / name).write_text(f"{child.pid} {_started(child.pid)}")

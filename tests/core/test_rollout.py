@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.core.world import CutOffError, World, judged, spec
 
 from serinus.api import reasons
 from serinus.core.judge import Verdict
 from serinus.core.plan import ApplyRoute, ApplyService, ApplyWorkload
 from serinus.core.snapshot import Check, Problem, RouteView, Waiting
+from tests.core.world import CutOffError, World, judged, spec
 
 
 def first(**changes: object) -> World:

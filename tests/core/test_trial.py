@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.core.world import START
 
 from serinus.api import reasons
 from serinus.api.status import EvidenceState
 from serinus.core.counters import Point
 from serinus.core.judge import Verdict, metrics_of
 from serinus.core.trial import Reading, Trial, TrialState, judge_trial, observe_failure, observe_reading, open_trial
+from tests.core.world import START
 
 TRIAL = Trial(
     candidate="m-new",

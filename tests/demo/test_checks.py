@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from examples.demo.checks import (
     Release,
     check_nothing_lost,

@@ -3,7 +3,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
-from tests.fakes.clock import LoopClock, run_jumping
 
 from serinus.engine.leader import (
     Acquire,
@@ -18,6 +17,7 @@ from serinus.engine.leader import (
     Wait,
     decide_leadership,
 )
+from tests.fakes.clock import LoopClock, run_jumping
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(2100, 1, 1, tzinfo=UTC)

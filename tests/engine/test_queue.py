@@ -3,9 +3,9 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes.clock import run_jumping
 
 from serinus.engine.queue import Backoff, QueueClosedError, WorkQueue
+from tests.fakes.clock import run_jumping
 
 
 async def take(queue: WorkQueue[str]) -> str:

@@ -1,10 +1,9 @@
 import asyncio
 
-from tests.fakes.clock import LoopClock, run_jumping
-
 from serinus.engine.feed import Feed
 from serinus.engine.resync import Resync, ResyncReport
 from serinus.engine.store import Listing, Raw, Store
+from tests.fakes.clock import LoopClock, run_jumping
 
 
 def make(name: str, version: int) -> Raw:

@@ -1,10 +1,9 @@
 import asyncio
 from collections import Counter
 
-from tests.fakes.clock import run_jumping
-
 from serinus.engine.queue import WorkQueue
 from serinus.engine.worker import Result, Turn, run_workers
+from tests.fakes.clock import run_jumping
 
 
 class ThrottledError(Exception):

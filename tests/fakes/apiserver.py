@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from tests.fakes.objects import Raw, apply_json_patch, bare, is_selected, merge
 
 from serinus.kube.resources import Resource
+from tests.fakes.objects import Raw, apply_json_patch, bare, is_selected, merge
 
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 

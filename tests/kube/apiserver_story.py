@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.fakes.apiserver import CRDS, NAMESPACES
 
 from serinus.engine.clock import SystemClock
 from serinus.engine.feed import Feed
@@ -26,6 +25,7 @@ from serinus.kube.lease import KubeLease
 from serinus.kube.lister import Lister
 from serinus.kube.resources import EVENTS, LEASES, MODELDEPLOYMENTS, OURS, SERVICES, Resource
 from serinus.shell.watch import run_kopf
+from tests.fakes.apiserver import CRDS, NAMESPACES
 
 CONFIGMAPS = Resource("", "v1", "configmaps", "ConfigMap")
 NAMESPACE = "plumbing"

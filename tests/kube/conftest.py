@@ -2,11 +2,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from kubernetes.aio.client import Configuration
-from tests.fakes.apiserver import FakeApiServer
 
 from serinus.kube.connection import build_api_client
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import EVENTS, LEASES, WATCHED
+from tests.fakes.apiserver import FakeApiServer
 
 Calls = list[tuple[str, str, str]]
 

@@ -2,12 +2,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.fakes.apiserver import FakeApiServer, Request
 
 from serinus.kube import errors
 from serinus.kube.gateway import PAGE_SIZE, Kube
 from serinus.kube.lister import Lister
 from serinus.kube.resources import DEPLOYMENTS, HTTPROUTES, METRICSPROVIDERS, MODELDEPLOYMENTS, PODS, SERVICES, Watched
+from tests.fakes.apiserver import FakeApiServer, Request
 
 Raw = dict[str, Any]
 

@@ -3,8 +3,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.fakes.apiserver import FakeApiServer
-from tests.fakes.clock import FakeClock
 
 from serinus.engine.clock import SystemClock
 from serinus.engine.leader import LeaderElector, LeaseConflictError, LeaseRecord
@@ -12,6 +10,8 @@ from serinus.kube.events import EventRecorder
 from serinus.kube.gateway import Kube
 from serinus.kube.lease import KubeLease, build_lease_spec, observe_lease
 from serinus.kube.resources import EVENTS, LEASES
+from tests.fakes.apiserver import FakeApiServer
+from tests.fakes.clock import FakeClock
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 RECORD = LeaseRecord("me", 15.0, 0, NOON, NOON)

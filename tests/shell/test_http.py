@@ -4,12 +4,12 @@ import math
 
 import aiohttp
 import pytest
-from tests.fakes.clock import FakeClock
 
 from serinus.engine.store import Key
 from serinus.engine.worker import Turn
 from serinus.shell.http import Check, Finding, LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan
 from serinus.shell.telemetry import Telemetry
+from tests.fakes.clock import FakeClock
 
 
 async def fetch(port: int, path: str, accept: str = "") -> tuple[int, str, str]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import kopf
 import pytest
-from tests.fakes.apiserver import CRDS, NAMESPACES, FakeApiServer
 
 from serinus.engine.feed import Feed
 from serinus.engine.store import Raw, Store
@@ -23,6 +22,7 @@ from serinus.kube.resources import (
     WATCHED,
 )
 from serinus.shell.watch import build_settings, run_kopf
+from tests.fakes.apiserver import CRDS, NAMESPACES, FakeApiServer
 
 OURS = {"app.kubernetes.io/managed-by": "serinus"}
 

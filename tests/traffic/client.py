@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 import aiohttp
+
 from tests.traffic.answers import VERSION_HEADER, Answer, format_answer
 
 FLUSH_SECONDS = 0.1

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.traffic.answers import Answer, Tail, count, find_longest_gap, format_answer
 
 GOOD = Answer(1.0, 1.1, 200, "v1")

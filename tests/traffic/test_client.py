@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
+
 from tests.traffic.answers import Answer, Tail, count
 from tests.traffic.client import Book, Load, send_load
 from tests.traffic.runner import Traffic

@@ -117,6 +117,11 @@ class Analyst:
             entry.judgement = judge_trial(enter_trial_step(entry.state, watch.trial), watch.trial)
         return entry.judgement
 
+    @property
+    def active(self) -> int:
+        """How many trials are followed."""
+        return len(self._homes)
+
     def forget(self, key: Key) -> None:
         """Stop following a trial; the loop of its provider ends with its last one."""
         provider = self._homes.pop(key, None)
