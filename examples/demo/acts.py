@@ -68,7 +68,8 @@ def apply_again(world: World, screen: Screen, version: str, before: Release) -> 
     """A rejected version, applied once more without a change, as a GitOps tool does all day: nothing may start."""
     began, changes = time.time(), len(world.route.changes)
     pods = {pod["metadata"]["name"] for pod in world.pods}
-    screen.note(f"{version} applied again, {world.apply(version).rsplit(' ', 1)[-1]}")
+    world.apply(version)
+    screen.note(f"{version} applied again, unchanged")
     quiet_until = time.monotonic() + QUIET_SECONDS
     world.wait("a quiet time", lambda: time.monotonic() > quiet_until, QUIET_SECONDS + 5, screen.tick)
     new = sorted({pod["metadata"]["name"] for pod in world.pods} - pods)

@@ -28,8 +28,8 @@ class Change:
 
 
 def read_changes(lines: Iterable[str]) -> Iterator[Change]:
-    """The changes in what kubectl prints: an object a line or, by another printer of it, indented so that a brace at the
-    beginning of a line ends an object."""
+    """The changes in what kubectl prints: an object a line or, by another printer of it, indented so that a brace at
+    the beginning of a line ends an object."""
     text: list[str] = []
     for line in lines:
         text.append(line)
