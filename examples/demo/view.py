@@ -137,8 +137,9 @@ def _build_facts(story: Story, scene: Scene) -> RenderableType:
     table.add_column()
     verdict = Text(scene.verdict or "-", style=VERDICT_COLOURS.get(scene.verdict, "default"))
     table.add_row("stage", scene.stage)
-    table.add_row("verdict", Text.assemble(verdict, ("  " + scene.finding, "bright_black")))
-    table.add_row("says", Text(scene.message or "-", overflow="ellipsis", no_wrap=True))
+    table.add_row("verdict", verdict)
+    for label, text in (("evidence", scene.finding), ("status", scene.message)):
+        table.add_row(label, Text(text or "-", overflow="ellipsis", no_wrap=True))
     lost = Text(f"{scene.lost:,} lost on the way", style="bold red" if scene.lost else "green")
     table.add_row(
         "traffic",

@@ -56,7 +56,9 @@ class Traffic:
         return self._process is not None and self._process.poll() is None
 
     def read(self) -> list[Answer]:
-        """What has come in since the last call."""
+        """What has come in since the last call; nothing before the start, whatever an earlier run may have left."""
+        if self._process is None:
+            return []
         new = self._tail.read_new()
         self.answers.extend(new)
         return new

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tests.traffic.answers import Answer, Tail, count
+from tests.traffic.answers import Answer, Tail, count, format_answer
 from tests.traffic.client import Book, Load, send_load
 from tests.traffic.runner import Traffic
 
@@ -110,7 +110,11 @@ async def test_as_a_process_it_stops_when_asked_and_loses_nothing(tmp_path: Path
 
     async with serving(fine) as url:
         out = tmp_path / "build" / "answers"
-        with Traffic(popen, out, url=url, host="a.example", rate=50, seconds=60, max_requests=5000) as traffic:
+        out.parent.mkdir()
+        out.write_text(format_answer(Answer(1.0, 1.1, 200, "of an earlier run")) + "\n")
+        traffic = Traffic(popen, out, url=url, host="a.example", rate=50, seconds=60, max_requests=5000)
+        assert traffic.read() == []
+        with traffic:
             await until(traffic.read)
             assert traffic.running
             await asyncio.to_thread(traffic.stop)
