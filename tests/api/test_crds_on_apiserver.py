@@ -36,7 +36,7 @@ class Outcome(Protocol):
 
 
 class ControlPlane(Protocol):
-    def kubectl(self, *arguments: str, input: str | None = None) -> Outcome: ...  # noqa: A002
+    def kubectl(self, *arguments: str, input: str | None = None, check: bool = True) -> Outcome: ...  # noqa: A002
 
 
 class Cluster:
@@ -47,7 +47,7 @@ class Cluster:
 
     def run(self, *arguments: str, obj: dict[str, Any] | None = None) -> str:
         text = None if obj is None else json.dumps(obj)
-        outcome = self._control_plane.kubectl(*arguments, input=text)
+        outcome = self._control_plane.kubectl(*arguments, input=text, check=False)
         if outcome.returncode:
             raise RefusedError(outcome.stderr)
         return outcome.stdout
