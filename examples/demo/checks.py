@@ -58,6 +58,8 @@ def check_promoted(release: Release, weights: Sequence[int], replicas: int) -> l
         problems.append(f"only {release.fewest_old} of {replicas} old pods stood by before the bake was over")
     if _phase(release) != "Stable":
         problems.append(f"the record of {release.version} says {_phase(release) or 'nothing'}, not Stable")
+    if not release.tally.of(release.version).requests:
+        problems.append(f"no answer of {release.version} was seen by the client")
     problems += _check_ready(release, "True", "")
     return problems
 

@@ -68,6 +68,7 @@ def test_a_good_release_has_no_problems() -> None:
         ({"pods_after": frozenset({"b1"})}, "1 pods of v2 serve, not 2"),
         ({"fewest_old": 1}, "only 1 of 2 old pods"),
         ({"record": {}}, "says nothing, not Stable"),
+        ({"tally": Tally()}, "no answer of v2"),
         ({"deployment": ready("False", "Holding")}, "Ready is False/Holding, not True"),
     ],
 )
