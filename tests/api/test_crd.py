@@ -187,3 +187,19 @@ def test_what_stands_beside_a_reference_wins_over_the_referred_model() -> None:
         this place."""
 
     assert build_schema(Outer)["properties"]["inner"]["description"] == "Words for this place."
+
+
+def find_defaults_in_lists(schema: Any, path: str = "", *, inside: bool = False) -> list[str]:
+    found = [path] if inside and "default" in schema else []
+    for name, part in (schema.get("properties") or {}).items():
+        found += find_defaults_in_lists(part, f"{path}.{name}", inside=inside)
+    if "items" in schema:
+        found += find_defaults_in_lists(schema["items"], f"{path}[]", inside=True)
+    return found
+
+
+def test_no_default_stands_inside_a_list() -> None:
+    """A merge patch replaces whole lists: a default inside one would be a difference at every apply and sync."""
+    for path in sorted((Path(__file__).parents[2] / "crds").glob("*.yaml")):
+        crd = yaml.safe_load(path.read_text())
+        assert find_defaults_in_lists(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]) == []

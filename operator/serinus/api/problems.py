@@ -99,5 +99,6 @@ def _message(details: ErrorDetails) -> str:
             return _PATTERN_HINTS.get(pattern, f"must match {pattern}")
         case _:
             said = details["msg"]
-            _, should, wanted = said.replace(" after validation", "").partition(" should ")
+            plain = said.replace(" after validation", "").replace("tuple", "list").replace("dictionary", "object")
+            _, should, wanted = plain.partition(" should ")
             return f"must {wanted}" if should else f"is wrong: {said}"

@@ -104,7 +104,7 @@ class ValidationSpec(Model):
     """The Job that is run; if it fails, so does the check."""
     bounds: Annotated[dict[str, Bound], Field(max_length=32)] | None = None
     """Limits for the values that the Job reports, by name."""
-    severity: Severity = "Block"
+    severity: Severity | None = None
     """Block rejects the revision when the check fails; Warn only reports it. Default: Block."""
 
 
@@ -136,7 +136,7 @@ class FreezeSpec(Model):
     """When the freeze begins: five cron fields, for example `0 17 * * 5`."""
     duration: Duration
     """How long it lasts, for example 63h."""
-    time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
+    time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """IANA name of the time zone that `cron` is read in. Default: UTC."""
 
 

@@ -35,9 +35,9 @@ class ParentRef(Model):
     """Name of one listener of the Gateway. Default: every listener that admits the route."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Port of the parent. Default: every port."""
-    group: Annotated[str, Field(max_length=253)] = "gateway.networking.k8s.io"
-    """API group of the parent; empty for a Service."""
-    kind: Annotated[str, Field(min_length=1, max_length=63)] = "Gateway"
+    group: Annotated[str, Field(max_length=253)] | None = None
+    """API group of the parent; empty for a Service. Default: gateway.networking.k8s.io."""
+    kind: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Kind of the parent. Default: Gateway."""
 
 

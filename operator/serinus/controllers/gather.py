@@ -4,7 +4,7 @@ Whatever is wrong with the object or its surroundings becomes a `Problem` in the
 same, because a rollback must be possible however broken the spec is by now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,7 @@ def gather_snapshot(
     revisions = {r["metadata"]["name"]: r for r in store.by_owner("ModelRevision", key.namespace, key.name)}
     contents: dict[str, Raw] = {name: r["spec"]["content"] for name, r in revisions.items() if "content" in r["spec"]}
     spec, wanted, spec_problems = _read_spec(owner, raw, status, contents)
+    readable = not any(problem.reason == reasons.INVALID_SPEC for problem in spec_problems)
     rollout = resolve_rollout(spec.rollout)
     contents.setdefault(wanted.name, wanted.content)
     controller, features, gateway_problems = _gateways(store, key.namespace, spec)
@@ -83,12 +84,20 @@ def gather_snapshot(
             for s in store.by_owner("Service", key.namespace, key.name)
             if is_owned(s, owner)
         },
-        route=observe_route(owner, spec.route, owned_route) if spec.route.mode == "Gateway" else RouteView(),
+        route=_observe_route(owner, spec, owned_route, readable=readable),
         problems=tuple(problems),
-        spec_readable=not any(problem.reason == reasons.INVALID_SPEC for problem in spec_problems),
+        spec_readable=readable,
         status_written_at=written_at,
     )
     return Gathered(snapshot, owner, contents, provider, choose_profile(controller), raw, owned_route)
+
+
+def _observe_route(owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, readable: bool) -> RouteView:
+    if spec.route.mode == "Replicas":
+        return RouteView()
+    view = observe_route(owner, spec.route, raw)
+    # With a spec that only stands in there is nothing to compare the route with.
+    return view if readable else replace(view, in_shape=True)
 
 
 def is_owned(raw: Raw, owner: Owner) -> bool:
@@ -98,7 +107,7 @@ def is_owned(raw: Raw, owner: Owner) -> bool:
 
 def parents_of(namespace: str, spec: RouteSpec) -> list[tuple[str, str]]:
     """Namespace and name of every Gateway the route is attached to."""
-    return [(ref.namespace or namespace, ref.name) for ref in spec.parent_refs if ref.kind == "Gateway"]
+    return [(ref.namespace or namespace, ref.name) for ref in spec.parent_refs if ref.kind in (None, "Gateway")]
 
 
 def _read_spec(

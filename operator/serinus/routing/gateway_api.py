@@ -108,7 +108,8 @@ def _canonical(match: Mapping[str, Any]) -> str:
 
 
 def _parent(ref: Raw) -> Raw:
-    return {key: value for key, value in ref.items() if value is not None}
+    # What the API server would fill in is written out, so that the object equals what is stored.
+    return {"group": GATEWAY_GROUP, "kind": "Gateway", **ref}
 
 
 def _rule(rule: RouteRule, backends: list[Raw]) -> Raw:
