@@ -6,14 +6,15 @@ same, because a rollback must be possible however broken the spec is by now."""
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from serinus.api import reasons
 from serinus.api.meta import ANNOTATION_COMMAND, parse_duration
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout, resolve_rollout
+from serinus.api.rollout import RolloutSpec
 from serinus.api.route import RouteSpec
 from serinus.api.status import LastCommand, ModelDeploymentStatus
 from serinus.api.unsupported import find_unsupported, find_unsupported_provider
@@ -29,8 +30,7 @@ from serinus.metrics.profiles import Profile, choose_profile
 from serinus.routing.gateway_api import find_missing_features, observe_route
 
 Raw = dict[str, Any]
-
-COMMAND_LENGTH = 2048
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,10 @@ def gather_snapshot(
     owner = Owner(key.name, key.namespace, metadata["uid"])
     status = observe_status(raw)
     revisions = {r["metadata"]["name"]: r for r in store.by_owner("ModelRevision", key.namespace, key.name)}
+    raw_route = store.get("HTTPRoute", key.namespace, key.name)
+    owned_route = raw_route if raw_route is not None and is_owned(raw_route, owner) else None
     contents: dict[str, Raw] = {name: r["spec"]["content"] for name, r in revisions.items() if "content" in r["spec"]}
-    spec, wanted, spec_problems = _read_spec(owner, raw, status, contents)
+    spec, wanted, spec_problems = _read_spec(owner, raw, status, contents, owned_route)
     readable = not any(problem.reason == reasons.INVALID_SPEC for problem in spec_problems)
     rollout = resolve_rollout(spec.rollout)
     contents.setdefault(wanted.name, wanted.content)
@@ -64,8 +66,6 @@ def gather_snapshot(
     problems = list(spec_problems)
     if not problems:
         problems = [*gateway_problems, *_features(spec, features), *_conflicts(claims, key), *provider_problems]
-    raw_route = store.get("HTTPRoute", key.namespace, key.name)
-    owned_route = raw_route if raw_route is not None and is_owned(raw_route, owner) else None
     command = (metadata.get("annotations") or {}).get(ANNOTATION_COMMAND)
     snapshot = Snapshot(
         name=key.name,
@@ -111,7 +111,7 @@ def parents_of(namespace: str, spec: RouteSpec) -> list[tuple[str, str]]:
 
 
 def _read_spec(
-    owner: Owner, raw: Raw, status: ModelDeploymentStatus, contents: Mapping[str, Raw]
+    owner: Owner, raw: Raw, status: ModelDeploymentStatus, contents: Mapping[str, Raw], raw_route: Raw | None
 ) -> tuple[ModelDeploymentSpec, Revision, list[Problem]]:
     checked = check_model_deployment(owner.name, raw.get("spec") or {})
     if not isinstance(checked, tuple):
@@ -121,28 +121,42 @@ def _read_spec(
         )
         return checked, build_revision(owner.name, checked), problems
     problems = [Problem(reasons.INVALID_SPEC, str(problem)) for problem in checked]
-    spec = _stand_in(raw, status, contents)
+    spec = _stand_in(raw, status, contents, raw_route)
     # Nothing new is wanted while the spec makes no sense: what serves is what is wanted.
     serving = status.stable.revision if status.stable else owner.name + "-unknown"
     wanted = Revision(owner.name, serving.removeprefix(f"{owner.name}-"), "", build_content(spec))
     return spec, wanted, problems
 
 
-def _stand_in(raw: Raw, status: ModelDeploymentStatus, contents: Mapping[str, Raw]) -> ModelDeploymentSpec:
+def _stand_in(
+    raw: Raw, status: ModelDeploymentStatus, contents: Mapping[str, Raw], raw_route: Raw | None
+) -> ModelDeploymentSpec:
     """A spec to go on with while the real one is invalid: what serves, at the size it has, on the route it has."""
     content = contents.get(status.stable.revision, {}) if status.stable else {}
     given = raw.get("spec") or {}
     replicas = given.get("replicas")
-    try:
-        route = RouteSpec.model_validate(given.get("route") or {})
-    except ValidationError:
-        route = RouteSpec.model_construct()
+    route = _read_part(RouteSpec, given.get("route")) or _route_in_force(raw_route) or RouteSpec.model_construct()
     return ModelDeploymentSpec.model_construct(
         replicas=replicas if isinstance(replicas, int) and replicas >= 0 else (status.replicas or 0),
         template=content.get("template", {}),
         port=content.get("port"),
         route=route,
+        rollout=_read_part(RolloutSpec, given.get("rollout")),
     )
+
+
+def _read_part(model: type[M], part: Any) -> M | None:
+    """A part of the spec that is in order by itself, though another is not."""
+    try:
+        return model.model_validate(part)
+    except ValidationError:
+        return None
+
+
+def _route_in_force(raw: Raw | None) -> RouteSpec | None:
+    """What the route in the cluster was built from, as far as judging needs it: its parents."""
+    parents = (raw or {}).get("spec", {}).get("parentRefs")
+    return _read_part(RouteSpec, {"parentRefs": parents}) if parents else None
 
 
 def _gateways(store: Store, namespace: str, spec: ModelDeploymentSpec) -> tuple[str | None, list[str], list[Problem]]:
