@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from serinus.api import reasons
-from serinus.api.meta import LABEL_REVISION
+from serinus.api.meta import LABEL_REVISION, Condition
 from serinus.api.status import CandidateState, EvidenceState, ModelDeploymentStatus, StableState
 from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
@@ -199,11 +199,19 @@ def _essence(status: ModelDeploymentStatus) -> object:
     quiet: dict[str, object] = {"replicas": 0, "ready_replicas": 0}
     stable = status.stable.model_copy(update=quiet) if status.stable else None
     candidate = (
-        status.candidate.model_copy(update={**quiet, "evidence": (), "verdict": None}) if status.candidate else None
+        status.candidate.model_copy(update={**quiet, "evidence": (), "verdict": None, "hold_since": None})
+        if status.candidate
+        else None
     )
-    conditions = tuple((c.type, c.status, c.reason, c.observed_generation) for c in status.conditions)
+    conditions = tuple((c.type, *_gist(c), c.observed_generation) for c in status.conditions)
     rest = {"stable": stable, "candidate": candidate, "analysis": (), "conditions": (), "replicas": 0}
     return status.model_copy(update=rest), conditions
+
+
+def _gist(condition: Condition) -> tuple[str, str]:
+    """What of a condition is a transition. At every step the measuring begins anew; only that it goes wrong is news."""
+    measured = condition.type in (reasons.METRICS_HEALTHY, reasons.TRAFFIC_VERIFIED)
+    return ("", "") if measured and condition.status != "False" else (condition.status, condition.reason)
 
 
 def _figures(status: ModelDeploymentStatus) -> object:
