@@ -20,7 +20,6 @@ from tests.bench.figures import FOLDER, Figure, publish
 from tests.bench.fleet import NotSettledError
 from tests.cluster.node import PAUSE_IMAGE
 
-CLUSTER = "bench"
 IMAGE = "v1"
 """Every revision has the same image; what differs is its environment."""
 AGENT = "serinus/"
@@ -82,7 +81,9 @@ def run_bench(name: str, title: str, measure: Callable[[Stand, Console], Sequenc
     signal.signal(signal.SIGTERM, _interrupt)
     console, folder = Console(highlight=False), FOLDER / name
     try:
-        with open_house(CLUSTER, folder, lambda text: console.print(text, soft_wrap=True), versions=[IMAGE]) as house:
+        with open_house(
+            f"bench-{name}", folder, lambda text: console.print(text, soft_wrap=True), versions=[IMAGE]
+        ) as house:
             figures = measure(Stand(house, folder), console)
     except (DemoError, HouseError, NotSettledError) as error:
         console.print(f"bench: failed: {error}; logs are in {folder}", soft_wrap=True, markup=False)

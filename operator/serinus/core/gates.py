@@ -4,7 +4,7 @@ A chain of questions; the first that is not answered holds the rollout and says 
 weight never rises on metrics that are old, empty or unreachable."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from serinus.api import reasons
 from serinus.api.status import CandidateState
@@ -166,9 +166,15 @@ def _evidence_gate(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def _wait_for_metrics(s: Snapshot, candidate: CandidateState, message: str) -> Hold:
     """Figures that are due any moment are worth no word; those that stay away are."""
-    since = candidate.hold_since
-    late = since is not None and s.now >= since + PATIENCE
-    return Hold(reasons.HOLDING if late else reasons.CANARY_PROGRESSING, message, inconclusive=True)
+    due = figures_due(candidate)
+    if due is not None and s.now < due + PATIENCE:
+        return Hold(reasons.CANARY_PROGRESSING, message)
+    return Hold(reasons.HOLDING, message, inconclusive=True)
+
+
+def figures_due(candidate: CandidateState) -> datetime | None:
+    """When the present step's figures should be there: at the end of its time, or soon after the release began."""
+    return candidate.next_at or candidate.step_started_at or candidate.started_at
 
 
 def _proceeds(s: Snapshot, candidate: CandidateState) -> bool:

@@ -18,7 +18,7 @@ from serinus.api.status import CandidateState, EvidenceState, ModelDeploymentSta
 from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
 from serinus.core.exits import find_exit
-from serinus.core.gates import PATIENCE, find_bake_hold, find_hold, next_step
+from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_hold, next_step
 from serinus.core.judge import Verdict
 from serinus.core.plan import Event, Plan
 from serinus.core.release import (
@@ -242,6 +242,8 @@ def find_wake(s: Snapshot, r: Release) -> datetime | None:
         if candidate.clock_stopped_at is None:
             moments.append(candidate.deadline_at)
         if candidate.hold_since is not None:
-            moments += [candidate.hold_since + PATIENCE, candidate.hold_since + s.rollout.max_hold]
-    due = [m for m in moments if m is not None and m > s.now]
-    return min(due) if due else None
+            moments.append(candidate.hold_since + s.rollout.max_hold)
+        due = figures_due(candidate)
+        moments.append(None if due is None else due + PATIENCE)
+    later = [m for m in moments if m is not None and m > s.now]
+    return min(later) if later else None
