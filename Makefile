@@ -30,8 +30,12 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m serinus.api.crd --check crds/
+	$(PYTHON) -m serinus.api.reference --check docs/conditions.md
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
 
-.PHONY: help setup test test-fast check crds
+docs: setup ## Write the page of conditions and reasons
+	$(PYTHON) -m serinus.api.reference docs/conditions.md
+
+.PHONY: docs help setup test test-fast check crds

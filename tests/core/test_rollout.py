@@ -386,6 +386,21 @@ def test_stable_never_shrinks_while_a_candidate_is_there() -> None:
     assert sum(w.wanted for w in world.workloads.values()) == 1
 
 
+def test_a_change_to_pod_counts_removes_the_route() -> None:
+    world = first()
+    world.apply("m:1", route={"mode": "Replicas"})
+    world.settle()
+    assert world.route.exists is False
+    assert world.services["m"] == world.wanted
+
+
+def test_a_record_that_was_deleted_comes_back() -> None:
+    world = first()
+    del world.revisions[world.wanted]
+    world.settle()
+    assert world.revisions[world.wanted].phase == "Stable"
+
+
 def story(world: World, bad: bool) -> None:
     world.apply("m:2")
     if bad:

@@ -18,6 +18,7 @@ from serinus.core.plan import (
     ApplyService,
     ApplyWorkload,
     DeleteRevision,
+    DeleteRoute,
     MarkRevision,
     Plan,
     RecordRevision,
@@ -197,6 +198,8 @@ class World:
             case ApplyRoute(weights):
                 self.route = replace(self.route, exists=True, weights=dict(weights))
                 self.weights.append(dict(weights))
+            case DeleteRoute():
+                self.route = replace(self.route, exists=False, weights={})
             case MarkRevision(name, phase, _, message):
                 old = self.revisions.get(name, RevisionRecord(name, 0))
                 promoted = self.now if phase == "Stable" else old.promoted_at

@@ -17,6 +17,7 @@ from serinus.core.plan import (
     ApplyService,
     ApplyWorkload,
     DeleteRevision,
+    DeleteRoute,
     MarkRevision,
     RecordRevision,
 )
@@ -65,6 +66,8 @@ class Executor:
                 await self._apply(SERVICES, owner, build_service(owner, name, target, content), ROUTING)
             case ApplyRoute(weights):
                 await self._apply_route(gathered, weights)
+            case DeleteRoute():
+                await self._delete_route(gathered)
             case MarkRevision():
                 await self._mark(owner, action)
             case DeleteRevision(name):
@@ -79,6 +82,11 @@ class Executor:
         else:
             return
         await self._apply(HTTPROUTES, owner, body, ROUTING)
+
+    async def _delete_route(self, gathered: Gathered) -> None:
+        owner, route = gathered.owner, gathered.raw_route
+        if route is not None:
+            await self.kube.delete(HTTPROUTES, owner.namespace, owner.name, uid=route["metadata"]["uid"])
 
     async def _apply_workload(self, owner: Owner, name: str, content: Raw | None, replicas: int) -> None:
         if content is not None:

@@ -94,7 +94,7 @@ def gather_snapshot(
 
 def _observe_route(owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, readable: bool) -> RouteView:
     if spec.route.mode == "Replicas":
-        return RouteView()
+        return RouteView(exists=raw is not None)
     view = observe_route(owner, spec.route, raw)
     # With a spec that only stands in there is nothing to compare the route with.
     return view if readable else replace(view, in_shape=True)

@@ -46,6 +46,11 @@ class ApplyRoute:
 
 
 @dataclass(frozen=True)
+class DeleteRoute:
+    """Remove the route: the spec asks for none any more."""
+
+
+@dataclass(frozen=True)
 class MarkRevision:
     """Write what became of a revision on its ModelRevision."""
 
@@ -63,7 +68,7 @@ class DeleteRevision:
     name: str
 
 
-Action = RecordRevision | ApplyWorkload | ApplyService | ApplyRoute | MarkRevision | DeleteRevision
+Action = RecordRevision | ApplyWorkload | ApplyService | ApplyRoute | DeleteRoute | MarkRevision | DeleteRevision
 
 
 @dataclass(frozen=True)

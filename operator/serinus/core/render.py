@@ -12,6 +12,7 @@ from serinus.core.plan import (
     ApplyService,
     ApplyWorkload,
     DeleteRevision,
+    DeleteRoute,
     MarkRevision,
     RecordRevision,
 )
@@ -94,9 +95,12 @@ def _service_traffic(s: Snapshot, r: Release) -> list[Action]:
         target = candidate.revision
     elif candidate is not None and candidate.weight > 0:
         target = None
-    if s.name in s.service_targets and s.service_targets[s.name] == (target or "*"):
-        return []
-    return [ApplyService(s.name, target)]
+    actions: list[Action] = []
+    if s.service_targets.get(s.name) != (target or "*"):
+        actions.append(ApplyService(s.name, target))
+    if s.route.exists:
+        actions.append(DeleteRoute())
+    return actions
 
 
 def _split_by_direction(s: Snapshot, r: Release, traffic: list[Action]) -> tuple[list[Action], list[Action]]:
@@ -123,7 +127,8 @@ def _second_levers(s: Snapshot, r: Release) -> list[Action]:
 
 
 def _records(s: Snapshot, r: Release) -> list[Action]:
-    if s.wanted.name in s.revisions or r.candidate is None or r.candidate.revision != s.wanted.name:
+    active = {state.revision for state in (r.stable, r.candidate) if state is not None}
+    if s.wanted.name in s.revisions or s.wanted.name not in active or not s.spec_readable:
         return []
     number = max((record.number for record in s.revisions.values()), default=0) + 1
     return [RecordRevision(s.wanted, number)]

@@ -1,0 +1,42 @@
+"""`python -m serinus.api.reference docs/conditions.md`: the page of conditions and reasons, from the constants."""
+
+import sys
+from pathlib import Path
+
+from serinus.api.reasons import CONDITIONS, REASONS
+
+HEAD = """\
+<!-- Made by `make docs` from operator/serinus/api/reasons.py; edit there. -->
+
+# Conditions and reasons
+
+Every transition is told three times with the same word: in a condition, in an Event, and in the log.
+`kubectl describe mdep NAME` shows the first two.
+
+| condition | means |
+| --- | --- |
+"""
+
+
+def render_reference() -> str:
+    """The page as Markdown."""
+    rows = [f"| {name} | {sentence} |" for name, sentence in CONDITIONS.items()]
+    reasons = [f"| {name} | {sentence} |" for name, sentence in REASONS.items()]
+    table = ["", "| reason | what it means, and what happens next |", "| --- | --- |", *reasons]
+    return HEAD + "\n".join([*rows, *table]) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page; with --check only say whether it is true, exit status 1 if not."""
+    path = Path(arguments[-1])
+    if "--check" in arguments:
+        fresh = path.exists() and path.read_text() == render_reference()
+        if not fresh:
+            print(f"{path} is not what the constants say: run make docs", file=sys.stderr)
+        return 0 if fresh else 1
+    path.write_text(render_reference())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
