@@ -51,8 +51,8 @@ def summarise(name: str, values: Sequence[float], unit: str, target_p95: float |
     ]
 
 
-def build_table(title: str, figures: Sequence[Figure]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+def build_table(figures: Sequence[Figure]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("measured")
     for heading in ("value", "unit", "target", ""):
         table.add_column(heading, justify="left" if heading in ("unit", "") else "right")
@@ -72,7 +72,8 @@ def write_json(name: str, figures: Sequence[Figure], folder: Path = FOLDER) -> P
 
 
 def publish(name: str, title: str, figures: Sequence[Figure], console: Console) -> None:
-    console.print(build_table(title, figures))
+    console.print(title, style="bold", soft_wrap=True)
+    console.print(build_table(figures))
     console.print(f"written to {write_json(name, figures)}", highlight=False, soft_wrap=True)
 
 

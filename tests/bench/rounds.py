@@ -38,9 +38,9 @@ def measure_round(
 def build_figures(rounds: Sequence[Round], lost: int) -> list[Figure]:
     return [
         Figure("rollbacks", len(rounds), "rollbacks"),
-        *summarise("first bad answer to 0 % in the route", [each.to_zero for each in rounds], "s", TARGET_SECONDS),
-        *summarise("first bad answer to the last answer of the bad revision", [each.to_last for each in rounds], "s"),
-        *summarise("requests sent to a bad revision", [float(each.requests) for each in rounds], "requests"),
-        *summarise("requests failed by a bad revision", [float(each.failures) for each in rounds], "requests"),
+        *summarise("first bad answer → 0 % in the route", [each.to_zero for each in rounds], "s", TARGET_SECONDS),
+        *summarise("first bad answer → its last answer", [each.to_last for each in rounds], "s"),
+        *summarise("requests it was sent", [float(each.requests) for each in rounds], "requests"),
+        *summarise("requests it failed", [float(each.failures) for each in rounds], "requests"),
         Figure("requests lost on the way", lost, "requests", 0),
     ]

@@ -38,6 +38,6 @@ def test_what_is_written_can_be_read_by_machines_and_people(tmp_path: Path) -> N
     assert written[1]["ok"] is None
     console = Console(width=100, record=True, file=None)
     with console.capture() as capture:
-        console.print(build_table("Writes", figures))
+        console.print(build_table(figures))
     assert "missed" in capture.get()
     assert "not measured" in capture.get()

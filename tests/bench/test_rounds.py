@@ -32,5 +32,5 @@ def test_a_round_without_a_bad_answer_or_without_weight_is_no_round() -> None:
 def test_the_target_is_for_the_route_at_p95_and_for_lost_requests() -> None:
     rounds = [Round(2.0, 2.2, 60, 12)] * 18 + [Round(3.5, 3.7, 90, 20)] * 2
     judged = {figure.name: figure.ok for figure in build_figures(rounds, 0) if figure.ok is not None}
-    assert judged == {"first bad answer to 0 % in the route, p95": False, "requests lost on the way": True}
+    assert judged == {"first bad answer → 0 % in the route, p95": False, "requests lost on the way": True}
     assert build_figures([], 1)[1].value is None
