@@ -158,9 +158,10 @@ class Cluster:
 
     def set_capacity(self, name: str = node.NODE, **resources: str) -> None:
         """Say that a node has so much of an extended resource; `nvidia_com__gpu="2"` sets nvidia.com/gpu."""
-        path = "/status/capacity/"
         names = {key.replace("__", "~1").replace("_", "."): value for key, value in resources.items()}
-        patch = [{"op": "add", "path": path + key, "value": value} for key, value in names.items()]
+        # The kubelet would carry the capacity over to what is allocatable, but only at its next report.
+        places = ("/status/capacity/", "/status/allocatable/")
+        patch = [{"op": "add", "path": place + key, "value": names[key]} for place in places for key in names]
         self.kubectl("patch", "node", name, "--subresource=status", "--type=json", "-p", json.dumps(patch))
 
     def kubeconfig_for(self, account: str, namespace: str) -> Path:

@@ -35,6 +35,7 @@ def start(processes: Processes, binaries: Path, keys: Path) -> None:
     manager = [binaries / "kube-controller-manager", "--kubeconfig", keys / "controller-manager.kubeconfig"]
     manager += ["--service-account-private-key-file", keys / "sa.key", "--root-ca-file", keys / "ca.crt"]
     manager += ["--use-service-account-credentials", "--cluster-cidr", "10.244.0.0/16", "--allocate-node-cidrs=false"]
+    manager += ["--flex-volume-plugin-dir", folder / "volume-plugins"]
     processes.start("kube-controller-manager", [*manager, "--leader-elect=false", *FAST])
     scheduler = [binaries / "kube-scheduler", "--kubeconfig", keys / "scheduler.kubeconfig", "--leader-elect=false"]
     processes.start("kube-scheduler", [*scheduler, *FAST])

@@ -27,17 +27,12 @@ def create(name: str) -> None:
     _ip(*inside, "link", "set", "node0", "up")
     # Without a default route the service addresses would be unreachable before kube-proxy can rewrite them.
     _ip(*inside, "route", "add", "default", "dev", "node0")
-    subprocess.run([*enter(name), "sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True)
+    subprocess.run([*enter(name), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"], check=True)
 
 
 def delete(name: str) -> None:
     if path_of(name).exists():
         _ip("netns", "delete", name)
-
-
-def pod_namespaces() -> set[str]:
-    """Namespaces that containerd made for pods, on the whole machine."""
-    return {path.name for path in Path("/run/netns").glob("cni-*")} if Path("/run/netns").exists() else set()
 
 
 def _ip(*arguments: str) -> None:

@@ -86,10 +86,8 @@ def leave_candidate(s: Snapshot, r: Release, exit_: Exit) -> Release:
         return r
     message = exit_.message
     if r.stable is not None and candidate.weight > 0:
-        took = ""
-        first_bad = s.judgement.first_bad_at if s.judgement else None
-        if exit_.reason == reasons.ANALYSIS_FAILED and first_bad is not None:
-            took = f" {max((s.now - first_bad).total_seconds(), 0):.1f}s after its first failure was counted"
+        since = candidate.step_started_at
+        took = f" after {(s.now - since).total_seconds():.1f}s at {candidate.weight}%" if since is not None else ""
         message = f"{message}; traffic back on {r.stable.revision}{took}"
     until = s.now + (s.rollout.drain if candidate.weight > 0 else timedelta(0))
     draining = (
