@@ -58,7 +58,8 @@ def traefik(processes: Processes, kubectl: Kubectl, keys: Path, program: Path) -
             "web": {"address": f"{NODE_ADDRESS}:{GATEWAY_PORT}"},
             "metrics": {"address": f"{NODE_ADDRESS}:{TRAEFIK_METRICS}"},
         },
-        "providers": {"kubernetesGateway": kubernetes},
+        # The default of 2s is how long the last answers of a bad model could follow a rollback.
+        "providers": {"providersThrottleDuration": "100ms", "kubernetesGateway": kubernetes},
         "metrics": {"prometheus": {"entryPoint": "metrics", "addServicesLabels": True, "buckets": BUCKETS}},
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "INFO"},
