@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -103,9 +104,11 @@ def _python_base(requirements: Sequence[str]) -> str:
     print("making a Python root file system", flush=True)
     root = _root_file_system()
     packages = context / "packages"
-    pip = ["python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    pip += ["--only-binary=:all:", "--python-version", "3.11", "--target", str(packages), *requirements]
-    _run(pip)
+    packages.mkdir()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--only-binary=:all:", "--python-version", "3.11", "--target", str(packages)]
+    if requirements:
+        _run([*pip, *requirements])
     shutil.copy(root, context / "root.tar")
     containerfile = "FROM scratch\nADD root.tar /\nCOPY packages /opt/packages\n"
     containerfile += "ENV PYTHONPATH=/opt/packages:/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1\n"
