@@ -65,11 +65,10 @@ def _measure_idleness(stand: Stand, seconds: float, objects: int, console: Conso
     writes, queries = stand.read_writes(began, time.time()), stand.count_queries() - asked
     _show(console, writes)
     stand.house.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-    what = f"{objects} idle objects, {seconds:g} s"
     return [
-        Figure(f"{what}: writes of objects and Events", len(writes.objects) + len(writes.events), "writes", 0),
-        Figure(f"{what}: renewals of the Lease", len(writes.lease), "writes"),
-        Figure(f"{what}: Prometheus queries", queries, "queries", 0),
+        Figure("idle: writes of objects and Events", len(writes.objects) + len(writes.events), "writes", 0),
+        Figure("idle: renewals of the Lease", len(writes.lease), "writes"),
+        Figure("idle: Prometheus queries", queries, "queries", 0),
     ]
 
 
@@ -80,7 +79,9 @@ def _show(console: Console, writes: Writes) -> None:
 
 def main() -> int:
     idle, objects = float(os.environ.get("IDLE_SECONDS", "300")), int(os.environ.get("IDLE_OBJECTS", "50"))
-    title = "What the operator writes and asks: a rollout of 5 steps, and settled objects left alone"
+    title = (
+        f"What the operator writes and asks: a rollout of 5 steps, {objects} settled objects left alone for {idle:g} s"
+    )
     return run_bench(NAME, title, lambda stand, console: measure(stand, idle, objects, console))
 
 
