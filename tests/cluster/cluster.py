@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.cluster import addons, bootstrap, controlplane, images, kwok, netns, node, paths
+from tests.cluster import addons, bootstrap, controlplane, images, kwok, netns, node, paths, sandbox
 from tests.cluster.build import build, kubernetes_binaries
 from tests.cluster.errors import ClusterError
 from tests.cluster.pki import NODE_ADDRESS, make_keys, write_kubeconfig
@@ -170,7 +170,7 @@ class Cluster:
         return write_kubeconfig(self.keys, f"{namespace}-{account}", {"token": token})
 
     def stop_prometheus(self) -> None:
-        self.processes.stop("prometheus", number=9)
+        self.processes.kill("prometheus")
 
     def start_prometheus(self) -> None:
         addons.start_prometheus(self.processes)
@@ -187,13 +187,10 @@ class Cluster:
         if not self.folder.exists():
             netns.delete(self.netns)
             return
-        infrastructure = ("containerd", "kubelet", "kube-proxy", "kube-apiserver", "etcd")
-        for name in reversed(processes.names()):
-            if name not in infrastructure:
-                processes.stop(name, patience=5)
+        ground = (*node.PROGRAMS, sandbox.HOLDER, *controlplane.STORE)
+        processes.stop(*(name for name in processes.names() if name not in ground), patience=5)
         node.stop(processes)
-        processes.stop("kube-apiserver", patience=3)
-        processes.stop("etcd", patience=3)
+        processes.stop(*controlplane.STORE, patience=3)
         netns.delete(self.netns)
         if keep_logs:
             kept = paths.cache() / "logs" / self.name

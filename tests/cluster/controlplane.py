@@ -17,6 +17,9 @@ rules:
 """
 """Who asked for what: tests count the operator's writes here."""
 
+STORE = ("kube-apiserver", "etcd")
+"""What must end last: others still write when they stop."""
+
 FAST = ["--kube-api-qps", "300", "--kube-api-burst", "600"]
 """The default client limit of 20 requests a second would be what a test measures."""
 

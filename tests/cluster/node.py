@@ -12,6 +12,7 @@ from tests.cluster.process import Processes
 
 NODE = "node0"
 PAUSE_IMAGE = "localhost/pause:1"
+PROGRAMS = ("kubelet", "kube-proxy", "containerd")
 
 
 def start(processes: Processes, binaries: Path, keys: Path) -> None:
@@ -39,8 +40,7 @@ def import_image(folder: Path, archive: Path) -> None:
 
 def stop(processes: Processes) -> None:
     """Stop the node with every pod on it: containers, shims, mounts, cgroups and network namespaces."""
-    for name in ("kubelet", "kube-proxy", "containerd"):
-        processes.stop(name, patience=5)
+    processes.stop(*PROGRAMS, patience=5)
     sandbox.destroy(processes)
 
 

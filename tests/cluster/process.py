@@ -61,15 +61,26 @@ class Processes:
         pids = self.folder / "pids"
         return [f.name for f in sorted(pids.iterdir(), key=lambda f: f.stat().st_mtime_ns)] if pids.exists() else []
 
-    def stop(self, name: str, *, number: int = signal.SIGTERM, patience: float = 15.0) -> None:
-        """Ask a process to end, then make it."""
+    def stop(self, *names: str, number: int = signal.SIGTERM, patience: float = 15.0) -> None:
+        """Ask processes to end, all at once, then make them."""
+        for name in names:
+            self._signal(name, number)
+        deadline = time.monotonic() + patience
+        for name in names:
+            if not _wait(lambda name=name: self.pid(name) is None, deadline - time.monotonic()):
+                self._signal(name, signal.SIGKILL)
+                _wait(lambda name=name: self.pid(name) is None, 5.0)
+            (self.folder / "pids" / name).unlink(missing_ok=True)
+
+    def kill(self, name: str) -> None:
+        """End a process without warning; returns when it is gone."""
+        self.stop(name, number=signal.SIGKILL)
+
+    def _signal(self, name: str, number: int) -> None:
         pid = self.pid(name)
         if pid is not None:
-            _signal(pid, number)
-            if not _wait(lambda: self.pid(name) is None, patience):
-                _signal(pid, signal.SIGKILL)
-                _wait(lambda: self.pid(name) is None, 5.0)
-        (self.folder / "pids" / name).unlink(missing_ok=True)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def tail(self, name: str, lines: int = 15) -> str:
         file = self.logs / f"{name}.log"
@@ -98,11 +109,6 @@ def _started(pid: int) -> str:
             os.waitpid(pid, os.WNOHANG)
         return ""
     return fields[19]
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
 
 
 def _wait(check: Callable[[], bool], patience: float) -> bool:

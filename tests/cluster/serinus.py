@@ -1,13 +1,10 @@
 """Serinus in a cluster: CRDs, a MetricsProvider, and the operator as a process in the cluster's network namespace."""
 
 import json
-import os
-import signal
 import sys
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.paths import REPOSITORY
-from tests.cluster.process import Processes
 
 OPERATOR = "operator"
 NAMESPACE = "serinus-system"
@@ -51,10 +48,19 @@ def stop_operator(cluster: Cluster, name: str = OPERATOR) -> None:
 
 def kill_operator(cluster: Cluster, name: str = OPERATOR) -> None:
     """End a replica without warning."""
-    processes: Processes = cluster.processes
-    pid = processes.pid(name)
-    if pid is not None:
-        os.kill(pid, signal.SIGKILL)
+    cluster.processes.kill(name)
+
+
+def restart_operator(cluster: Cluster, name: str = OPERATOR, port: int = PORT, **settings: str) -> None:
+    """Stop a replica as Kubernetes would, and start it again."""
+    stop_operator(cluster, name)
+    start_operator(cluster, name, port, **settings)
+
+
+def uninstall_serinus(cluster: Cluster) -> None:
+    """Stop the operator, then remove the CRDs with every object of theirs."""
+    stop_operator(cluster)
+    cluster.kubectl("delete", "--ignore-not-found", "-f", str(REPOSITORY / "crds"), timeout=120)
 
 
 def is_ready(cluster: Cluster, port: int = PORT) -> bool:
