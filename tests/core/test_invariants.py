@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serinus.api import reasons
+from serinus.core.commands import is_new_command
 from serinus.core.judge import Verdict
 from serinus.core.plan import ApplyRoute
 from serinus.core.rollout import decide
@@ -27,6 +28,7 @@ STEPS = st.one_of(
     st.tuples(st.just("pods"), st.sampled_from([None, NO_GPU, CRASH])),
     st.tuples(st.just("pause"), st.booleans()),
     st.tuples(st.just("route"), st.sampled_from([True, False, None])),
+    st.tuples(st.just("hand"), st.just(None)),
     st.tuples(st.just("problem"), st.booleans()),
     st.tuples(st.just("die"), st.integers(0, 4)),
     st.tuples(st.just("wait"), st.integers(1, 120)),
@@ -62,6 +64,10 @@ class Life:
             world.spec = world.spec.model_copy(update={"paused": value})
         elif what == "route":
             world.route = replace(world.route, accepted=value)  # type: ignore[arg-type]
+        elif what == "hand":
+            # Somebody takes the candidate out of the route.
+            stable = world.status.stable
+            world.route = replace(world.route, weights={stable.revision: 100} if stable else {})
         elif what == "problem":
             world.problems = (Problem(reasons.GATEWAY_NOT_FOUND, "gone"),) if value else ()
         elif what == "die":
