@@ -112,23 +112,27 @@ def build_plan(s: Snapshot, r: Release) -> Plan:
     rendering = render_actions(s, r)
     situation = assess_situation(s, r)
     status = build_status(s, r, situation)
-    events = list(r.events)
-    old_ready = next((c for c in s.status.conditions if c.type == reasons.READY), None)
-    told = {event.reason for event in events}
-    if (
-        (old_ready is None or old_ready.reason != situation.reason)
-        and situation.reason in _TOLD
-        and situation.reason not in told
-    ):
-        events.append(Event(situation.reason, situation.message, warning=situation.reason in _WARN))
+    events = (*r.events, *_tell_situation(s, r, situation))
     return Plan(
         before=rendering.before,
         status=status,
         write_status=must_write(s, status),
         after=rendering.after,
-        events=tuple(events),
+        events=events,
         wake_at=find_wake(s, r),
     )
+
+
+def _tell_situation(s: Snapshot, r: Release, situation: Situation) -> tuple[Event, ...]:
+    """An Event for a situation that is new and that no transition of this pass has told already."""
+    ready = next((c for c in s.status.conditions if c.type == reasons.READY), None)
+    told = {event.reason for event in r.events}
+    known = ready is not None and ready.reason == situation.reason
+    if known or situation.reason not in _TOLD or situation.reason in told:
+        return ()
+    if situation.reason == reasons.SERVING and reasons.PROMOTED in told:
+        return ()
+    return (Event(situation.reason, situation.message, warning=situation.reason in _WARN),)
 
 
 _WARN = frozenset(
