@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, paths
 from tests.cluster.cluster import Flavour
 from tests.cluster.errors import ClusterError
 from tests.cluster.serinus import install_serinus
@@ -18,17 +18,28 @@ from tests.cluster.serinus import install_serinus
 LOGS = Path("build") / "logs"
 
 
-def _start(flavour: Flavour, name: str) -> Cluster:
+def _start(flavour: Flavour) -> Cluster:
+    """A cluster of this run only, so that two runs on one machine leave each other alone."""
+    _remove_orphans()
     try:
-        return Cluster.start(flavour, name)
+        return Cluster.start(flavour, f"test-{flavour}-{os.getpid()}")
     except ClusterError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
 
 
+def _remove_orphans() -> None:
+    """Stop what a run that was killed could not stop: its process id is in the name."""
+    for folder in paths.clusters().glob("test-*-[0-9]*"):
+        owner = folder.name.rpartition("-")[2]
+        cluster = Cluster.find(folder.name)
+        if cluster is not None and not Path("/proc", owner).exists():
+            cluster.stop()
+
+
 def _stop(cluster: Cluster) -> None:
-    target = LOGS / cluster.name
+    target = LOGS / cluster.name.rpartition("-")[0]
     shutil.rmtree(target, ignore_errors=True)
     cluster.collect_logs(target)
     cluster.stop()
@@ -37,7 +48,7 @@ def _stop(cluster: Cluster) -> None:
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Cluster]:
     """An API server with simulated nodes; no CRDs of ours, no operator."""
-    cluster = _start("control-plane", "test-control-plane")
+    cluster = _start("control-plane")
     yield cluster
     _stop(cluster)
 
@@ -52,7 +63,7 @@ def served_control_plane(control_plane: Cluster) -> Cluster:
 @pytest.fixture(scope="session")
 def node_cluster() -> Iterator[Cluster]:
     """A real node with gateway, Prometheus (1 s scrapes), CRDs and the operator."""
-    cluster = _start("node", "test-node")
+    cluster = _start("node")
     install_serinus(cluster)
     yield cluster
     _stop(cluster)

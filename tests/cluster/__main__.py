@@ -4,8 +4,8 @@ import argparse
 import sys
 import time
 
-from tests.cluster import Cluster, netns
-from tests.cluster.cluster import _prepare
+from tests.cluster import Cluster, bootstrap, netns
+from tests.cluster.cluster import prepare
 from tests.cluster.errors import ClusterError
 from tests.cluster.serinus import install_serinus
 
@@ -35,9 +35,14 @@ def _run(options: argparse.Namespace) -> int:
         case "up":
             _up(options)
         case "down":
-            Cluster(options.name, options.flavour).stop()
+            cluster_left = Cluster.find(options.name)
+            if cluster_left is None:
+                print(f"there is no cluster {options.name!r}")
+            else:
+                cluster_left.stop()
         case "build":
-            _prepare(options.flavour)
+            bootstrap.install_packages()
+            prepare(options.flavour)
         case "status":
             cluster = Cluster.attach(options.name)
             for name in cluster.processes.names():
@@ -53,7 +58,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _up(options: argparse.Namespace) -> None:
     started = time.monotonic()
-    cluster = Cluster.start(options.flavour, options.name, scrape_interval=options.scrape_interval)
+    cluster = Cluster.find(options.name)
+    if cluster is None or not cluster.is_running():
+        cluster = Cluster.start(options.flavour, options.name, scrape_interval=options.scrape_interval)
     if not options.bare:
         install_serinus(cluster, scrape_interval=options.scrape_interval)
     print(f"cluster {cluster.name} is up after {time.monotonic() - started:.0f}s")

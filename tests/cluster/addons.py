@@ -85,7 +85,7 @@ def prometheus(processes: Processes, keys: Path, scrape_interval: str) -> None:
     folder = processes.folder / "prometheus"
     folder.mkdir(exist_ok=True)
     targets = folder / "pods.json"
-    discovery = [sys.executable, "-m", "tests.cluster.discovery", keys, targets]
+    discovery: list[str | Path] = [sys.executable, "-m", "tests.cluster.discovery", keys, targets]
     processes.start("discovery", discovery, cwd=REPOSITORY)
     config = {
         "global": {"scrape_interval": scrape_interval, "scrape_timeout": scrape_interval},

@@ -24,17 +24,6 @@ PACKAGES = {
 }
 """Program (or file) -> Debian package that has it."""
 
-BOTH_WAYS = (
-    "a cluster needs either Docker with kind (`kind create cluster --config kind-config.yaml`, then make it the current"
-    " kube context), or Debian 12 as root without Docker"
-)
-
-
-def require_machine() -> None:
-    """Raise ClusterError, naming both ways to a cluster, where this machine has neither."""
-    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise ClusterError(f"{BOTH_WAYS}; this is {sys.platform} as uid {os.geteuid()}")
-
 
 def install_packages() -> None:
     """Install the Debian packages that are missing."""

@@ -1,6 +1,5 @@
 """Go programs, built once and kept under a hash of what they are made from."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from tests.cluster.bootstrap import find_go
 from tests.cluster.errors import ClusterError
-from tests.cluster.paths import GO, cache
+from tests.cluster.paths import GO, cache, hold_lock
 
 KUBERNETES = "v1.34.4"
 COMPONENTS = (
@@ -60,7 +59,7 @@ def build(module: str) -> Path:
     digest = _digest(source, go, _LDFLAGS.get(module, ""))
     folder = cache() / "bin" / f"{module}-{digest}"
     program = folder / module
-    with _lock(f"build-{module}"):
+    with hold_lock(f"build-{module}"):
         if program.exists():
             return program
         print(f"building {module} (minutes the first time, kept in {folder})", flush=True)
@@ -95,17 +94,3 @@ def _digest(source: Path, go: str, flags: str) -> str:
     for path in sorted(source.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-class _lock:  # noqa: N801  (reads as a statement)
-    """Keeps two processes from building the same thing."""
-
-    def __init__(self, name: str) -> None:
-        self.path = cache() / f"{name}.lock"
-
-    def __enter__(self) -> None:
-        self.file = self.path.open("w")
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.cluster import addons, bootstrap, controlplane, images, kwok, netns, node, paths, sandbox
-from tests.cluster.build import build, kubernetes_binaries
+from tests.cluster.build import build, kubernetes_binaries, module_folder
 from tests.cluster.errors import ClusterError
+from tests.cluster.ground import find_ground
 from tests.cluster.pki import NODE_ADDRESS, make_keys, write_kubeconfig
 from tests.cluster.process import Processes
 
@@ -60,31 +61,46 @@ class Cluster:
 
     @classmethod
     def start(cls, flavour: Flavour = "node", name: str = "default", *, scrape_interval: str = "1s") -> "Cluster":
-        """Build what is missing, start everything, and wait until it is healthy."""
-        bootstrap.require_machine()
-        bootstrap.install_packages()
-        cluster = cls(name, flavour)
-        cluster.stop()
-        prepared = _prepare(flavour)
-        cluster.folder.mkdir(parents=True)
-        (cluster.folder / "flavour").write_text(flavour)
-        try:
-            cluster._start(prepared, scrape_interval)
-        except BaseException:
-            cluster.stop(keep_logs=True)
-            raise
+        """Build what is missing, start everything, and wait until it is healthy. One of that name is replaced.
+
+        Raises ClusterError where this machine can have no cluster, or the cluster does not become healthy."""
+        ground = find_ground()
+        cluster = _class_for(ground)(name, flavour)
+        with paths.hold_lock(f"cluster-{name}"):
+            cluster._remove()
+            cluster.folder.mkdir(parents=True)
+            (cluster.folder / "flavour").write_text(flavour)
+            (cluster.folder / "ground").write_text(ground)
+            try:
+                cluster._bring_up(ground, scrape_interval)
+            except BaseException:
+                cluster._remove(keep_logs=True)
+                raise
         return cluster
 
     @classmethod
     def attach(cls, name: str) -> "Cluster":
         """The cluster of that name, which must be running."""
-        cluster = cls(name, "node")
-        marker = cluster.folder / "flavour"
-        if not marker.exists() or cluster.processes.pid("kube-apiserver") is None:
+        cluster = cls.find(name)
+        if cluster is None or not cluster.is_running():
             raise ClusterError(
                 f"no cluster {name!r} is running; start it with: python -m tests.cluster up --name {name}"
             )
-        return cls(name, "node" if marker.read_text() == "node" else "control-plane")
+        return cluster
+
+    @classmethod
+    def find(cls, name: str) -> "Cluster | None":
+        """The cluster of that name, running or only left over; None where there is nothing of it."""
+        folder = paths.state(name)
+        if not (folder / "ground").exists():
+            return cls(name, "node") if folder.exists() else None
+        flavour: Flavour = "node" if (folder / "flavour").read_text() == "node" else "control-plane"
+        return _class_for((folder / "ground").read_text())(name, flavour)
+
+    def is_running(self) -> bool:
+        """Whether every process of it runs."""
+        names = self.processes.names()
+        return "kube-apiserver" in names and all(self.processes.pid(name) is not None for name in names)
 
     def __enter__(self) -> "Cluster":
         return self
@@ -92,7 +108,9 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _start(self, prepared: "_Prepared", scrape_interval: str) -> None:
+    def _bring_up(self, ground: str, scrape_interval: str) -> None:
+        bootstrap.install_packages()
+        prepared = prepare(self.flavour)
         processes = self.processes
         netns.create(self.netns)
         make_keys(self.keys)
@@ -183,20 +201,26 @@ class Cluster:
 
     def stop(self, *, keep_logs: bool = False) -> None:
         """Stop every process of the cluster and remove what it kept."""
-        processes = self.processes
-        if not self.folder.exists():
+        with paths.hold_lock(f"cluster-{self.name}"):
+            self._remove(keep_logs=keep_logs)
+
+    def _remove(self, *, keep_logs: bool = False) -> None:
+        if self.folder.exists():
+            self._take_down()
+        if self.netns:
             netns.delete(self.netns)
-            return
-        ground = (*node.PROGRAMS, sandbox.HOLDER, *controlplane.STORE)
-        processes.stop(*(name for name in processes.names() if name not in ground), patience=5)
-        node.stop(processes)
-        processes.stop(*controlplane.STORE, patience=3)
-        netns.delete(self.netns)
         if keep_logs:
             kept = paths.cache() / "logs" / self.name
             shutil.rmtree(kept, ignore_errors=True)
             self.collect_logs(kept)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _take_down(self) -> None:
+        processes = self.processes
+        ground = (*node.PROGRAMS, sandbox.HOLDER, *controlplane.STORE)
+        processes.stop(*(name for name in processes.names() if name not in ground), patience=5)
+        node.stop(processes)
+        processes.stop(*controlplane.STORE, patience=3)
 
     def _nodes_ready(self) -> bool:
         answer = self.kubectl("get", "nodes", "-o", "json", check=False)
@@ -210,19 +234,27 @@ class Cluster:
         return self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0
 
 
+def _class_for(ground: str) -> type[Cluster]:
+    if ground == "own":
+        return Cluster
+    from tests.cluster.kind import KindCluster  # it is made of this class
+
+    return KindCluster
+
+
 @dataclass(frozen=True)
 class _Prepared:
     binaries: Path
     traefik: Path
 
 
-def _prepare(flavour: Flavour) -> _Prepared:
+def prepare(flavour: Flavour) -> _Prepared:
     """Everything that needs the outside world, before anything is started."""
     binaries = kubernetes_binaries()
-    addons.module_folder("sigs.k8s.io/gateway-api", addons.GATEWAY_API)
+    module_folder("sigs.k8s.io/gateway-api", addons.GATEWAY_API)
     if flavour == "control-plane":
         build("kwok")
-        addons.module_folder("sigs.k8s.io/kwok", kwok.KWOK)
+        module_folder("sigs.k8s.io/kwok", kwok.KWOK)
         return _Prepared(binaries, Path())
     build("coredns")
     images.pause_image()

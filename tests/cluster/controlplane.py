@@ -28,19 +28,35 @@ def start(processes: Processes, binaries: Path, keys: Path) -> None:
     """Start the control plane and wait until the API server is ready."""
     folder = processes.folder
     (folder / "audit-policy.yaml").write_text(AUDIT_POLICY)
-    etcd = [binaries / "etcd", "--data-dir", folder / "etcd", "--unsafe-no-fsync", "--log-level", "warn"]
+    etcd: list[str | Path] = [
+        binaries / "etcd",
+        "--data-dir",
+        folder / "etcd",
+        "--unsafe-no-fsync",
+        "--log-level",
+        "warn",
+    ]
     for kind, port in (("client", 2379), ("peer", 2380)):
         etcd += [f"--listen-{kind}-urls", f"http://127.0.0.1:{port}"]
     etcd += ["--advertise-client-urls", "http://127.0.0.1:2379"]
     processes.start("etcd", etcd)
     processes.start("kube-apiserver", [binaries / "kube-apiserver", *_apiserver_flags(folder, keys)])
     processes.wait_for("API server ready", lambda: is_ready(processes, binaries, keys), "etcd", "kube-apiserver")
-    manager = [binaries / "kube-controller-manager", "--kubeconfig", keys / "controller-manager.kubeconfig"]
+    manager: list[str | Path] = [
+        binaries / "kube-controller-manager",
+        "--kubeconfig",
+        keys / "controller-manager.kubeconfig",
+    ]
     manager += ["--service-account-private-key-file", keys / "sa.key", "--root-ca-file", keys / "ca.crt"]
     manager += ["--use-service-account-credentials", "--cluster-cidr", "10.244.0.0/16", "--allocate-node-cidrs=false"]
     manager += ["--flex-volume-plugin-dir", folder / "volume-plugins"]
     processes.start("kube-controller-manager", [*manager, "--leader-elect=false", *FAST])
-    scheduler = [binaries / "kube-scheduler", "--kubeconfig", keys / "scheduler.kubeconfig", "--leader-elect=false"]
+    scheduler: list[str | Path] = [
+        binaries / "kube-scheduler",
+        "--kubeconfig",
+        keys / "scheduler.kubeconfig",
+        "--leader-elect=false",
+    ]
     processes.start("kube-scheduler", [*scheduler, *FAST])
 
 

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.cluster import bootstrap, docker
 from tests.cluster.build import build
 from tests.cluster.errors import ClusterError
+from tests.cluster.ground import find_ground
 from tests.cluster.node import PAUSE_IMAGE
-from tests.cluster.paths import cache
+from tests.cluster.paths import cache, hold_lock
 
 DEBIAN = [
     "python3-minimal",
@@ -41,12 +43,13 @@ GROUP = "root:x:0:\nnogroup:x:65534:\napp:x:65532:\n"
 def pause_image() -> Path:
     """The image that holds a pod's namespaces."""
     program = build("pause")
-    archive = _archive("pause", _hash(program))
-    if not archive.exists():
-        context = _context(archive)
-        shutil.copy(program, context / "pause")
-        (context / "Containerfile").write_text('FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n')
-        _build(context, PAUSE_IMAGE, archive)
+    with hold_lock("images"):
+        archive = _archive("pause", _hash(program))
+        if not archive.exists():
+            context = _context(archive)
+            shutil.copy(program, context / "pause")
+            (context / "Containerfile").write_text('FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n')
+            _build(context, PAUSE_IMAGE, archive)
     return archive
 
 
@@ -64,8 +67,21 @@ def python_image(
 
     `files` maps a path in the image to a file or folder here; `run` is a Python file of the image, run once while it is
     built. Files and environment are a thin layer above a base that all tags with the same requirements share."""
+    with hold_lock("images"):
+        return _python_image(name, tag, requirements, files, command, environment or {}, run)
+
+
+def _python_image(
+    name: str,
+    tag: str,
+    requirements: Sequence[str],
+    files: Mapping[str, Path],
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    run: str | None,
+) -> Path:
     base = _python_base(requirements)
-    digest = hashlib.sha256(repr((base, sorted((environment or {}).items()), list(command), run)).encode())
+    digest = hashlib.sha256(repr((base, sorted(environment.items()), list(command), run)).encode())
     for target, source in sorted(files.items()):
         digest.update(target.encode() + _hash(source).encode())
     archive = _archive(f"{name}-{tag}", digest.hexdigest()[:16])
@@ -77,7 +93,7 @@ def python_image(
     for number, (target, source) in enumerate(sorted(files.items())):
         _copy(source, context / str(number))
         lines.append(f"COPY {number} {target}")
-    lines += [f"ENV {key}={value}" for key, value in (environment or {}).items()]
+    lines += [f"ENV {key}={value}" for key, value in environment.items()]
     if run:
         lines.append(f'RUN ["/usr/bin/python3", "{run}"]')
     lines += [
@@ -93,14 +109,28 @@ def python_image(
 def _python_base(requirements: Sequence[str]) -> str:
     digest = hashlib.sha256(repr((DEBIAN, sorted(requirements), PASSWD, "compiled")).encode()).hexdigest()[:12]
     reference = f"localhost/serinus-python:{digest}"
-    if (
-        subprocess.run(_buildah("inspect", "--type", "image", reference), capture_output=True, check=False).returncode
-        == 0
-    ):
+    if _has_image(reference):
         return reference
     context = cache() / "images" / f"base-{digest}"
     shutil.rmtree(context, ignore_errors=True)
     context.mkdir(parents=True)
+    if find_ground() == "own":
+        _build_base(context, reference, requirements)
+    else:
+        docker.build_base(context, reference, requirements)
+    shutil.rmtree(context)
+    return reference
+
+
+def _has_image(reference: str) -> bool:
+    if find_ground() != "own":
+        return docker.has_image(reference)
+    bootstrap.install_packages()
+    inspect = _buildah("inspect", "--type", "image", reference)
+    return subprocess.run(inspect, capture_output=True, check=False).returncode == 0
+
+
+def _build_base(context: Path, reference: str, requirements: Sequence[str]) -> None:
     print("making a Python root file system", flush=True)
     root = _root_file_system()
     packages = context / "packages"
@@ -114,8 +144,6 @@ def _python_base(requirements: Sequence[str]) -> str:
     containerfile += "ENV PYTHONPATH=/opt/packages:/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1\n"
     (context / "Containerfile").write_text(containerfile)
     _run(_buildah("bud", "--isolation", "chroot", "-q", "-t", reference, str(context)))
-    shutil.rmtree(context)
-    return reference
 
 
 def _root_file_system() -> Path:
@@ -163,10 +191,14 @@ def _context(archive: Path) -> Path:
 
 
 def _build(context: Path, reference: str, archive: Path) -> None:
-    _run(_buildah("bud", "--isolation", "chroot", "-q", "-t", reference, str(context)))
     part = archive.with_suffix(".part")
     part.unlink(missing_ok=True)
-    _run(_buildah("push", "-q", reference, f"oci-archive:{part}:{reference}"))
+    if find_ground() == "own":
+        _run(_buildah("bud", "--isolation", "chroot", "-q", "-t", reference, str(context)))
+        _run(_buildah("push", "-q", reference, f"oci-archive:{part}:{reference}"))
+    else:
+        docker.build(context, reference)
+        docker.save(reference, part)
     part.rename(archive)
     shutil.rmtree(context)
 

@@ -32,7 +32,7 @@ def start(processes: Processes, kubectl: Kubectl, keys: Path, nodes: int = 5, gp
     parts = [(source / f"{stage}.yaml").read_text() for stage in STAGES]
     parts.append((HERE / "manifests" / "crash-loop.yaml").read_text())
     (folder / "stages.yaml").write_text("\n---\n".join(parts))
-    command = [program, "-c", folder / "stages.yaml", "--kubeconfig", keys / "admin.kubeconfig"]
+    command: list[str | Path] = [program, "-c", folder / "stages.yaml", "--kubeconfig", keys / "admin.kubeconfig"]
     command += ["--manage-nodes-with-annotation-selector", f"{ANNOTATION}=fake", "--cidr", "10.97.0.0/16"]
     command += ["--node-ip", NODE_ADDRESS, "--node-lease-duration-seconds", "40"]
     processes.start("kwok", command)

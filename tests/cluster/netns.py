@@ -11,8 +11,10 @@ def path_of(name: str) -> Path:
 
 
 def enter(name: str) -> list[str]:
-    """The command prefix that runs something inside. `ip netns exec` would remount /sys and hide the cgroups."""
-    return ["nsenter", f"--net={path_of(name)}"]
+    """The command prefix that runs something inside; nothing for the empty name, which is this machine's own network.
+
+    `ip netns exec` would remount /sys and hide the cgroups."""
+    return [] if not name else ["nsenter", f"--net={path_of(name)}"]
 
 
 def create(name: str) -> None:

@@ -24,10 +24,22 @@ def start(processes: Processes, binaries: Path, keys: Path) -> None:
     processes.start("containerd", [*inside, "containerd", "-c", folder / "containerd.toml"])
     socket = folder / "containerd.sock"
     processes.wait_for("containerd", lambda: socket.exists() and _ctr(folder, "version") is not None, "containerd")
-    kubelet = [binaries / "kubelet", "--config", folder / "kubelet.yaml", "--kubeconfig", keys / "node.kubeconfig"]
+    kubelet: list[str | Path] = [
+        binaries / "kubelet",
+        "--config",
+        folder / "kubelet.yaml",
+        "--kubeconfig",
+        keys / "node.kubeconfig",
+    ]
     kubelet += ["--node-ip", NODE_ADDRESS, "--hostname-override", NODE, "--root-dir", folder / "kubelet"]
     processes.start("kubelet", [*inside, *kubelet])
-    proxy = [binaries / "kube-proxy", "--kubeconfig", keys / "proxy.kubeconfig", "--proxy-mode", "nftables"]
+    proxy: list[str | Path] = [
+        binaries / "kube-proxy",
+        "--kubeconfig",
+        keys / "proxy.kubeconfig",
+        "--proxy-mode",
+        "nftables",
+    ]
     proxy += ["--cluster-cidr", "10.244.0.0/16", "--hostname-override", NODE, "--conntrack-max-per-core", "0"]
     processes.start("kube-proxy", proxy)
 

@@ -46,7 +46,7 @@ class Processes:
         child.returncode = 0
         pids = self.folder / "pids"
         pids.mkdir(exist_ok=True)
-        (pids / name).write_text(f"{child.pid} {_started(child.pid)}")
+        (pids / name).write_text(f"{child.pid} {_started(child.pid) or 'ended'}")
         return child.pid
 
     def pid(self, name: str) -> int | None:
@@ -67,14 +67,21 @@ class Processes:
             self._signal(name, number)
         deadline = time.monotonic() + patience
         for name in names:
-            if not _wait(lambda name=name: self.pid(name) is None, deadline - time.monotonic()):
+            if not self._wait_for_end(name, deadline):
                 self._signal(name, signal.SIGKILL)
-                _wait(lambda name=name: self.pid(name) is None, 5.0)
+                self._wait_for_end(name, time.monotonic() + 5)
             (self.folder / "pids" / name).unlink(missing_ok=True)
 
     def kill(self, name: str) -> None:
         """End a process without warning; returns when it is gone."""
         self.stop(name, number=signal.SIGKILL)
+
+    def _wait_for_end(self, name: str, deadline: float) -> bool:
+        while self.pid(name) is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
 
     def _signal(self, name: str, number: int) -> None:
         pid = self.pid(name)
@@ -109,12 +116,3 @@ def _started(pid: int) -> str:
             os.waitpid(pid, os.WNOHANG)
         return ""
     return fields[19]
-
-
-def _wait(check: Callable[[], bool], patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while not check():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

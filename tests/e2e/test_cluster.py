@@ -4,6 +4,7 @@ Never tests the operator: a failure here says that the ground is soft, not that 
 """
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -288,7 +289,7 @@ def test_a_second_cluster_leaves_the_first_alone_and_nothing_behind(served: Clus
 
     before = find_pods()
     assert set(before.values()) == {0}
-    with Cluster.start("node", "test-second") as second:
+    with Cluster.start("node", f"test-second-{os.getpid()}") as second:
         second.load_image(build_echo_image("v1"))
         apply(second, build_namespace(), *build_version("v1"))
         second.kubectl("rollout", "status", "deployment/v1", "-n", NAMESPACE, "--timeout=90s", timeout=100)

@@ -5,7 +5,7 @@ Level-triggered: it does not matter which transition led here, or whether an ear
 
 from dataclasses import dataclass
 
-from serinus.core.gates import needed_pods
+from serinus.core.gates import needed_pods, pods_for_weight
 from serinus.core.plan import (
     Action,
     ApplyRoute,
@@ -70,7 +70,10 @@ def _may_raise(s: Snapshot, r: Release) -> bool:
     before = s.status.candidate
     advanced = candidate is not None and (before is None or before.weight < candidate.weight)
     # A step that was entered in this very pass went through the gates; repairing an older one needs the metrics again.
-    return advanced or (s.judgement is not None and s.judgement.known)
+    if advanced or candidate is None:
+        return advanced
+    ready = s.workload(candidate.revision).ready >= pods_for_weight(s, candidate.weight)
+    return ready and s.judgement is not None and s.judgement.known
 
 
 def _traffic(s: Snapshot, r: Release) -> list[Action]:
