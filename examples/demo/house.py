@@ -5,6 +5,7 @@ Everything that is started here is stopped here, unless it is to be kept.
 """
 
 import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -104,6 +105,8 @@ def open_house(
         tell(f"the cluster is up with the operator in it, after {time.monotonic() - began:.0f} s")
         yield House(cluster, folder)
     finally:
+        # A second Ctrl-C, from impatience, would leave half of it behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         cluster.collect_logs(folder / "logs")
         if keep:
             tell(_describe_kept(cluster))

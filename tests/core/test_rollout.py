@@ -237,6 +237,8 @@ def test_undo_returns_to_the_previous_revision_and_remembers() -> None:
     assert world.status.stable.revision == old
     assert world.ready() == ("False", reasons.ROLLED_BACK)
     assert world.workloads[new].wanted == 0
+    assert world.revisions[new].phase == "Rejected"
+    assert world.events.count(reasons.UNDONE) == 1
 
 
 def test_pause_holds_resume_goes_on() -> None:
@@ -258,6 +260,7 @@ def test_a_pause_step_waits_for_a_person_and_rolls_back_all_the_same() -> None:
     old, new = world.wanted, world.apply("m:2", rollout=rollout)
     world.run(4000, step=20)
     assert world.ready() == ("False", reasons.PAUSED)
+    assert world.events.count(reasons.PAUSED) == 1
     assert world.route.weights[new] == 5
     world.judge = lambda w: judged(Verdict.BAD)
     world.settle()

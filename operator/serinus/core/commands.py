@@ -121,6 +121,7 @@ def _undo(s: Snapshot, r: Release, revision: str) -> _Outcome:
     mark = MarkRevision(revision, "Rejected", reasons.UNDONE, message)
     rejected = RejectedState(revision=revision, at=s.now, reason=reasons.UNDONE, message=message)
     r = start_candidate(s, replace(r, marks=(*r.marks, mark)), target, returning=True)
+    r = r.told(Event(reasons.UNDONE, message, warning=True))
     return replace(r, rejected=rejected), "Accepted", f"{target} takes over as soon as its pods are ready"
 
 

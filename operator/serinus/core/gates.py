@@ -53,7 +53,8 @@ def is_due(s: Snapshot, candidate: CandidateState) -> bool:
 
 def find_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
     """The first gate that is closed for the next step, or None: the candidate may advance."""
-    for gate in FORCED_GATES if is_forced(s, candidate) else GATES:
+    gates = FORCED_GATES if is_forced(s, candidate) else PENDING_GATES if candidate.step == 0 else GATES
+    for gate in gates:
         hold = gate(s, candidate)
         if hold is not None:
             return hold
@@ -195,6 +196,13 @@ GATES: tuple[Gate, ...] = (
     route_accepted,  # the gateway must take the next weight
     others_gone,  # nobody else may get a share
     pods_ready,  # the pods for the next weight must be there
+)
+PENDING_GATES: tuple[Gate, ...] = (
+    not_paused,  # a person holds it
+    pods_ready,  # without pods there is nothing to measure
+    others_gone,
+    route_accepted,
+    metrics_known,  # unknown is not good: no traffic before the figures can be read
 )
 FORCED_GATES: tuple[Gate, ...] = (not_paused, route_accepted, others_gone, pods_ready)
 BAKE_GATES: tuple[Gate, ...] = (not_paused, bake_over, metrics_known, pods_ready)

@@ -137,11 +137,10 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
     if isinstance(here, PauseStep):
         until = None if here.duration is None else s.now + here.duration
         update |= {"paused": True, "pause_reason": f"step {step} is a pause", "next_at": until}
-        event = Event(reasons.PAUSED, f"{candidate.revision} at {weight}%: step {step} of {len(steps)} is a pause")
-    else:
-        update["next_at"] = s.now + here.hold
-        event = Event(reasons.WEIGHT_RAISED, f"{candidate.revision} gets {weight}%, step {step} of {len(steps)}")
-    return replace(r, candidate=common.model_copy(update=update), hold=None).told(event)
+        return replace(r, candidate=common.model_copy(update=update), hold=None)
+    update["next_at"] = s.now + here.hold
+    r = replace(r, candidate=common.model_copy(update=update), hold=None)
+    return r.told(Event(reasons.WEIGHT_RAISED, f"{candidate.revision} gets {weight}%, step {step} of {len(steps)}"))
 
 
 def promote_candidate(s: Snapshot, r: Release) -> Release:
@@ -156,7 +155,8 @@ def promote_candidate(s: Snapshot, r: Release) -> Release:
     old = r.stable
     message = f"{candidate.revision} is stable" + ("" if old is None else f"; {old.revision} is retired")
     marks = [MarkRevision(candidate.revision, "Stable", reasons.PROMOTED, message, judgement=s.judgement)]
-    if old is not None:
+    if old is not None and not s.is_rejected(old.revision):
+        # One that was undone stays Rejected.
         marks.append(MarkRevision(old.revision, "Retired", reasons.PROMOTED, f"replaced by {candidate.revision}"))
     r = replace(r, stable=stable, candidate=None, hold=None, marks=(*r.marks, *marks))
     return r.told(Event(reasons.PROMOTED, message))

@@ -93,7 +93,9 @@ def observe_reading(state: TrialState, trial: Trial, reading: Reading) -> TrialS
     points = [*reading.candidate, *reading.stable]
     if not points:
         return observe_failure(
-            state, reasons.NO_DATA, f"no series of {trial.candidate} or {trial.stable} at {trial.measured_at}"
+            state,
+            reasons.NO_DATA,
+            f"nothing counted at {trial.measured_at} for {trial.candidate} or {trial.stable}: no request yet, or not scraped",
         )
     if find_not_numbers(points):
         return observe_failure(
