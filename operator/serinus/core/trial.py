@@ -95,7 +95,7 @@ def observe_reading(state: TrialState, trial: Trial, reading: Reading) -> TrialS
         return observe_failure(
             state,
             reasons.NO_DATA,
-            f"nothing counted at {trial.measured_at} for {trial.candidate} or {trial.stable}: no request yet, or not scraped",
+            f"{trial.measured_at} counted nothing for {trial.candidate} or {trial.stable}: no request yet, or no scrape",
         )
     if find_not_numbers(points):
         return observe_failure(
