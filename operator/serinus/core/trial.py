@@ -95,7 +95,7 @@ def observe_reading(state: TrialState, trial: Trial, reading: Reading) -> TrialS
         return observe_failure(
             state,
             reasons.NO_DATA,
-            f"{trial.measured_at} counted nothing for {trial.candidate} or {trial.stable}: no request yet, or no scrape",
+            f"{trial.measured_at} counted nothing for {trial.candidate} or {trial.stable}: no request or no scrape",
         )
     if find_not_numbers(points):
         return observe_failure(
