@@ -116,4 +116,4 @@ def open_house(
 
 def _describe_kept(cluster: Cluster) -> str:
     stop = f"{sys.executable} -m tests.cluster down --name {cluster.name}"
-    return f"the cluster is left running:\n{describe(cluster)}\n  stop it      {stop}"
+    return f"the cluster is left running, without the traffic:\n{describe(cluster)}\n  stop it      {stop}"

@@ -76,7 +76,7 @@ def build_table(outcomes: Sequence[Outcome]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title="What happened", title_justify="left", title_style="bold")
     table.add_column("release", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
-    for heading in ("time", "requests", "own 500s", "lost", "first bad → 0 %"):
+    for heading in ("time", "requests", "own 500s", "lost", "bad → 0 %"):
         table.add_column(heading, justify="right")
     for each in outcomes:
         table.add_row(

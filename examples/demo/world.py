@@ -30,8 +30,9 @@ class DemoError(Exception):
 class Cluster(Protocol):
     """What the demo needs of a cluster."""
 
-    gateway_url: str
-    """Address of the gateway, as seen from where `start` runs commands."""
+    @property
+    def gateway_url(self) -> str:
+        """Address of the gateway, as seen from where `start` runs commands."""
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str: ...
     def start_kubectl(self, arguments: Sequence[str]) -> "subprocess.Popen[str]": ...

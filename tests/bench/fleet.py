@@ -54,7 +54,7 @@ def _fetch_unsettled(cluster: Kubectl, count: int) -> list[str]:
 
 def _is_settled(obj: Raw) -> bool:
     status = obj.get("status") or {}
-    ready = next((c for c in status.get("conditions") or [] if c["type"] == "Ready"), {})
+    ready: Raw = next((c for c in status.get("conditions") or [] if c["type"] == "Ready"), {})
     return ready.get("status") == "True" and status.get("observedGeneration") == obj["metadata"]["generation"]
 
 
