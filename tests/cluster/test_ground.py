@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import build, netns, paths
+from tests.cluster import bootstrap, build, netns, paths
 from tests.cluster.discovery import find_targets
 from tests.cluster.errors import ClusterError
 from tests.cluster.ground import Machine, choose_ground, look_at_machine
@@ -137,6 +137,20 @@ def test_programs_given_from_outside_are_used(monkeypatch: pytest.MonkeyPatch, t
     assert (folder / "kubelet").resolve() == built
     monkeypatch.delenv("KUBEBUILDER_ASSETS")
     assert (build.kubernetes_binaries() / "etcd").resolve() == built
+
+
+@pytest.mark.parametrize(
+    ("version", "is_taken"),
+    [("go1.26.8", True), ("go1.25", True), ("go1.25rc1", True), ("go1.19.8", False), ("nonsense", False)],
+)
+def test_a_go_that_is_too_old_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, is_taken: bool
+) -> None:
+    (tmp_path / "go").write_text(f"#!/bin/sh\necho go version {version} linux/amd64\n")
+    (tmp_path / "go").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(bootstrap, "python_tools", lambda package: Path("/tools") / package)
+    assert bootstrap.find_go() == (str(tmp_path / "go") if is_taken else f"/tools/{bootstrap.GO}/go")
 
 
 def test_only_running_pods_that_ask_for_it_are_scraped() -> None:
