@@ -1,0 +1,178 @@
+"""What the promises are told with: a model in a namespace of its own, traffic through the gateway, and patience."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.cluster import Cluster
+from tests.cluster.images import python_image
+from tests.traffic.route import RouteWatch
+from tests.traffic.runner import Traffic
+
+Raw = dict[str, Any]
+T = TypeVar("T")
+
+IMAGE = "localhost/e2e-model:1"
+SERVER = Path(__file__).parent / "model_server.py"
+RATE = 60.0
+LIMIT = 180.0
+"""Seconds after which traffic ends by itself, whatever the test does."""
+
+
+def model_image() -> Path:
+    return python_image(
+        "e2e-model",
+        "1",
+        requirements=[],
+        files={"/app/server.py": SERVER},
+        command=["/usr/bin/python3", "/app/server.py"],
+    )
+
+
+class Model:
+    """One ModelDeployment `fraud` in a namespace of its own."""
+
+    name = "fraud"
+
+    def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.host = f"{namespace}.example.com"
+        self.folder = folder
+        self.spec: Raw = {
+            "replicas": 2,
+            "route": {"parentRefs": [{"name": "public", "namespace": "gateways"}], "hostnames": [self.host]},
+            "rollout": {
+                "steps": [{"weight": 20, "hold": "2s"}, {"weight": 50, "hold": "2s"}],
+                "bake": "5s",
+                "drain": "3s",
+                "analysis": {"minRequests": 20},
+            },
+        }
+
+    def apply(self, version: str, *, faults: float = 0.0, **spec: Any) -> None:
+        """Apply a version that answers a share `faults` of the requests with 500."""
+        environment = [{"name": "MODEL_VERSION", "value": version}, {"name": "FAULT_RATIO", "value": str(faults)}]
+        container = {
+            "name": "model",
+            "image": IMAGE,
+            "imagePullPolicy": "Never",
+            "env": environment,
+            "ports": [{"name": "http", "containerPort": 8080}],
+            "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
+        }
+        template = {
+            "metadata": {"annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}},
+            "spec": {"terminationGracePeriodSeconds": 8, "containers": [container]},
+        }
+        body = {
+            "apiVersion": "serinus.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "spec": {**self.spec, "template": template, **spec},
+        }
+        self.cluster.apply(json.dumps(body))
+
+    def command(self, text: str) -> None:
+        self._kubectl("annotate", "modeldeployment", self.name, "--overwrite", f"serinus.dev/command={text}")
+
+    def get(self, kind: str = "modeldeployment", name: str | None = None) -> Raw:
+        return dict(self.cluster.get(kind, name or self.name, "-n", self.namespace))
+
+    def status(self) -> Raw:
+        return dict(self.get().get("status") or {})
+
+    def condition(self, type_: str) -> Raw:
+        return next((c for c in self.status().get("conditions", []) if c["type"] == type_), {})
+
+    def events(self) -> list[str]:
+        """`reason: message` of every Event about the model, each as often as it was told."""
+        told = self.cluster.get("events", "-n", self.namespace)["items"]
+        return [
+            f"{event['reason']}: {event['message']}"
+            for event in told
+            if event["involvedObject"]["kind"] == "ModelDeployment"
+            for _ in range(event.get("count") or 1)
+        ]
+
+    def reason(self, type_: str = "Ready") -> str:
+        """The reason of a condition, once it is about the spec that was applied last."""
+        raw = self.get()
+        status = raw.get("status") or {}
+        if status.get("observedGeneration") != raw["metadata"]["generation"]:
+            return ""
+        return next((str(c["reason"]) for c in status.get("conditions", []) if c["type"] == type_), "")
+
+    def weights(self) -> dict[str, int]:
+        rules = self.get("httproute")["spec"]["rules"]
+        return {ref["name"]: ref["weight"] for ref in rules[0]["backendRefs"]}
+
+    def stable(self) -> str:
+        return str(self.status()["stable"]["revision"])
+
+    def candidate(self) -> str | None:
+        return (self.status().get("candidate") or {}).get("revision")
+
+    def pods(self, revision: str) -> set[str]:
+        """UIDs of a revision's pods that are not going away."""
+        listed = self.cluster.get("pods", "-n", self.namespace, "-l", f"serinus.dev/revision={revision}")["items"]
+        return {pod["metadata"]["uid"] for pod in listed if not pod["metadata"].get("deletionTimestamp")}
+
+    def await_reason(self, reason: str, *, patience: float = 60.0) -> None:
+        wait_for(f"Ready says {reason}", lambda: self.reason() == reason, self.explain, patience)
+
+    def await_weight(self, weight: int, *, patience: float = 40.0) -> str:
+        """Wait until a candidate has this share of the route; its name."""
+
+        def reached() -> str | None:
+            name = self.candidate()
+            return name if name is not None and self.weights().get(name) == weight else None
+
+        return str(wait_for(f"a candidate at {weight}%", reached, self.explain, patience))
+
+    def explain(self) -> str:
+        return json.dumps(self.status(), indent=1)
+
+    @contextmanager
+    def traffic(self, url: str | None = None) -> Iterator[Traffic]:
+        """Constant traffic through the gateway, bounded in time and number."""
+
+        def start(command: Any) -> Any:
+            return self.cluster.popen(command)
+
+        traffic = Traffic(
+            start,
+            self.folder / "answers.jsonl",
+            url=url or f"{self.cluster.gateway_url}/",
+            host=self.host,
+            rate=RATE,
+            seconds=LIMIT,
+            max_requests=int(RATE * LIMIT),
+        )
+        with traffic:
+            wait_for("the first answer", lambda: traffic.read() or traffic.answers, lambda: "", 20)
+            yield traffic
+
+    @contextmanager
+    def route_watch(self) -> Iterator[RouteWatch]:
+        def start(arguments: Any) -> Any:
+            command = [str(self.cluster.kubectl_path), "--kubeconfig", str(self.cluster.kubeconfig), *arguments]
+            return self.cluster.popen(command, stdout=-1, text=True)
+
+        with RouteWatch(start, self.namespace, self.name) as watch:
+            yield watch
+
+    def _kubectl(self, *arguments: str) -> None:
+        self.cluster.kubectl(*arguments, "-n", self.namespace)
+
+
+def wait_for(what: str, check: Callable[[], T], explain: Callable[[], str], patience: float) -> T:
+    """The first true answer of `check`; fails with `explain` after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while not (answer := check()):
+        assert time.monotonic() < deadline, f"not within {patience:.0f}s: {what}\n{explain()}"
+        time.sleep(0.2)
+    return answer

@@ -1,0 +1,43 @@
+"""The operator keeps nothing to itself: killed at any time, it goes on from status, and nobody notices."""
+
+import pytest
+
+from tests.cluster.serinus import kill_operator, start_operator
+from tests.e2e.support import Model
+from tests.traffic.answers import count
+from tests.traffic.route import list_weights
+
+
+@pytest.mark.cluster
+def test_a_release_goes_on_after_the_operator_was_killed_in_the_middle(model: Model) -> None:
+    model.apply("v1")
+    model.await_reason("Serving")
+    with model.traffic() as traffic, model.route_watch() as route:
+        model.apply("v2")
+        new = model.await_weight(20)
+        started = model.status()["candidate"]["startedAt"]
+        kill_operator(model.cluster)
+        start_operator(model.cluster)
+        assert model.status()["candidate"]["startedAt"] == started
+        model.await_reason("Serving")
+        assert list_weights(route.changes, new) == [20, 50, 100]
+    assert count(traffic.answers).explain_lost() == ""
+    told = model.events()
+    assert len(told) == len(set(told)), told
+
+
+@pytest.mark.cluster
+def test_a_bad_release_that_nobody_watched_is_taken_back_when_the_operator_returns(model: Model) -> None:
+    model.apply("v1")
+    model.await_reason("Serving")
+    stable = model.stable()
+    with model.traffic():
+        model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "1m"}]
+        # Few enough failures that the kill comes before the verdict.
+        model.apply("v2", faults=0.05)
+        model.await_weight(20)
+        kill_operator(model.cluster)
+        model.apply("v2", faults=0.05, replicas=3)
+        start_operator(model.cluster)
+        model.await_reason("RolledBack")
+    assert model.stable() == stable
