@@ -185,6 +185,33 @@ async def test_a_name_that_belongs_to_somebody_else_is_left_alone(stage: Stage) 
     assert stage.condition("Ready") == ("True", "Serving")
 
 
+async def test_what_was_orphaned_on_purpose_is_taken_up_again(stage: Stage) -> None:
+    name = await serving(stage)
+    children = [("Deployment", name), ("Service", name), ("Service", "fraud"), ("HTTPRoute", "fraud")]
+    children.append(("ModelRevision", name))
+    stage.kube.remove("ModelDeployment", KEY.namespace, KEY.name)
+    for kind, child in children:
+        stage.object(kind, child)["metadata"]["ownerReferences"] = []
+    assert await serving(stage) == name
+    for kind, child in children:
+        (owner,) = stage.object(kind, child)["metadata"]["ownerReferences"]
+        assert owner["uid"] == stage.object()["metadata"]["uid"], kind
+
+
+async def test_a_record_left_behind_with_another_content_is_not_taken_up(stage: Stage) -> None:
+    name = await serving(stage)
+    stage.kube.remove("ModelDeployment", KEY.namespace, KEY.name)
+    record = stage.object("ModelRevision", name)
+    record["metadata"]["ownerReferences"] = []
+    record["spec"]["digest"] = "forged"
+    stage.kube.remove("Service", KEY.namespace, name)
+    stage.kube.remove("Deployment", KEY.namespace, name)
+    stage.apply(model_deployment())
+    for _ in range(8):
+        await stage.turn()
+    assert stage.condition("Stalled") == ("True", "NameConflict")
+
+
 async def test_a_conflict_is_looked_at_again_and_nothing_is_overwritten(stage: Stage) -> None:
     await serving(stage)
     stale = stage.object()

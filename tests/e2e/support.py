@@ -137,8 +137,8 @@ class Model:
         return json.dumps(self.status(), indent=1)
 
     @contextmanager
-    def traffic(self, url: str | None = None) -> Iterator[Traffic]:
-        """Constant traffic through the gateway, bounded in time and number."""
+    def traffic(self, url: str | None = None, *, keep_alive: bool = True) -> Iterator[Traffic]:
+        """Constant traffic through the gateway (or to `url`), bounded in time and number."""
 
         def start(command: Any) -> Any:
             return self.cluster.popen(command)
@@ -151,6 +151,7 @@ class Model:
             rate=RATE,
             seconds=LIMIT,
             max_requests=int(RATE * LIMIT),
+            keep_alive=keep_alive,
         )
         with traffic:
             wait_for("the first answer", lambda: traffic.read() or traffic.answers, lambda: "", 20)

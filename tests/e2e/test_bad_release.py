@@ -33,7 +33,7 @@ def test_a_bad_release_is_taken_off_traffic_with_the_numbers(model: Model) -> No
         assert re.search(rf"errors [\d.]+% on {bad} \(\d+ of \d+\) against [\d.]+% on {stable} \(0 of ", message), (
             message
         )
-    assert model.get("modelrevision", bad)["status"]["outcome"] == "Rejected"
+    assert model.get("modelrevision", bad)["status"]["phase"] == "Rejected"
 
 
 @pytest.mark.cluster

@@ -13,7 +13,7 @@ def test_a_bad_release_without_a_gateway_goes_back_too(model: Model) -> None:
     model.apply("v1")
     model.await_reason("Serving")
     stable = model.stable()
-    with model.traffic(service_url(model)) as traffic:
+    with model.traffic(service_url(model), keep_alive=False) as traffic:
         model.apply("v2")
         model.await_reason("Serving", patience=90)
         good = model.stable()

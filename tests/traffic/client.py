@@ -29,7 +29,8 @@ MAX_IN_FLIGHT = 1000
 @dataclass(frozen=True)
 class Load:
     """What to send: `rate` requests per second for `seconds`, at most `max_requests`. `bodies` are sent by POST, chosen
-    at random (a fixed order could fall into step with a gateway's weighted round robin); without any it is GET."""
+    at random (a fixed order could fall into step with a gateway's weighted round robin); without any it is GET. Without
+    `keep_alive` every request has a connection of its own, as a Service wants it, which splits connections."""
 
     url: str
     host: str
@@ -38,6 +39,7 @@ class Load:
     max_requests: int
     timeout: float = 5.0
     bodies: tuple[bytes, ...] = ()
+    keep_alive: bool = True
 
 
 @dataclass
@@ -61,7 +63,11 @@ async def send_load(load: Load, book: Book, stop: asyncio.Event) -> int:
     """Send until time, number or `stop` ends it, then wait for the requests under way. Returns how many were due."""
     clock = asyncio.get_running_loop().time
     under_way: set[asyncio.Task[None]] = set()
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+    connector = (
+        aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+        if load.keep_alive
+        else aiohttp.TCPConnector(limit=0, force_close=True)
+    )
     headers = {"Host": load.host, "Content-Type": "application/json"}
     async with aiohttp.ClientSession(
         connector=connector, headers=headers, timeout=aiohttp.ClientTimeout(total=load.timeout)
@@ -143,10 +149,12 @@ def main() -> None:
     parser.add_argument("--max-requests", type=int, required=True, help="stop after this many")
     parser.add_argument("--timeout", type=float, default=Load.timeout, help="seconds until a request counts as failed")
     parser.add_argument("--bodies", type=Path, help="file with one JSON body a line; without it: GET")
+    parser.add_argument("--no-keep-alive", dest="keep_alive", action="store_false", help="a connection per request")
     parser.add_argument("--out", type=Path, required=True, help="file that gets one line per request")
     given = parser.parse_args()
+    bodies = read_bodies(given.bodies)
     load = Load(
-        given.url, given.host, given.rate, given.seconds, given.max_requests, given.timeout, read_bodies(given.bodies)
+        *(given.url, given.host, given.rate, given.seconds, given.max_requests, given.timeout, bodies, given.keep_alive)
     )
     asyncio.run(_run(load, given.out))
 

@@ -28,6 +28,7 @@ class Traffic:
         seconds: float,
         max_requests: int,
         bodies: Path | None = None,
+        keep_alive: bool = True,
     ) -> None:
         self._start = start
         self._out = out
@@ -37,6 +38,7 @@ class Traffic:
             *("--rate", str(rate), "--seconds", str(seconds), "--max-requests", str(max_requests)),
             *("--out", str(out.absolute())),
             *(("--bodies", str(bodies.absolute())) if bodies else ()),
+            *(() if keep_alive else ("--no-keep-alive",)),
         ]
         self._tail = Tail(out)
         self._process: subprocess.Popen[str] | None = None

@@ -2,14 +2,14 @@
 
 Every write is a server-side apply with one field manager per concern, so that other controllers' labels and fields on
 the same object are left alone. An object of a name we need that belongs to somebody else is never touched:
-`NameTakenError`."""
+`NameTakenError`. Children that were orphaned on purpose are taken up again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from serinus.api.meta import format_time
-from serinus.controllers.gather import Gathered, is_owned
+from serinus.controllers.gather import Gathered, is_orphan, is_owned
 from serinus.core.children import Owner, build_deployment, build_model_revision, build_service
 from serinus.core.plan import (
     Action,
@@ -103,7 +103,7 @@ class Executor:
         if known is None:
             known = await self._look_up(resource, owner, name)
         if known is not None:
-            if not is_owned(known, owner):
+            if not (is_owned(known, owner) or is_orphan(known, owner)):
                 raise NameTakenError(resource.kind, owner.namespace, name)
             # With the uid the API server refuses to bring back an object that was deleted in the meantime.
             body = {**body, "metadata": {**body["metadata"], "uid": known["metadata"]["uid"]}}
@@ -120,10 +120,18 @@ class Executor:
         try:
             raw = await self.kube.create(MODELREVISIONS, body, RECORD)
         except AlreadyExists:
-            raw = await self.kube.get(MODELREVISIONS, owner.namespace, body["metadata"]["name"])
-            if not is_owned(raw, owner):
-                raise NameTakenError("ModelRevision", owner.namespace, body["metadata"]["name"]) from None
+            raw = await self._take_up_revision(owner, body)
         self.store.written("ModelRevision", raw)
+
+    async def _take_up_revision(self, owner: Owner, body: Raw) -> Raw:
+        name = body["metadata"]["name"]
+        raw = await self.kube.get(MODELREVISIONS, owner.namespace, name)
+        if is_owned(raw, owner):
+            return raw
+        if not is_orphan(raw, owner) or raw["spec"].get("digest") != body["spec"]["digest"]:
+            raise NameTakenError("ModelRevision", owner.namespace, name)
+        patch = {"metadata": {"uid": raw["metadata"]["uid"], "ownerReferences": [owner.reference]}}
+        return await self.kube.merge_patch(MODELREVISIONS, owner.namespace, name, patch, manager=RECORD)
 
     async def _mark(self, owner: Owner, mark: MarkRevision) -> None:
         status = build_revision_status(mark, format_time(self.clock.now()))

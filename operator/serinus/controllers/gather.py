@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from serinus.api import reasons
-from serinus.api.meta import ANNOTATION_COMMAND, parse_duration
+from serinus.api.meta import ANNOTATION_COMMAND, LABEL_DEPLOYMENT, LABEL_MANAGED_BY, MANAGED_BY, parse_duration
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout, resolve_rollout
 from serinus.api.rollout import RolloutSpec
@@ -53,7 +53,8 @@ def gather_snapshot(
     metadata = raw["metadata"]
     owner = Owner(key.name, key.namespace, metadata["uid"])
     status = observe_status(raw)
-    revisions = {r["metadata"]["name"]: r for r in store.by_owner("ModelRevision", key.namespace, key.name)}
+    records = store.by_owner("ModelRevision", key.namespace, key.name)
+    revisions = {r["metadata"]["name"]: r for r in records if is_owned(r, owner)}
     raw_route = store.get("HTTPRoute", key.namespace, key.name)
     owned_route = raw_route if raw_route is not None and is_owned(raw_route, owner) else None
     contents: dict[str, Raw] = {name: r["spec"]["content"] for name, r in revisions.items() if "content" in r["spec"]}
@@ -103,6 +104,15 @@ def _observe_route(owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, 
 def is_owned(raw: Raw, owner: Owner) -> bool:
     """Whether the object belongs to this very ModelDeployment, by uid: a name proves nothing."""
     return any(ref.get("uid") == owner.uid for ref in raw["metadata"].get("ownerReferences") or ())
+
+
+def is_orphan(raw: Raw, owner: Owner) -> bool:
+    """Whether the object was a child of a ModelDeployment of this name and nobody's since: deleted with
+    `--cascade=orphan`, or brought back from a backup."""
+    metadata = raw["metadata"]
+    labels = metadata.get("labels") or {}
+    made_here = labels.get(LABEL_DEPLOYMENT) == owner.name and labels.get(LABEL_MANAGED_BY) == MANAGED_BY
+    return made_here and not any(ref.get("controller") for ref in metadata.get("ownerReferences") or ())
 
 
 def parents_of(namespace: str, spec: RouteSpec) -> list[tuple[str, str]]:
