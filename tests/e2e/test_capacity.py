@@ -5,6 +5,7 @@ import pytest
 from tests.e2e.support import Model, wait_for
 from tests.traffic.answers import count
 from tests.traffic.route import list_weights
+from tests.traffic.runner import Traffic
 
 
 @pytest.mark.cluster
@@ -22,7 +23,7 @@ def test_a_release_waits_for_a_gpu_with_the_schedulers_words_and_goes_on_when_th
         waiting = model.candidate()
         assert waiting is not None
         stopped = model.status()["candidate"]["clockStoppedAt"]
-        wait_for("twice the deadline has passed", lambda: traffic.running and age(traffic) > 16, model.explain, 30)
+        wait_for("twice the deadline has passed", lambda: age(traffic) > 16, model.explain, 30)
         assert model.reason() == "WaitingForCapacity"
         assert model.status()["candidate"]["clockStoppedAt"] == stopped
         assert list_weights(route.changes, waiting) == []
@@ -32,8 +33,7 @@ def test_a_release_waits_for_a_gpu_with_the_schedulers_words_and_goes_on_when_th
     assert count(traffic.answers).explain_lost() == ""
 
 
-def age(traffic: object) -> float:
+def age(traffic: Traffic) -> float:
     """Seconds of traffic so far."""
-    traffic.read()  # type: ignore[attr-defined]
-    answers = traffic.answers  # type: ignore[attr-defined]
-    return answers[-1].sent - answers[0].sent if answers else 0.0
+    traffic.read()
+    return traffic.answers[-1].sent - traffic.answers[0].sent if traffic.answers else 0.0

@@ -1,5 +1,7 @@
 """The operator keeps nothing to itself: killed at any time, it goes on from status, and nobody notices."""
 
+import time
+
 import pytest
 
 from tests.cluster.serinus import kill_operator, start_operator
@@ -33,11 +35,13 @@ def test_a_bad_release_that_nobody_watched_is_taken_back_when_the_operator_retur
     stable = model.stable()
     with model.traffic():
         model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "1m"}]
-        # Few enough failures that the kill comes before the verdict.
-        model.apply("v2", faults=0.05)
-        model.await_weight(20)
+        model.apply("v2", faults=0.3)
+        bad = model.await_weight(20)
         kill_operator(model.cluster)
-        model.apply("v2", faults=0.05, replicas=3)
+        # Enough failures for a verdict, seen by nobody.
+        time.sleep(5)
+        assert model.weights()[bad] == 20
         start_operator(model.cluster)
         model.await_reason("RolledBack")
+        assert model.weights().get(bad, 0) == 0
     assert model.stable() == stable

@@ -10,7 +10,7 @@ from tests.traffic.answers import count
 
 @pytest.mark.cluster
 def test_a_foreign_label_stays_and_a_weight_set_by_hand_is_put_right(model: Model) -> None:
-    model.spec["rollout"]["steps"] = [{"weight": 20}, {"pause": {}}, {"weight": 50, "hold": "1s"}]
+    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "1s"}, {"pause": {}}, {"weight": 50, "hold": "1s"}]
     model.apply("v1")
     model.await_reason("Serving")
     with model.traffic() as traffic:

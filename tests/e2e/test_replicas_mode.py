@@ -3,6 +3,7 @@
 import pytest
 
 from tests.e2e.support import Model, wait_for
+from tests.traffic.answers import count
 
 
 @pytest.mark.cluster
@@ -24,6 +25,7 @@ def test_a_bad_release_without_a_gateway_goes_back_too(model: Model) -> None:
         bad = model.status()["rejected"]["revision"]
         wait_for("the bad pods are gone", lambda: not model.pods(bad), model.explain, 30)
         traffic.read()
+    assert count(traffic.answers).explain_lost() == ""
     versions = {answer.version for answer in traffic.answers}
     assert versions >= {"v1", "v2", "v3"}
 
