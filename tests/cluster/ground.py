@@ -1,12 +1,14 @@
 """Which kind of cluster this machine can have: chosen here and nowhere else."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from tests.cluster.errors import ClusterError
@@ -18,17 +20,23 @@ BOTH_WAYS = (
     " `kind create cluster --config kind-config.yaml` yourself and keep kind-serinus the current kube context;"
     " (2) without Docker: Debian 12 as root, where everything that is missing is installed"
 )
+DEBIAN = "debian 12"
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the choice depends on. `context`: the current kube context, empty where there is none."""
+    """What the choice depends on.
 
-    platform: str
+    `system`: a name with a version, as in "debian 12". `context`: the current kube context, empty where there is none.
+    `isolates`: whether we may make namespaces and cgroups, which root in an ordinary container may not."""
+
+    system: str
     uid: int
     context: str
     programs: frozenset[str]
     docker_answers: bool
+    isolates: bool
 
 
 def choose_ground(machine: Machine) -> Ground:
@@ -41,11 +49,18 @@ def choose_ground(machine: Machine) -> Ground:
         return "current-context"
     if machine.docker_answers and {"kind", "kubectl"} <= machine.programs:
         return "kind"
-    if machine.platform == "linux" and machine.uid == 0 and "apt-get" in machine.programs:
+    if machine.system == DEBIAN and machine.uid == 0 and machine.isolates:
         return "own"
-    has = ", ".join(sorted(machine.programs)) or "none of docker, kind, kubectl, apt-get"
+    raise ClusterError(f"{BOTH_WAYS}. This is {_describe(machine)}")
+
+
+def _describe(machine: Machine) -> str:
+    has = ", ".join(sorted(machine.programs)) or "none of docker, kind, kubectl"
     docker = "answers" if machine.docker_answers else "does not answer"
-    raise ClusterError(f"{BOTH_WAYS}. This is {machine.platform} as uid {machine.uid} with {has}; Docker {docker}")
+    bounds = (
+        "" if machine.isolates else ", where no namespaces and cgroups may be made (a container needs --privileged)"
+    )
+    return f"{machine.system} as uid {machine.uid} with {has}; Docker {docker}{bounds if machine.uid == 0 else ''}"
 
 
 @cache
@@ -57,10 +72,22 @@ def find_ground() -> Ground:
 def look_at_machine(environ: Mapping[str, str]) -> Machine:
     """Ask the machine; every program is looked up on the PATH of `environ`."""
     path = environ.get("PATH")
-    found = frozenset(name for name in ("docker", "kind", "kubectl", "apt-get") if shutil.which(name, path=path))
+    found = frozenset(name for name in ("docker", "kind", "kubectl") if shutil.which(name, path=path))
     context = _says(["kubectl", "config", "current-context"], environ) if "kubectl" in found else None
     docker = _says(["docker", "info", "--format", "{{.ServerVersion}}"], environ) if "docker" in found else None
-    return Machine(sys.platform, os.geteuid(), context or "", found, bool(docker))
+    return Machine(_system(), os.geteuid(), context or "", found, bool(docker), _isolates())
+
+
+def _system() -> str:
+    try:
+        about = platform.freedesktop_os_release()
+    except OSError:
+        return sys.platform
+    return f"{about['ID']} {about.get('VERSION_ID', '')}".strip()
+
+
+def _isolates() -> bool:
+    return os.access(CGROUPS, os.W_OK) and _says(["unshare", "--mount", "--net", "true"], os.environ) is not None
 
 
 def _says(command: list[str], environ: Mapping[str, str]) -> str | None:

@@ -15,8 +15,8 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.ground import Machine, choose_ground, look_at_machine
 from tests.cluster.process import Processes
 
-DEBIAN = Machine("linux", 0, "", frozenset({"apt-get"}), docker_answers=False)
-LAPTOP = Machine("darwin", 501, "", frozenset({"docker", "kind", "kubectl"}), docker_answers=True)
+DEBIAN = Machine("debian 12", 0, "", frozenset(), docker_answers=False, isolates=True)
+LAPTOP = Machine("darwin", 501, "", frozenset({"docker", "kind", "kubectl"}), docker_answers=True, isolates=False)
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,8 @@ LAPTOP = Machine("darwin", 501, "", frozenset({"docker", "kind", "kubectl"}), do
         pytest.param(replace(LAPTOP, context="kind-mine"), "current-context", id="a kind cluster in use"),
         pytest.param(replace(LAPTOP, context="production"), "kind", id="another cluster in use is left alone"),
         pytest.param(replace(DEBIAN, context="production"), "own", id="on Debian too"),
-        pytest.param(replace(LAPTOP, platform="linux", uid=0), "kind", id="Docker and root: Docker is enough"),
-        pytest.param(
-            replace(DEBIAN, programs=frozenset({"apt-get", "docker"}), docker_answers=True), "own", id="Docker, no kind"
-        ),
+        pytest.param(replace(LAPTOP, system="ubuntu 24.04", uid=0), "kind", id="Docker and root: Docker is enough"),
+        pytest.param(replace(DEBIAN, programs=frozenset({"docker"}), docker_answers=True), "own", id="Docker, no kind"),
     ],
 )
 def test_the_choice(machine: Machine, ground: str) -> None:
@@ -43,13 +41,31 @@ def test_the_choice(machine: Machine, ground: str) -> None:
         pytest.param(replace(DEBIAN, uid=1000), id="Debian, not root"),
         pytest.param(replace(LAPTOP, docker_answers=False), id="Docker is not running"),
         pytest.param(replace(LAPTOP, programs=frozenset({"docker"})), id="Docker without kind"),
-        pytest.param(Machine("linux", 0, "", frozenset(), docker_answers=False), id="root, not Debian"),
-        pytest.param(Machine("linux", 0, "kind-x", frozenset({"kubectl"}), docker_answers=False), id="no kind"),
+        pytest.param(replace(DEBIAN, system="ubuntu 24.04"), id="root, not Debian"),
+        pytest.param(replace(DEBIAN, system="debian 11"), id="another Debian"),
+        pytest.param(replace(DEBIAN, isolates=False), id="root in an ordinary container"),
+        pytest.param(replace(DEBIAN, context="kind-x", programs=frozenset({"kubectl"})), id="no kind"),
     ],
 )
 def test_a_machine_that_can_have_none_is_told_both_ways(machine: Machine) -> None:
     with pytest.raises(ClusterError, match=r"kind create cluster --config kind-config\.yaml.*Debian 12 as root"):
         choose_ground(machine)
+
+
+def test_the_machine_that_was_found_is_described() -> None:
+    with pytest.raises(ClusterError, match=r"This is debian 11 as uid 0 with docker; Docker does not answer$"):
+        choose_ground(replace(DEBIAN, system="debian 11", programs=frozenset({"docker"})))
+    with pytest.raises(ClusterError, match="a container needs --privileged"):
+        choose_ground(replace(DEBIAN, isolates=False))
+
+
+def test_the_system_is_a_name_with_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(about: dict[str, str]) -> str:
+        monkeypatch.setattr("platform.freedesktop_os_release", lambda: about)
+        return look_at_machine({"PATH": ""}).system
+
+    assert look({"ID": "debian", "VERSION_ID": "12"}) == "debian 12"
+    assert look({"ID": "debian", "NAME": "Debian of tomorrow"}) == "debian"
 
 
 def test_the_machine_is_looked_at_through_its_programs(tmp_path: Path) -> None:
