@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+from tests.cluster.errors import ClusterError
 from tests.cluster.pki import NODE_ADDRESS
 
 
@@ -38,4 +39,6 @@ def delete(name: str) -> None:
 
 
 def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ClusterError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from tests.cluster import sandbox
+from tests.cluster.errors import ClusterError
 from tests.cluster.pki import NODE_ADDRESS
 from tests.cluster.process import Processes
 
@@ -47,7 +48,9 @@ def start(processes: Processes, binaries: Path, keys: Path) -> None:
 def import_image(folder: Path, archive: Path) -> None:
     """Make the images of an OCI archive known to the node."""
     command = ["ctr", "-a", str(folder / "containerd.sock"), "-n", "k8s.io", "image", "import", str(archive)]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ClusterError(f"the node cannot take the image {archive.name}: {done.stderr.strip()[-500:]}")
 
 
 def stop(processes: Processes) -> None:
