@@ -13,7 +13,8 @@ setup: $(VENV)/.complete ## Make the Python environment (.venv)
 
 $(VENV)/.complete: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
-	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv; }
+	@python3 -c 'import ensurepip' 2>/dev/null || [ "$$(id -u)" != 0 ] || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv >/dev/null; } || true
+	@python3 -c 'import ensurepip' || { echo "Python's venv is needed: as root, apt-get install python3-venv"; exit 1; }
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
