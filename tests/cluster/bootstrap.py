@@ -28,6 +28,9 @@ PACKAGES = {
 }
 """Program (or file) -> Debian package that has it."""
 
+SERVICES = ("containerd", "prometheus")
+"""Packages that would start a service of theirs at the next boot: nobody has asked for that."""
+
 SYSTEM_PROGRAMS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where they are; a root shell made by `su` does not look there."""
 
@@ -53,6 +56,9 @@ def _install(missing: Sequence[str]) -> None:
         _run(["apt-get", "-qq", "update"])
         install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing]
         _run(install, DEBIAN_FRONTEND="noninteractive")
+    ours = [f"{package}.service" for package in SERVICES if package in missing]
+    if ours and shutil.which("systemctl"):
+        _run(["systemctl", "--quiet", "disable", *ours])
 
 
 def find_go() -> str:

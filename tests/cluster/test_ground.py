@@ -1,5 +1,6 @@
 """The choice of a cluster, and what would be dangerous to get wrong in the harness: names, pids, locks."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -167,6 +168,22 @@ def test_a_go_that_is_too_old_is_passed_over(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(bootstrap, "python_tools", lambda package: Path("/tools") / package)
     assert bootstrap.find_go() == (str(tmp_path / "go") if is_taken else f"/tools/{bootstrap.GO}/go")
+
+
+def test_a_service_that_came_with_a_package_is_not_left_to_start_at_the_next_boot(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(bootstrap, "_run", lambda command, **_environment: commands.append(command))
+    monkeypatch.setattr(bootstrap, "_no_services", contextlib.nullcontext)
+    (tmp_path / "systemctl").write_text("#!/bin/sh\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    bootstrap._install(["prometheus", "runc"])
+    assert commands[-1] == ["systemctl", "--quiet", "disable", "prometheus.service"]
+    commands.clear()
+    bootstrap._install(["runc"])
+    assert [command[0] for command in commands] == ["apt-get", "apt-get"]
 
 
 def test_only_running_pods_that_ask_for_it_are_scraped() -> None:
