@@ -1,5 +1,6 @@
 """One model for each test, in a namespace of its own, so that no test sees what another one left."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.support import Model, model_image
+
+numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +25,8 @@ def stocked_cluster(node_cluster: Cluster) -> Cluster:
 def model(stocked_cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Model]:
     """A model that is not applied yet."""
     words = re.sub(r"[^a-z]+", "-", request.node.name.removeprefix("test_"))
-    namespace = words[:40].strip("-")
+    # Two dashes in a row are a good name, and a gateway may fold them in its metrics.
+    namespace = f"{words[:36].strip('-')}--{next(numbers)}"
     stocked_cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
     yield Model(stocked_cluster, namespace, tmp_path)
     stocked_cluster.kubectl("delete", "namespace", namespace, "--wait=false")

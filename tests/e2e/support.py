@@ -1,6 +1,7 @@
 """What the promises are told with: a model in a namespace of its own, traffic through the gateway, and patience."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -143,10 +144,13 @@ class Model:
         def start(command: Any) -> Any:
             return self.cluster.popen(command)
 
+        url = url or f"{self.cluster.gateway_url}/"
+        # The node's proxy and the gateway hear of a new Service a little later than the API server.
+        wait_for("an answer", lambda: self._answers(url), self.explain, 20)
         traffic = Traffic(
             start,
             self.folder / "answers.jsonl",
-            url=url or f"{self.cluster.gateway_url}/",
+            url=url,
             host=self.host,
             rate=RATE,
             seconds=LIMIT,
@@ -165,6 +169,12 @@ class Model:
 
         with RouteWatch(start, self.namespace, self.name) as watch:
             yield watch
+
+    def _answers(self, url: str) -> bool:
+        ask = "import sys, urllib.request as u; "
+        ask += "u.urlopen(u.Request(sys.argv[1], headers={'Host': sys.argv[2]}), timeout=2)"
+        command = [sys.executable, "-c", ask, url, self.host]
+        return self.cluster.run(command, capture_output=True, check=False).returncode == 0
 
     def _kubectl(self, *arguments: str) -> None:
         self.cluster.kubectl(*arguments, "-n", self.namespace)

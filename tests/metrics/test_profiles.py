@@ -48,6 +48,16 @@ def test_the_query_asks_for_just_these_series() -> None:
     assert not re.fullmatch(pattern_of(query), REAL.replace("digits-33c0471c", "digits-00000000"))
 
 
+def test_traefik_folds_dashes_in_the_name_of_the_route_but_not_of_the_service() -> None:
+    target = Target("a--b---c", "my--fraud-6a6677a4", "my--fraud")
+    label = (
+        "httproute-a-b-c-my-fraud-gw-gateways-public-ep-web-0-584d31ffb856c0b4b0f8"
+        "-svc-a--b---c-my--fraud-6a6677a4-0@kubernetesgateway"
+    )
+    assert len(attribute_points(TRAEFIK, [target], [traefik(label)])[target]) == 1
+    assert re.fullmatch(pattern_of(build_query(TRAEFIK, [target], 4.0)), label)
+
+
 @pytest.mark.parametrize(
     "service",
     [

@@ -123,9 +123,15 @@ def _escape(pattern: str) -> str:
     return pattern.replace("\\", "\\\\").replace('"', '\\"')
 
 
+def _traefik_head(target: Target) -> str:
+    """The route's part of the label. Traefik folds here, and only here, whatever is neither letter nor digit, however
+    much of it, into one dash."""
+    namespace, route = (re.sub(r"[^A-Za-z0-9]+", "-", name) for name in (target.namespace, target.route))
+    return f"httproute-{namespace}-{route}-gw-"
+
+
 def _traefik_name(target: Target) -> str:
-    namespace, route, service = (re.escape(name) for name in (target.namespace, target.route, target.revision))
-    return f"httproute-{namespace}-{route}-gw-.+-svc-{namespace}-{service}"
+    return f"{_traefik_head(target)}.+-svc-{re.escape(target.namespace)}-{re.escape(target.revision)}"
 
 
 def _traefik_pattern(targets: Sequence[Target]) -> str:
@@ -144,7 +150,7 @@ def _traefik_finder(targets: Sequence[Target]) -> _Finder:
             cut = tail.find("-svc-", 1)
             tail = tail[cut:] if cut > 0 else ""
         target = by_tail.get(tail)
-        if target is None or not labels["service"].startswith(f"httproute-{target.namespace}-{target.route}-gw-"):
+        if target is None or not labels["service"].startswith(_traefik_head(target)):
             return None
         return target
 
