@@ -335,6 +335,39 @@ def test_pods_that_never_come_end_at_the_deadline() -> None:
     assert world.workloads[new].wanted == 0
 
 
+LONG_STEPS = {
+    "steps": [{"weight": 20, "hold": "10m"}, {"weight": 60, "hold": "10m"}],
+    "bake": "10m",
+    "progressDeadline": "60s",
+}
+
+
+def test_a_step_may_last_longer_than_the_deadline_of_its_pods() -> None:
+    world = first(replicas=5, rollout=LONG_STEPS)
+    world.apply("m:2", replicas=5, rollout=LONG_STEPS)
+    world.run(1900, step=10)
+    assert world.ready() == ("True", reasons.SERVING)
+    assert reasons.DEADLINE_EXCEEDED not in world.events
+
+
+def test_pods_lost_in_the_middle_of_a_step_get_the_whole_deadline_to_return() -> None:
+    world = first(replicas=5, rollout=LONG_STEPS)
+    old, new = world.wanted, world.apply("m:2", replicas=5, rollout=LONG_STEPS)
+    world.run(300)
+    world.frozen_pods[new] = Waiting(reasons.DEPLOYING, "CrashLoopBackOff", stops_clock=False)
+    world.run(50)
+    assert world.status.candidate is not None
+    del world.frozen_pods[new]
+    world.run(300)
+    assert world.route.weights == {old: 40, new: 60}
+    world.frozen_pods[new] = Waiting(reasons.DEPLOYING, "CrashLoopBackOff", stops_clock=False)
+    world.run(50)
+    assert world.status.candidate is not None
+    world.run(20)
+    assert world.condition("Stalled") == reasons.DEADLINE_EXCEEDED
+    assert world.route.weights == {old: 100}
+
+
 def test_scaled_to_zero() -> None:
     world = first()
     world.apply("m:1", replicas=0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
-from tests.e2e.support import Model, model_image
+from tests.support.model import Model, model_image
 
 numbers = itertools.count(1)
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.e2e.support import Model, wait_for
+from tests.support.model import Model, wait_for
 from tests.traffic.answers import count
 from tests.traffic.route import find_zero, list_weights
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.support import Model, wait_for
+from tests.support.model import Model, wait_for
 from tests.traffic.answers import count
 from tests.traffic.route import list_weights
 from tests.traffic.runner import Traffic

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cluster.serinus import start_operator, stop_operator
-from tests.e2e.support import Model, wait_for
+from tests.support.model import Model, wait_for
 from tests.traffic.answers import count
 
 CHILDREN = "modelrevisions,deployments,services,httproutes,pods"

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.cluster.serinus import kill_operator, start_operator
-from tests.e2e.support import Model
+from tests.support.model import Model
 from tests.traffic.answers import count
 from tests.traffic.route import list_weights
 

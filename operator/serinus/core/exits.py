@@ -9,6 +9,7 @@ from serinus.api import reasons
 from serinus.api.meta import format_duration
 from serinus.api.status import CandidateState
 from serinus.core.commands import find_abort
+from serinus.core.deadline import is_lack_new
 from serinus.core.gates import needed_pods
 from serinus.core.judge import Verdict
 from serinus.core.release import Exit, Release
@@ -63,7 +64,7 @@ def deadline_exceeded(s: Snapshot, r: Release, candidate: CandidateState) -> Exi
     if r.stable is None or candidate.deadline_at is None or candidate.clock_stopped_at is not None:
         return None
     work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
-    if work.ready >= needed or s.now < candidate.deadline_at:
+    if work.ready >= needed or s.now < candidate.deadline_at or is_lack_new(s, candidate):
         return None
     why = f": {work.waiting.message}" if work.waiting else ""
     within = format_duration(s.rollout.progress_deadline)

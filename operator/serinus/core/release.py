@@ -139,6 +139,8 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
         update |= {"paused": True, "pause_reason": f"step {step} is a pause", "next_at": until}
         return replace(r, candidate=common.model_copy(update=update), hold=None)
     update["next_at"] = s.now + here.hold
+    # The pods for the next step are not asked for before this one is over.
+    update["deadline_at"] = s.now + here.hold + s.rollout.progress_deadline
     r = replace(r, candidate=common.model_copy(update=update), hold=None)
     return r.told(Event(reasons.WEIGHT_RAISED, f"{candidate.revision} gets {weight}%, step {step} of {len(steps)}"))
 
@@ -160,20 +162,3 @@ def promote_candidate(s: Snapshot, r: Release) -> Release:
         marks.append(MarkRevision(old.revision, "Retired", reasons.PROMOTED, f"replaced by {candidate.revision}"))
     r = replace(r, stable=stable, candidate=None, hold=None, marks=(*r.marks, *marks))
     return r.told(Event(reasons.PROMOTED, message))
-
-
-def run_clock(s: Snapshot, r: Release) -> Release:
-    """Let the progress deadline stand still while nobody but the cluster's owner, or a person, can make progress."""
-    candidate = r.candidate
-    if candidate is None:
-        return r
-    waiting = s.workload(candidate.revision).waiting
-    stopped = candidate.paused or s.spec.paused or (waiting is not None and waiting.stops_clock)
-    if stopped and candidate.clock_stopped_at is None:
-        return replace(r, candidate=candidate.model_copy(update={"clock_stopped_at": s.now}))
-    if not stopped and candidate.clock_stopped_at is not None:
-        update: dict[str, object] = {"clock_stopped_at": None}
-        if candidate.deadline_at is not None:
-            update["deadline_at"] = candidate.deadline_at + (s.now - candidate.clock_stopped_at)
-        return replace(r, candidate=candidate.model_copy(update=update))
-    return r

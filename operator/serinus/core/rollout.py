@@ -17,6 +17,7 @@ from serinus.api.meta import LABEL_REVISION, Condition
 from serinus.api.status import CandidateState, EvidenceState, ModelDeploymentStatus, StableState
 from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
+from serinus.core.deadline import run_clock
 from serinus.core.exits import find_exit
 from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_hold, next_step
 from serinus.core.judge import Verdict
@@ -28,7 +29,6 @@ from serinus.core.release import (
     leave_candidate,
     load_release,
     promote_candidate,
-    run_clock,
     start_candidate,
 )
 from serinus.core.render import render_actions

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,8 +54,8 @@ class Model:
             },
         }
 
-    def apply(self, version: str, *, faults: float = 0.0, **spec: Any) -> None:
-        """Apply a version that answers a share `faults` of the requests with 500."""
+    def apply(self, version: str, *, faults: float = 0.0, labels: Mapping[str, str] | None = None, **spec: Any) -> None:
+        """Apply a version that answers a share `faults` of the requests with 500; `labels` are those of its pods."""
         environment = [{"name": "MODEL_VERSION", "value": version}, {"name": "FAULT_RATIO", "value": str(faults)}]
         container = {
             "name": "model",
@@ -66,7 +66,10 @@ class Model:
             "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
         }
         template = {
-            "metadata": {"annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}},
+            "metadata": {
+                "labels": dict(labels or {}),
+                "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"},
+            },
             "spec": {"terminationGracePeriodSeconds": 8, "containers": [container]},
         }
         body = {

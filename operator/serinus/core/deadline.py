@@ -1,0 +1,44 @@
+"""The progress deadline: how long pods may take to come. It runs only while pods are missing and somebody but a person
+or the cluster's owner could bring them."""
+
+from dataclasses import replace
+
+from serinus.api.status import CandidateState
+from serinus.core.gates import needed_pods
+from serinus.core.release import Release
+from serinus.core.snapshot import Snapshot
+
+TOLERANCE = 0.1
+"""A deadline that is off by less than this share of its length is not worth a write to set right."""
+
+
+def run_clock(s: Snapshot, r: Release) -> Release:
+    """Let the clock stand still while nobody but the cluster's owner, or a person, can make progress; start it anew
+    when pods begin to be missing."""
+    candidate = r.candidate
+    if candidate is None:
+        return r
+    waiting = s.workload(candidate.revision).waiting
+    stopped = candidate.paused or s.spec.paused or (waiting is not None and waiting.stops_clock)
+    update: dict[str, object] = {}
+    if stopped and candidate.clock_stopped_at is None:
+        update = {"clock_stopped_at": s.now}
+    elif not stopped and candidate.clock_stopped_at is not None:
+        update = {"clock_stopped_at": None}
+        if candidate.deadline_at is not None:
+            update["deadline_at"] = candidate.deadline_at + (s.now - candidate.clock_stopped_at)
+    elif is_lack_new(s, candidate) and candidate.deadline_at is not None:
+        fresh = s.now + s.rollout.progress_deadline
+        if abs(fresh - candidate.deadline_at) > s.rollout.progress_deadline * TOLERANCE:
+            update = {"deadline_at": fresh}
+    return replace(r, candidate=candidate.model_copy(update=update)) if update else r
+
+
+def is_lack_new(s: Snapshot, candidate: CandidateState) -> bool:
+    """Whether a candidate with traffic lacks pods only as of now: more have just become necessary, or some were lost
+    that were there when the status was last written. A step may have lasted for hours, so the deadline of its pods says
+    nothing about these."""
+    if candidate.step == 0:
+        return False
+    work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
+    return work.ready < needed and (work.wanted < needed or candidate.ready_replicas >= needed)

@@ -1,0 +1,69 @@
+"""One API server with simulated nodes, gateway and Prometheus for the tier; one namespace for each test."""
+
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.support.model import Model, wait_for
+
+PORT = 9099
+numbers = itertools.count(1)
+
+
+class Surroundings:
+    """Says how Prometheus answers from now on, and how often it was asked."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster = cluster
+        self.script = folder / "script"
+        self.address = f"http://127.0.0.1:{PORT}"
+
+    def answer(self, word: str) -> None:
+        """One of: well, down, slow, empty, nan, html, scalar."""
+        fresh = self.script.with_suffix(".new")
+        fresh.write_text(word)
+        fresh.rename(self.script)
+
+    def count_queries(self) -> int:
+        ask = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=2).read().decode())"
+        command = [sys.executable, "-c", ask, f"{self.address}/queries"]
+        return int(self.cluster.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.fixture(scope="session")
+def surroundings(served_control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundings]:
+    cluster = served_control_plane
+    told = Surroundings(cluster, tmp_path_factory.mktemp("surroundings"))
+    told.answer("well")
+    program = Path(__file__).parent / "surroundings.py"
+    process = cluster.popen([sys.executable, str(program), str(PORT), str(cluster.keys), str(told.script)])
+    gateway = Path("tests/cluster/manifests/gateway.yaml")
+    cluster.kubectl("apply", "-f", str(gateway.absolute()))
+    change = json.dumps({"spec": {"address": told.address}})
+    cluster.kubectl("patch", "metricsprovider", "default", "--type=merge", "-p", change)
+    wait_for("an answer", lambda: process.poll() is None and _is_up(told), lambda: "", 20)
+    yield told
+    process.terminate()
+    process.wait(timeout=10)
+
+
+def _is_up(told: Surroundings) -> bool:
+    ask = "import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=2)"
+    command = [sys.executable, "-c", ask, f"{told.address}/queries"]
+    return told.cluster.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def model(surroundings: Surroundings, tmp_path: Path) -> Iterator[Model]:
+    """A model that is not applied yet."""
+    surroundings.answer("well")
+    namespace = f"tier-{next(numbers)}"
+    cluster = surroundings.cluster
+    cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
+    yield Model(cluster, namespace, tmp_path)
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")

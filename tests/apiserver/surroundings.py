@@ -1,0 +1,144 @@
+"""Gateway and Prometheus, simulated in one process beside a real API server: `python surroundings.py PORT KEYS SCRIPT`.
+
+Every route is accepted, requests are counted by the weights it has, and a share of them fails as the pods' FAULT_RATIO
+says. The counters are served as Prometheus serves Traefik's. The file SCRIPT holds one word: how it answers."""
+
+import json
+import ssl
+import sys
+import threading
+import time
+import urllib.request
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+API = "https://127.0.0.1:6443"
+ROUTES = "/apis/gateway.networking.k8s.io/v1/httproutes"
+DEPLOYMENTS = "/apis/apps/v1/deployments?labelSelector=app.kubernetes.io/managed-by%3Dserinus"
+RATE = 100.0
+PACE = 0.25
+SLOW_SECONDS = 3.0
+
+port, keys, script = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+counts: Counter[tuple[str, str]] = Counter()
+queries: Counter[str] = Counter()
+
+
+def main() -> None:
+    threading.Thread(target=follow_routes, daemon=True).start()
+    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def follow_routes() -> None:
+    context = ssl.create_default_context(cafile=str(keys / "ca.crt"))
+    context.load_cert_chain(keys / "admin.crt", keys / "admin.key")
+    last = time.monotonic()
+    while True:
+        time.sleep(PACE)
+        now = time.monotonic()
+        requests, last = RATE * (now - last), now
+        try:
+            faults = {d["metadata"]["name"]: fault_ratio(d) for d in ask(context, DEPLOYMENTS)["items"]}
+            for route in ask(context, ROUTES)["items"]:
+                accept(context, route)
+                count(route, requests, faults)
+        except OSError as error:
+            print("passed over:", error, flush=True)
+
+
+def ask(context: ssl.SSLContext, path: str, patch: Any = None) -> Any:
+    body = json.dumps(patch).encode() if patch else None
+    request = urllib.request.Request(API + path, data=body, method="PATCH" if patch else "GET")
+    request.add_header("Content-Type", "application/merge-patch+json")
+    with urllib.request.urlopen(request, context=context, timeout=5) as answer:
+        return json.load(answer)
+
+
+def fault_ratio(deployment: Any) -> float:
+    environment = deployment["spec"]["template"]["spec"]["containers"][0].get("env") or []
+    return next((float(one["value"]) for one in environment if one["name"] == "FAULT_RATIO"), 0.0)
+
+
+def accept(context: ssl.SSLContext, route: Any) -> None:
+    metadata, generation = route["metadata"], route["metadata"]["generation"]
+    parents = (route.get("status") or {}).get("parents") or []
+    if parents and parents[0]["conditions"][0]["observedGeneration"] == generation:
+        return
+    conditions = [
+        {
+            "type": type_,
+            "status": "True",
+            "reason": type_,
+            "message": "",
+            "observedGeneration": generation,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+        for type_ in ("Accepted", "ResolvedRefs")
+    ]
+    parent = route["spec"]["parentRefs"][0]
+    status = {"parentRef": parent, "controllerName": "traefik.io/gateway-controller", "conditions": conditions}
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{metadata['namespace']}/httproutes/{metadata['name']}/status"
+    ask(context, path, {"status": {"parents": [status]}})
+
+
+def count(route: Any, requests: float, faults: dict[str, float]) -> None:
+    namespace, name = route["metadata"]["namespace"], route["metadata"]["name"]
+    for backend in route["spec"]["rules"][0].get("backendRefs") or []:
+        served = requests * backend.get("weight", 1) / 100
+        bad = served * faults.get(backend["name"], 0.0)
+        label = f"httproute-{namespace.replace('--', '-')}-{name}-gw-gateways-public-ep-web-0-0a1b2c3d"
+        label += f"-svc-{namespace}-{backend['name']}-0@kubernetesgateway"
+        counts[label, "200"] += served - bad
+        counts[label, "500"] += bad
+
+
+def build_answer(word: str) -> tuple[str, str]:
+    """Content type and body of an answer to any query."""
+    now = time.time()
+    series = [
+        {
+            "metric": {"service": label, "code": code, "instance": "gateway:80"},
+            "values": [[now - 1, str(int(value))], [now, "NaN" if word == "nan" else str(int(value))]],
+        }
+        for (label, code), value in list(counts.items())
+        if value
+    ]
+    if word == "html":
+        return "text/html", "<html><body>Sign in</body></html>"
+    data = {"resultType": "matrix", "result": [] if word == "empty" else series}
+    if word == "scalar":
+        data = {"resultType": "scalar", "result": [now, "1"]}
+    return "application/json", json.dumps({"status": "success", "data": data})
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET /queries tells how many queries came; every other path is a query."""
+
+    def do_GET(self) -> None:
+        """Answer, or fail to, as the script says."""
+        word = script.read_text().strip()
+        if self.path == "/queries":
+            return self.answer(200, "text/plain", str(queries["all"]))
+        queries["all"] += 1
+        if word == "down":
+            return self.answer(503, "text/plain", "upstream is gone")
+        if word == "slow":
+            time.sleep(SLOW_SECONDS)
+        return self.answer(200, *build_answer(word))
+
+    def answer(self, status: int, kind: str, text: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Write no line for each request."""
+
+
+if __name__ == "__main__":
+    main()
