@@ -42,6 +42,9 @@ def start(processes: Processes, binaries: Path, keys: Path) -> None:
         "nftables",
     ]
     proxy += ["--cluster-cidr", "10.244.0.0/16", "--hostname-override", NODE, "--conntrack-max-per-core", "0"]
+    # A pod's answer to another pod must come back through the node. Elsewhere the module br_netfilter sees to that, but
+    # loading it would change every bridge of this machine.
+    proxy.append("--masquerade-all")
     processes.start("kube-proxy", proxy)
 
 
