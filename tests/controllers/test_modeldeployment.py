@@ -2,6 +2,7 @@
 
 import pytest
 
+from serinus.engine.store import Key
 from serinus.kube.errors import Invalid, Unavailable
 from serinus.metrics.source import Failure
 from tests.controllers.stage import KEY, Stage, model_deployment
@@ -244,6 +245,23 @@ async def test_deletion_in_mid_run_puts_the_route_on_stable_and_waits_for_nothin
     stage.kube.put(raw)
     assert await stage.turn() is None
     assert stage.weights() == {old: 100}
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_route_that_is_left_behind_on_purpose_is_not_taken_back(stage: Stage, *, told: bool) -> None:
+    """Whether or not the watch has told already that the garbage collector took our name off it."""
+    old, _ = await in_canary(stage)
+    raw = stage.object()
+    raw["metadata"]["deletionTimestamp"] = "2026-11-23T10:00:00Z"
+    stage.kube.put(raw)
+    before = stage.object("HTTPRoute")
+    metadata = {name: value for name, value in before["metadata"].items() if name != "ownerReferences"}
+    stage.kube.put({**before, "metadata": metadata})
+    if not told:
+        stage.store._objects["HTTPRoute"][Key("HTTPRoute", KEY.namespace, KEY.name)] = before
+    assert await stage.turn() is None
+    assert stage.weights() == {old: 100}
+    assert "ownerReferences" not in stage.object("HTTPRoute")["metadata"]
 
 
 def _claims(raw: object) -> frozenset[tuple[str, str, str]]:

@@ -73,6 +73,17 @@ class Executor:
             case DeleteRevision(name):
                 await self._delete_revision(owner, name)
 
+    async def leave_route(self, route: Raw, weights: Mapping[str, int]) -> None:
+        """Set the weights of the route of a ModelDeployment that is being deleted, and touch nothing else. An apply
+        would make it the owner again: where children are to be left behind, the garbage collector would take the route
+        away with the requests on it.
+        """
+        metadata = route["metadata"]
+        rules = reweigh_route(route, weights)["spec"]["rules"]
+        patch = {"metadata": {"uid": metadata["uid"]}, "spec": {"rules": rules}}
+        raw = await self.kube.merge_patch(HTTPROUTES, metadata["namespace"], metadata["name"], patch, manager=ROUTING)
+        self.store.written("HTTPRoute", raw)
+
     async def _apply_route(self, gathered: Gathered, weights: Mapping[str, int]) -> None:
         owner, route = gathered.owner, gathered.raw_route
         if gathered.snapshot.spec_readable:

@@ -14,9 +14,11 @@ from serinus.api import reasons
 from serinus.controllers.analyst import Analyst, Watch
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.execute import Executor, NameTakenError
-from serinus.controllers.gather import Gathered, gather_snapshot
+from serinus.controllers.gather import Gathered, gather_snapshot, is_orphan, is_owned
+from serinus.core.children import Owner
 from serinus.core.judge import metrics_of
-from serinus.core.plan import Action, ApplyRoute, Event, Plan
+from serinus.core.observe import observe_status
+from serinus.core.plan import Action, Event, Plan
 from serinus.core.rollout import decide
 from serinus.core.snapshot import Judgement, Problem
 from serinus.core.trial import Trial
@@ -27,7 +29,7 @@ from serinus.kube.errors import Conflict, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import MODELDEPLOYMENTS
 from serinus.metrics.profiles import Target
-from serinus.routing.reweigh import reweigh_route
+from serinus.routing.gateway_api import observe_weights
 
 Raw = dict[str, Any]
 
@@ -188,19 +190,18 @@ class ModelDeploymentController:
         """Being deleted: traffic stays on stable for as long as the route lives. Nothing waits for this, so deletion
         never hangs.
         """
-        gathered = gather_snapshot(self.store, self.claims, key, raw, now=self.clock.now())
-        s, route = gathered.snapshot, gathered.raw_route
-        if s.status.candidate is None or s.status.stable is None or route is None:
+        owner = Owner(key.name, key.namespace, raw["metadata"]["uid"])
+        status = observe_status(raw)
+        route = self.store.get("HTTPRoute", key.namespace, key.name)
+        if status.candidate is None or status.stable is None or route is None:
             return
-        weights = {s.status.stable.revision: 100}
-        if dict(s.route.weights) == weights:
+        weights = {status.stable.revision: 100}
+        if not (is_owned(route, owner) or is_orphan(route, owner)) or observe_weights(route) == weights:
             return
-        body = reweigh_route(route, weights)
         try:
-            action = ApplyRoute(weights)
-            await Executor(self.kube, self.store, self.clock).carry_out(gathered, action)
+            await Executor(self.kube, self.store, self.clock).leave_route(route, weights)
         except (Conflict, NotFound):
-            log.info("route is gone already", key=str(key), route=body["metadata"]["name"])
+            log.info("route is gone already", key=str(key), route=key.name)
 
     async def _refresh(self, key: Key) -> None:
         """After a conflict: read the object anew, so that the next turn decides on what is there."""
