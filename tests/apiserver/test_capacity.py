@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.support.model import Model
+from tests.traffic.route import list_weights
 
 pytestmark = pytest.mark.apiserver
 ALL_GPUS_OF_A_NODE = 8
@@ -63,5 +64,8 @@ def test_pods_that_crash_are_rejected_at_the_deadline_and_stable_never_notices(m
         model.apply("v2", labels={"fake-crash": "true"})
         model.await_reason("RolledBack")
     assert model.condition("Stalled")["reason"] == "DeadlineExceeded"
-    assert {tuple(change.weights.items()) for change in route.changes} == {((stable, 100),)}
+    # Simulated pods are ready for a moment before they crash.
+    rejected = model.status()["rejected"]["revision"]
+    assert list_weights(route.changes, rejected) in ([], [20, 0])
+    assert model.weights() == {stable: 100}
     assert model.pods(stable) == served_by

@@ -36,7 +36,7 @@ TABLE = {
     "RolledBack": Reading("True", "Failed", "Degraded"),
     "InvalidSpec": Reading("True", "Failed", "Degraded"),
     "GatewayNotFound": Reading("any", "Failed", "Degraded"),
-    "ScaledToZero": Reading("False", "Current", "Suspended"),
+    "ScaledToZero": Reading("any", "Current", "Suspended"),
 }
 
 
@@ -92,6 +92,7 @@ def test_from_the_first_install_over_a_canary_to_nothing(model: Model) -> None:
         model.await_reason("Serving")
         model.apply("v2", replicas=0)
         model.await_reason("ScaledToZero")
+        wait_for("nothing serves", lambda: model.condition("Available")["status"] == "False", model.explain, 40)
         reasons = read_reasons(seen)
     # How often a canary holds for a moment depends on the scrapes.
     told = [reason for reason in reasons if reason != "Holding"]
@@ -126,9 +127,13 @@ def test_rolled_back_and_then_a_spec_that_cannot_be(model: Model) -> None:
         model.apply("v2", faults=0.3)
         model.await_reason("RolledBack")
         assert model.condition("Stalled")["reason"] == "AnalysisFailed"
-        model.apply("v1", port="nothing-has-this-name")
+        (container,) = model.get()["spec"]["template"]["spec"]["containers"]
+        container["terminationMessagePolicy"] = "Sometimes"
+        model.apply("v3", template={"spec": {"containers": [container]}})
         model.await_reason("InvalidSpec")
-        assert "spec.port" in model.condition("Stalled")["message"]
+        assert 'terminationMessagePolicy: Unsupported value: "Sometimes"' in model.condition("Stalled")["message"], (
+            model.explain()
+        )
         assert model.weights() == {stable: 100}
         model.apply("v1")
         model.await_reason("Serving")
