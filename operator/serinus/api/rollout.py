@@ -184,8 +184,9 @@ class RolloutSpec(Model):
     progress_deadline: (
         Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("progressDeadline")))] | None
     ) = None
-    """Longest time from the creation of a revision to its pods being ready; after that it is rejected with reason
-    DeadlineExceeded. The clock stands still while the rollout waits for capacity, an approval or a pause.
+    """Longest time that pods may be missing: from the creation of a revision, from the moment a step needs more of
+    them, or from the loss of one. After that the revision is rejected with reason DeadlineExceeded. The clock stands
+    still while the rollout waits for capacity, an approval or a pause.
     Default: from the preset (Cautious 1h, Standard 30m, Fast 10m)."""
     bake: Duration | None = None
     """How long the candidate serves 100 percent, still judged, while the old revision stays at full size for an
