@@ -119,6 +119,7 @@ def _make_cgroup(path: Path) -> None:
         return  # runc makes it where it wants one
     path.mkdir(exist_ok=True)
     if (path / "cgroup.controllers").exists():
+        _move_processes_aside(path.parent)
         # Only what the parent hands down can be handed on, and both refuse what they cannot do.
         for folder in (path.parent, path):
             for name in (folder / "cgroup.controllers").read_text().split():
@@ -129,6 +130,17 @@ def _make_cgroup(path: Path) -> None:
         # A cpuset of version 1 is born empty, and nothing can run in an empty one.
         if (path / name).exists():
             (path / name).write_text((path.parent / name).read_text())
+
+
+def _move_processes_aside(root: Path) -> None:
+    """In a container the root is an ordinary cgroup: it hands nothing down while processes are in it itself."""
+    if not (root / "cgroup.type").exists():
+        return  # the root of the machine: it may have both
+    for pid in (root / "cgroup.procs").read_text().split():
+        leaf = root / "init"
+        leaf.mkdir(exist_ok=True)
+        with contextlib.suppress(OSError):  # it has ended
+            (leaf / "cgroup.procs").write_text(pid)
 
 
 def _remove_cgroup(root: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import bootstrap, build, netns, paths
+from tests.cluster import bootstrap, build, netns, paths, sandbox
 from tests.cluster.discovery import find_targets
 from tests.cluster.errors import ClusterError
 from tests.cluster.ground import Machine, choose_ground, look_at_machine
@@ -196,6 +196,15 @@ def test_a_service_that_came_with_a_package_is_not_left_to_start_at_the_next_boo
     commands.clear()
     bootstrap._install(["runc"])
     assert [command[0] for command in commands] == ["apt-get", "apt-get"]
+
+
+def test_processes_leave_the_root_of_a_container_but_not_that_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").write_text("4321\n")
+    sandbox._move_processes_aside(tmp_path)
+    assert not (tmp_path / "init").exists()
+    (tmp_path / "cgroup.type").write_text("domain\n")
+    sandbox._move_processes_aside(tmp_path)
+    assert (tmp_path / "init" / "cgroup.procs").read_text() == "4321"
 
 
 def test_only_running_pods_that_ask_for_it_are_scraped() -> None:
