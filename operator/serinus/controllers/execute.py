@@ -23,7 +23,7 @@ from serinus.core.plan import (
 )
 from serinus.engine.clock import Clock
 from serinus.engine.store import Store
-from serinus.kube.errors import AlreadyExists, NotFound
+from serinus.kube.errors import AlreadyExists, Invalid, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import DEPLOYMENTS, HTTPROUTES, MODELREVISIONS, SERVICES, Resource
 from serinus.routing.gateway_api import build_route
@@ -86,13 +86,18 @@ class Executor:
 
     async def _apply_route(self, gathered: Gathered, weights: Mapping[str, int]) -> None:
         owner, route = gathered.owner, gathered.raw_route
-        if gathered.snapshot.spec_readable:
-            body = build_route(owner, gathered.snapshot.spec.route, weights)
-        elif route is not None:
-            body = reweigh_route(route, weights)
-        else:
+        snapshot = gathered.snapshot
+        if not snapshot.route_usable:
+            if route is not None:
+                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
             return
-        await self._apply(HTTPROUTES, owner, body, ROUTING)
+        try:
+            await self._apply(HTTPROUTES, owner, build_route(owner, snapshot.spec.route, weights), ROUTING)
+        except Invalid:
+            # The way back to stable depends on nothing, and so not on the rest of the route.
+            if route is not None and dict(snapshot.route.weights) != dict(weights):
+                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
+            raise
 
     async def _delete_route(self, gathered: Gathered) -> None:
         owner, route = gathered.owner, gathered.raw_route

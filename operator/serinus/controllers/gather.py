@@ -64,9 +64,9 @@ def gather_snapshot(
     contents.setdefault(wanted.name, wanted.content)
     controller, features, gateway_problems = _gateways(store, key.namespace, spec)
     provider, provider_problems = _provider(store, rollout, explicit=_names_provider(spec), first=status.stable is None)
-    problems = list(spec_problems)
-    if not problems:
-        problems = [*gateway_problems, *_features(spec, features), *_conflicts(claims, key), *provider_problems]
+    route_problems = spec_problems or [*gateway_problems, *_features(spec, features), *_conflicts(claims, key)]
+    problems = route_problems if spec_problems else [*route_problems, *provider_problems]
+    usable = not route_problems
     command = (metadata.get("annotations") or {}).get(ANNOTATION_COMMAND)
     snapshot = Snapshot(
         name=key.name,
@@ -85,20 +85,21 @@ def gather_snapshot(
             for s in store.by_owner("Service", key.namespace, key.name)
             if is_owned(s, owner)
         },
-        route=_observe_route(owner, spec, owned_route, readable=readable),
+        route=_observe_route(owner, spec, owned_route, usable=usable),
         problems=tuple(problems),
         spec_readable=readable,
+        route_usable=usable,
         status_written_at=written_at,
     )
     return Gathered(snapshot, owner, contents, provider, choose_profile(controller), raw, owned_route)
 
 
-def _observe_route(owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, readable: bool) -> RouteView:
+def _observe_route(owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, usable: bool) -> RouteView:
     if spec.route.mode == "Replicas":
         return RouteView(exists=raw is not None)
     view = observe_route(owner, spec.route, raw)
-    # With a spec that only stands in there is nothing to compare the route with.
-    return view if readable else replace(view, in_shape=True)
+    # With a spec that must not be put into force there is nothing to compare the route with.
+    return view if usable else replace(view, in_shape=True)
 
 
 def is_owned(raw: Raw, owner: Owner) -> bool:

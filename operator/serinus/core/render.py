@@ -85,6 +85,8 @@ def _traffic(s: Snapshot, r: Release) -> list[Action]:
     if s.service_targets.get(s.name) != r.stable.revision:
         actions.append(ApplyService(s.name, r.stable.revision))
     weights = wanted_weights(s, r)
+    if not s.route.exists and not s.route_usable:
+        return actions
     if dict(s.route.weights) != weights or not s.route.exists or not s.route.in_shape:
         actions.append(ApplyRoute(weights))
     return actions
@@ -101,7 +103,7 @@ def _service_traffic(s: Snapshot, r: Release) -> list[Action]:
     actions: list[Action] = []
     if s.service_targets.get(s.name) != (target or "*"):
         actions.append(ApplyService(s.name, target))
-    if s.route.exists:
+    if s.route.exists and s.route_usable:
         actions.append(DeleteRoute())
     return actions
 

@@ -127,6 +127,9 @@ class Snapshot:
     problems: tuple[Problem, ...] = ()
     spec_readable: bool = True
     """False where `spec` only stands in for one that is invalid; then nobody knows what is wanted."""
+    route_usable: bool = True
+    """False where `spec.route`, as it stands, would take requests from somebody or lead them nowhere; then the route
+    that is there keeps its shape, and only its weights follow the release."""
     status_written_at: datetime | None = None
 
     def workload(self, revision: str) -> Workload:
