@@ -18,11 +18,11 @@ from tests.cluster.serinus import install_serinus
 LOGS = Path("build") / "logs"
 
 
-def _start(flavour: Flavour) -> Cluster:
+def _start(flavour: Flavour, name: str = "") -> Cluster:
     """A cluster of this run only, so that two runs on one machine leave each other alone."""
     _remove_orphans()
     try:
-        return Cluster.start(flavour, f"test-{flavour}-{os.getpid()}")
+        return Cluster.start(flavour, f"test-{name or flavour}-{os.getpid()}")
     except ClusterError as error:
         if os.environ.get("CI"):
             raise
@@ -49,6 +49,14 @@ def _stop(cluster: Cluster) -> None:
 def control_plane() -> Iterator[Cluster]:
     """An API server with simulated nodes; no CRDs of ours, no operator."""
     cluster = _start("control-plane")
+    yield cluster
+    _stop(cluster)
+
+
+@pytest.fixture
+def bare_control_plane() -> Iterator[Cluster]:
+    """An API server for one test only: no other test has brought CRDs or an operator into it."""
+    cluster = _start("control-plane", "bare")
     yield cluster
     _stop(cluster)
 

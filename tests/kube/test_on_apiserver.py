@@ -10,9 +10,9 @@ from tests.cluster import Cluster
 
 
 @pytest.mark.apiserver
-def test_a_real_api_server_answers_as_the_adapters_expect(control_plane: Cluster) -> None:
-    story = control_plane.run(
-        [sys.executable, "-m", "tests.kube.apiserver_story", str(control_plane.kubeconfig)],
+def test_a_real_api_server_answers_as_the_adapters_expect(bare_control_plane: Cluster) -> None:
+    story = bare_control_plane.run(
+        [sys.executable, "-m", "tests.kube.apiserver_story", str(bare_control_plane.kubeconfig)],
         cwd=Path(__file__).parents[2],
         check=False,
         stdout=subprocess.PIPE,
