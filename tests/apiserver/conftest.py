@@ -24,7 +24,7 @@ class Surroundings:
         self.address = f"http://127.0.0.1:{PORT}"
 
     def answer(self, word: str) -> None:
-        """One of: well, down, slow, empty, nan, html, scalar."""
+        """One of: well, down, slow, empty, nan, html, scalar, vector, partial, broken, stale."""
         fresh = self.script.with_suffix(".new")
         fresh.write_text(word)
         fresh.rename(self.script)

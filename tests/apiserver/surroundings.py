@@ -1,7 +1,8 @@
 """Gateway and Prometheus, simulated in one process beside a real API server: `python surroundings.py PORT KEYS SCRIPT`.
 
 Every route is accepted, requests are counted by the weights it has, and a share of them fails as the pods' FAULT_RATIO
-says. The counters are served as Prometheus serves Traefik's. The file SCRIPT holds one word: how it answers."""
+says, or the annotation example.com/fault-ratio of their Deployment. The counters are served as Prometheus serves
+Traefik's. The file SCRIPT holds one word: how it answers."""
 
 import json
 import ssl
@@ -24,6 +25,8 @@ SLOW_SECONDS = 3.0
 port, keys, script = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 counts: Counter[tuple[str, str]] = Counter()
 queries: Counter[str] = Counter()
+good: dict[str, str] = {}
+"""The last good answer, for one who stands still."""
 
 
 def main() -> None:
@@ -57,6 +60,9 @@ def ask(context: ssl.SSLContext, path: str, patch: Any = None) -> Any:
 
 
 def fault_ratio(deployment: Any) -> float:
+    told = (deployment["metadata"].get("annotations") or {}).get("example.com/fault-ratio")
+    if told is not None:
+        return float(told)
     environment = deployment["spec"]["template"]["spec"]["containers"][0].get("env") or []
     return next((float(one["value"]) for one in environment if one["name"] == "FAULT_RATIO"), 0.0)
 
@@ -110,7 +116,15 @@ def build_answer(word: str) -> tuple[str, str]:
     data = {"resultType": "matrix", "result": [] if word == "empty" else series}
     if word == "scalar":
         data = {"resultType": "scalar", "result": [now, "1"]}
-    return "application/json", json.dumps({"status": "success", "data": data})
+    if word == "vector":
+        instant = [{"metric": one["metric"], "value": one["values"][-1]} for one in series]
+        data = {"resultType": "vector", "result": instant}
+    answer: dict[str, Any] = {"status": "success", "data": data}
+    if word == "partial":
+        answer["warnings"] = ["a store could not be reached"]
+    if word == "well":
+        good["text"] = json.dumps(answer)
+    return "application/json", good["text"] if word == "stale" else json.dumps(answer)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -124,6 +138,9 @@ class Handler(BaseHTTPRequestHandler):
         queries["all"] += 1
         if word == "down":
             return self.answer(503, "text/plain", "upstream is gone")
+        if word == "broken":
+            self.close_connection = True
+            return None
         if word == "slow":
             time.sleep(SLOW_SECONDS)
         return self.answer(200, *build_answer(word))

@@ -13,6 +13,10 @@ FAULTS = {
     "nan": "NotANumber",
     "html": "InvalidAnswer",
     "scalar": "InvalidAnswer",
+    "vector": "InvalidAnswer",
+    "partial": "InvalidAnswer",
+    "broken": "Unreachable",
+    "stale": "Stale",
 }
 
 

@@ -94,6 +94,7 @@ def test_a_leader_that_was_asleep_writes_nothing_once_another_leads(two_operator
 
 def test_a_leader_that_is_asked_to_stop_hands_over_at_once(two_operators: Model) -> None:
     model, cluster = two_operators, two_operators.cluster
+    model.spec["rollout"] |= {"steps": [{"weight": 50, "hold": "1s"}], "bake": "1s"}
     model.apply("v1")
     model.await_reason("Serving")
     stop_operator(cluster)
