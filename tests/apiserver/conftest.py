@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +31,23 @@ class Surroundings:
         fresh.rename(self.script)
 
     def count_queries(self) -> int:
-        ask = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=2).read().decode())"
-        command = [sys.executable, "-c", ask, f"{self.address}/queries"]
-        return int(self.cluster.run(command, capture_output=True, text=True, check=True).stdout)
+        return int(self._ask("queries"))
+
+    def count_failures(self, revision: str) -> int:
+        """Requests to a revision that have failed at the gateway so far, whoever could see it."""
+        return int(self._ask(f"failures/{revision}"))
+
+    def is_up(self) -> bool:
+        """Whether it answers; waits for nothing."""
+        try:
+            return self._ask("queries") != ""
+        except subprocess.CalledProcessError:
+            return False
+
+    def _ask(self, path: str) -> str:
+        ask = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read().decode())"
+        command = [sys.executable, "-c", ask, f"{self.address}/{path}"]
+        return self.cluster.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="session")
@@ -46,16 +61,10 @@ def surroundings(served_control_plane: Cluster, tmp_path_factory: pytest.TempPat
     cluster.kubectl("apply", "-f", str(gateway.absolute()))
     change = json.dumps({"spec": {"address": told.address}})
     cluster.kubectl("patch", "metricsprovider", "default", "--type=merge", "-p", change)
-    wait_for("an answer", lambda: process.poll() is None and _is_up(told), lambda: "", 20)
+    wait_for("an answer", lambda: process.poll() is None and told.is_up(), lambda: "", 20)
     yield told
     process.terminate()
     process.wait(timeout=10)
-
-
-def _is_up(told: Surroundings) -> bool:
-    ask = "import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=2)"
-    command = [sys.executable, "-c", ask, f"{told.address}/queries"]
-    return told.cluster.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture

@@ -100,6 +100,10 @@ def count(route: Any, requests: float, faults: dict[str, float]) -> None:
         counts[label, "500"] += bad
 
 
+def count_failures(name: str) -> int:
+    return int(sum(value for (label, code), value in list(counts.items()) if code == "500" and f"-{name}-0@" in label))
+
+
 def build_answer(word: str) -> tuple[str, str]:
     """Content type and body of an answer to any query."""
     now = time.time()
@@ -128,13 +132,16 @@ def build_answer(word: str) -> tuple[str, str]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET /queries tells how many queries came; every other path is a query."""
+    """GET /queries tells how many queries came, /failures/NAME how many requests to NAME failed; every other path is a
+    query."""
 
     def do_GET(self) -> None:
         """Answer, or fail to, as the script says."""
         word = script.read_text().strip()
         if self.path == "/queries":
             return self.answer(200, "text/plain", str(queries["all"]))
+        if self.path.startswith("/failures/"):
+            return self.answer(200, "text/plain", str(count_failures(self.path.removeprefix("/failures/"))))
         queries["all"] += 1
         if word == "down":
             return self.answer(503, "text/plain", "upstream is gone")

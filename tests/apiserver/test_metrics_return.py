@@ -58,7 +58,7 @@ def test_what_failed_while_nobody_could_see_counts_once_the_metrics_are_back(
         "the outage is told", lambda: model.condition("MetricsHealthy")["reason"] == "Unreachable", model.explain, 10
     )
     set_faults(model, new, 0.5)
-    time.sleep(3)
+    wait_for("enough has failed", lambda: surroundings.count_failures(new) >= 50, model.explain, 20)
     assert model.weights()[new] == 50
     set_faults(model, new, 0.0)
     surroundings.answer("well")
