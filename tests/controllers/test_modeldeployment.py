@@ -105,6 +105,21 @@ async def test_when_the_route_cannot_be_written_the_second_lever_is_pulled_all_t
     assert stage.condition("Ready") == ("False", "RolledBack")
 
 
+async def test_a_transition_is_told_once_though_a_write_after_the_status_fails(stage: Stage) -> None:
+    old = await serving(stage)
+    stage.apply(model_deployment("m:2"))
+    await stage.settle()
+    stage.meter.serve(old, 1000)
+    stage.kube.fault = lambda write: Unavailable("no") if write.kind == "HTTPRoute" else None
+    with pytest.raises(Unavailable):
+        await stage.run(1)
+    assert stage.object()["status"]["candidate"]["weight"] == 20
+    stage.kube.fault = lambda write: None
+    await stage.settle()
+    assert sorted(stage.weights().values()) == [20, 80]
+    assert [reason for _, reason, _ in stage.events].count("WeightRaised") == 1
+
+
 @pytest.mark.parametrize("reason", ["Unreachable", "Timeout", "InvalidAnswer", "TooLarge"])
 async def test_a_provider_that_fails_holds(stage: Stage, reason: str) -> None:
     old, new = await in_canary(stage)

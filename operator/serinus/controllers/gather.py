@@ -202,7 +202,7 @@ def _conflicts(claims: ClaimIndex, key: Key) -> list[Problem]:
     found = claims.find_conflict(key)
     if found is None:
         return []
-    other, (gateway, host, match) = found
+    other, (gateway, host, match, _) = found
     message = f"ModelDeployment {other.namespace}/{other.name} is older and serves {host} {match} on {gateway} already"
     return [Problem(reasons.ROUTE_CONFLICT, f"spec.route: {message}; use another host or path")]
 

@@ -107,9 +107,12 @@ class ModelDeploymentController:
             return Result(retry=True, urgent=True)
         if plan.write_status:
             await self._write_status(key, gathered, plan)
-        for action in plan.after:
-            obstacles += await _attempt(executor, gathered, action)
-        await self._tell(gathered, plan)
+        try:
+            for action in plan.after:
+                obstacles += await _attempt(executor, gathered, action)
+        finally:
+            # The transition is in the status by now; the next turn would not tell it again.
+            await self._tell(gathered, plan)
         if obstacles:
             return self._note_obstacle(key, obstacles[0])
         cleared = self._obstacles.pop(key, None) is not None

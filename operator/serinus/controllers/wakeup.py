@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from serinus.api.meta import LABEL_DEPLOYMENT
 from serinus.api.presets import DEFAULT_PROVIDER
 from serinus.api.route import RouteSpec
-from serinus.controllers.claims import ClaimIndex
+from serinus.controllers.claims import Claim, ClaimIndex
 from serinus.core.observe import created_at
 from serinus.engine.store import Key, Store
 from serinus.routing.gateway_api import list_claims
@@ -65,7 +65,7 @@ class Wakeup:
         ]
 
 
-def claims_of(raw: Raw) -> frozenset[tuple[str, str, str]]:
+def claims_of(raw: Raw) -> frozenset[Claim]:
     """Hosts and paths that a ModelDeployment claims; none while its route cannot be read."""
     try:
         route = RouteSpec.model_validate(_part(raw, "spec", "route"))

@@ -89,14 +89,16 @@ def find_missing_features(spec: RouteSpec, supported: Iterable[str]) -> list[tup
     return missing
 
 
-def list_claims(namespace: str, spec: RouteSpec) -> frozenset[tuple[str, str, str]]:
-    """What the route lays claim to: (gateway, host name, canonical match) for every combination; two objects must not
-    share one.
+def list_claims(namespace: str, spec: RouteSpec) -> frozenset[tuple[str, str, str, str]]:
+    """What the route lays claim to: (gateway, host name, canonical match, listener) for every combination, the listener
+    empty where the route is attached to all; two objects must not share one.
     """
-    gateways = [f"{ref.namespace or namespace}/{ref.name}/{ref.section_name or ''}" for ref in spec.parent_refs]
+    gateways = [(f"{ref.namespace or namespace}/{ref.name}", ref.section_name or "") for ref in spec.parent_refs]
     hosts = spec.hostnames or ("*",)
     matches = {_canonical(match) for rule in (spec.rules or (RouteRule(),)) for match in (rule.matches or ({},))}
-    return frozenset((gateway, host, match) for gateway in gateways for host in hosts for match in matches)
+    return frozenset(
+        (gateway, host, match, listener) for gateway, listener in gateways for host in hosts for match in matches
+    )
 
 
 def _canonical(match: Mapping[str, Any]) -> str:
