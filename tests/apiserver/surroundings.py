@@ -4,6 +4,7 @@ Every route is accepted, requests are counted by the weights it has, and a share
 says, or the annotation example.com/fault-ratio of their Deployment. The counters are served as Prometheus serves
 Traefik's. The file SCRIPT holds one word: how it answers."""
 
+import contextlib
 import json
 import ssl
 import sys
@@ -44,11 +45,15 @@ def follow_routes() -> None:
         requests, last = RATE * (now - last), now
         try:
             faults = {d["metadata"]["name"]: fault_ratio(d) for d in ask(context, DEPLOYMENTS)["items"]}
-            for route in ask(context, ROUTES)["items"]:
-                accept(context, route)
-                count(route, requests, faults)
+            routes = ask(context, ROUTES)["items"]
         except OSError as error:
             print("passed over:", error, flush=True)
+            continue
+        for route in routes:
+            count(route, requests, faults)
+            # Another test's route may be gone by now.
+            with contextlib.suppress(OSError):
+                accept(context, route)
 
 
 def ask(context: ssl.SSLContext, path: str, patch: Any = None) -> Any:

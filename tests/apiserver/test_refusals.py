@@ -24,8 +24,8 @@ def await_refusal(model: Model, reason: str) -> str:
     assert "Reconciling" not in conditions
     assert {c["observedGeneration"] for c in conditions.values()} == {obj["metadata"]["generation"]}
     assert (assess_kstatus(obj), assess_health(obj)) == ("Failed", "Degraded")
-    told = [line for line in model.events() if line.startswith(f"{reason}:")]
-    assert len(told) == len(set(told)) >= 1, told
+    told = [line for line in model.await_events(reason) if line.startswith(f"{reason}:")]
+    assert len(told) == len(set(told)), told
     return str(conditions["Stalled"]["message"])
 
 
@@ -152,7 +152,8 @@ def test_a_bad_canary_leaves_even_while_the_api_server_refuses_the_route_that_is
     nothing = {"type": "RequestHeaderModifier"}
     model.apply("v2", faults=0.5, route={**model.spec["route"], "rules": [{"filters": [nothing]}]})
     wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain, 30)
-    assert model.get("modelrevision", bad)["status"]["reason"] == "AnalysisFailed"
+    record = wait_for("its record", lambda: model.get("modelrevision", bad).get("status"), model.explain, 10)
+    assert record["reason"] == "AnalysisFailed"
     assert "filters[0]" in await_refusal(model, "InvalidSpec")
 
 
@@ -210,7 +211,8 @@ def accept_route(model: Model) -> None:
 
 
 def _set_accepted(model: Model, status: str, reason: str, message: str) -> None:
-    """Say as the gateway whether the route in its present generation is accepted."""
+    """Say as the gateway, which has looked at the route before, whether its present generation is accepted."""
+    wait_for("the gateway's word", lambda: "status" in model.get("httproute"), model.explain, 20)
     route = model.get("httproute")
     condition = {
         "type": "Accepted",

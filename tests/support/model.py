@@ -102,6 +102,15 @@ class Model:
             for _ in range(event.get("count") or 1)
         ]
 
+    def await_events(self, *reasons: str) -> list[str]:
+        """All Events, once these are among them: an Event comes a moment later than the status it tells of."""
+
+        def tell() -> list[str]:
+            told = self.events()
+            return told if set(reasons) <= {line.split(":")[0] for line in told} else []
+
+        return wait_for(f"Events {', '.join(reasons)}", tell, lambda: "\n".join(self.events()), 10)
+
     def reason(self, type_: str = "Ready") -> str:
         """The reason of a condition, once it is about the spec that was applied last."""
         raw = self.get()
