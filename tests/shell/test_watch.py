@@ -26,6 +26,9 @@ from tests.fakes.apiserver import CRDS, NAMESPACES, FakeApiServer
 
 OURS = {"app.kubernetes.io/managed-by": "serinus"}
 
+# Stopped while it opens a session, kopf forgets to close it: the process is about to end, but the tests are not.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
 
 def make(name: str, namespace: str = "ml", labels: dict[str, str] | None = None) -> Raw:
     metadata: dict[str, Any] = {"name": name, "labels": labels or {}}
@@ -80,6 +83,11 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_watched(server: FakeApiServer) -> None:
+    """Wait for all streams, that of the CustomResourceDefinitions among them."""
+    await until(lambda: sum(request.query.get("watch") == "true" for request in server.requests) > len(WATCHED))
+
+
 @pytest.fixture(autouse=True)
 def _clean_up_after_kopf() -> Iterator[None]:
     """Let asyncio complain now of tasks that kopf abandoned: amid a compilation it would be fatal (3.11)."""
@@ -123,7 +131,7 @@ async def test_what_is_there_and_what_changes_comes_into_the_store_and_nothing_i
 
 async def test_selectors_are_the_server_s_work(server: FakeApiServer) -> None:
     async with watching(server) as seen:
-        await until(lambda: sum(request.query.get("watch") == "true" for request in server.requests) > len(WATCHED))
+        await until_watched(server)
         assert not seen.events
     selectors = {
         request.path.rsplit("/", 1)[1]: request.query.get("labelSelector")
