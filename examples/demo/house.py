@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,11 @@ def build_images(versions: Sequence[str]) -> dict[str, Path]:
     }
 
 
+def load_images(cluster: Cluster, images: Mapping[str, Path]) -> None:
+    for archive in images.values():
+        cluster.load_image(archive)
+
+
 @contextlib.contextmanager
 def open_house(
     name: str, folder: Path, tell: Tell, *, keep: bool = False, versions: Sequence[str] = tuple(FAULT_RATIOS)
@@ -99,8 +104,7 @@ def open_house(
     tell("starting a cluster: API server, node, gateway, Prometheus")
     cluster = Cluster.start("node", name, scrape_interval=SCRAPE_INTERVAL)
     try:
-        for archive in images.values():
-            cluster.load_image(archive)
+        load_images(cluster, images)
         install_serinus(cluster, scrape_interval=SCRAPE_INTERVAL)
         tell(f"the cluster is up with the operator in it, after {time.monotonic() - began:.0f} s")
         yield House(cluster, folder)

@@ -1,8 +1,9 @@
-"""`python -m tests.cluster up|down|status|exec|kubectl|build`: the cluster by hand."""
+"""`python -m tests.cluster up|down|status|exec|kubectl|load|build`: the cluster by hand."""
 
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from tests.cluster import Cluster, bootstrap, netns
 from tests.cluster.cluster import prepare
@@ -14,13 +15,15 @@ def main() -> int:
     """Run one command; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in ("up", "down", "status", "exec", "kubectl", "build"):
+    for command in ("up", "down", "status", "exec", "kubectl", "load", "build"):
         one = commands.add_parser(command)
         one.add_argument("--name", default="default")
         one.add_argument("--flavour", choices=["node", "control-plane"], default="node")
         if command == "up":
             one.add_argument("--scrape-interval", default="1s")
             one.add_argument("--bare", action="store_true", help="without CRDs and operator")
+        if command == "load":
+            one.add_argument("archive", type=Path, nargs="+", help="an image as `docker save` writes it")
         if command in ("exec", "kubectl"):
             one.add_argument("arguments", nargs=argparse.REMAINDER)
     try:
@@ -47,6 +50,10 @@ def _run(options: argparse.Namespace) -> int:
             cluster = Cluster.attach(options.name)
             for name in cluster.processes.names():
                 print(f"{name:26} {cluster.processes.pid(name) or 'ended'}")
+        case "load":
+            cluster = Cluster.attach(options.name)
+            for archive in options.archive:
+                cluster.load_image(archive)
         case "exec":
             return Cluster.attach(options.name).run(options.arguments, check=False).returncode
         case "kubectl":
@@ -63,24 +70,24 @@ def _up(options: argparse.Namespace) -> None:
         cluster = Cluster.start(options.flavour, options.name, scrape_interval=options.scrape_interval)
     if not options.bare:
         install_serinus(cluster, scrape_interval=options.scrape_interval)
-    print(f"cluster {cluster.name} is up after {time.monotonic() - started:.0f}s")
+    print(f"cluster {cluster.name} is up after {time.monotonic() - started:.0f}s; to use it:")
     print(describe(cluster))
 
 
 def describe(cluster: Cluster) -> str:
-    """How a person uses the cluster."""
+    """How a person uses the cluster, to be pasted into a shell."""
     enter = " ".join(netns.enter(cluster.netns))
-    lines = [
-        f"  kubeconfig   {cluster.kubeconfig}",
-        f"  kubectl      {enter} {cluster.kubectl_path} --kubeconfig {cluster.kubeconfig} get mdep -A",
-        f"  run inside   {enter} COMMAND",
-    ]
+    inside = "inside " if enter else ""
+    lines = [f"export KUBECONFIG={cluster.kubeconfig}"]
+    if enter:
+        lines.append(f"export PATH={cluster.kubectl_path.parent}:$PATH")
+        lines.append(f"alias inside='{enter}'      # runs a command in the cluster's network, which has no way out")
+    lines.append(f"{inside}kubectl get modeldeployments -A")
     if cluster.flavour == "node":
-        lines += [
-            f"  gateway      {enter} curl -H 'Host: YOUR.HOST' {cluster.gateway_url}/",
-            f"  prometheus   {cluster.prometheus_url} (inside)",
-        ]
-    return "\n".join([*lines, f"  logs         {cluster.log_dir}"])
+        lines.append(f"{inside}curl -H 'Host: YOUR.HOST' {cluster.gateway_url}/      # the gateway")
+        lines.append(f"{inside}curl '{cluster.prometheus_url}/api/v1/query?query=up'      # Prometheus")
+    lines.append(f"less {cluster.log_dir}/*      # what every process says")
+    return "\n".join(f"  {line}" for line in lines)
 
 
 if __name__ == "__main__":
