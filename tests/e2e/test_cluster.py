@@ -5,6 +5,7 @@ Never tests the operator: a failure here says that the ground is soft, not that 
 
 import json
 import os
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import Cluster
+from tests.cluster.__main__ import describe
 from tests.cluster.images import python_image
 
 NAMESPACE = "ground"
@@ -246,6 +248,14 @@ def test_prometheus_scrapes_annotated_pods_and_the_gateway(served: Cluster) -> N
     wait_until(lambda: query(served, 'traefik_service_requests_total{job="traefik",code="200"} > 0'), 20)
     bounds = query(served, 'count by (le) (traefik_service_request_duration_seconds_bucket{job="traefik"})')
     assert {"0.01", "0.05", "0.25"} <= {series["metric"]["le"] for series in bounds}
+
+
+@pytest.mark.cluster
+def test_what_make_cluster_prints_can_be_pasted(served: Cluster) -> None:
+    typed = [line for line in describe(served).splitlines() if "curl" not in line and "less" not in line]
+    shell = ["bash", "-O", "expand_aliases", "-e"]
+    done = subprocess.run(shell, input="\n".join(typed), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.cluster
