@@ -82,6 +82,7 @@ class Stage:
         self.wakeup = Wakeup(self.store, self.claims, lambda key: None)
         self.meter = Meter(self)
         self.events: list[tuple[str, str, str]] = []
+        self.slices_late = False
         self.analyst = Analyst(self._source, lambda key, urgent: None, self.clock)
         self.controller = ModelDeploymentController(
             self.kube,  # type: ignore[arg-type]
@@ -156,14 +157,32 @@ class Stage:
             await self.analyst._read_all(self.meter, provider, beat)
         await asyncio.sleep(0)
 
+    def put_pods(self, deployment: Raw, size: int) -> None:
+        """As many ready pods, with the Service of their revision leading to them (unless `slices_late`)."""
+        name, where = deployment["name"], {"namespace": deployment["namespace"]}
+        for number in range(size):
+            labels = deployment["labels"]
+            self.kube.put({"kind": "Pod", "metadata": {"name": f"{name}-{number}", "labels": labels, **where}})
+        if not self.slices_late:
+            self.lead_to_pods(deployment, size)
+
+    def lead_to_pods(self, deployment: Raw, size: int) -> None:
+        """The EndpointSlice of a revision's own Service, with this many of its pods."""
+        name, where = deployment["name"], {"namespace": deployment["namespace"]}
+        endpoints = [{"targetRef": {"kind": "Pod", "name": f"{name}-{number}"}} for number in range(size)]
+        labels = {**deployment["labels"], "kubernetes.io/service-name": name}
+        metadata = {"name": f"{name}-slice", "labels": labels, **where}
+        self.kube.put({"kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints})
+
     def world_follows(self) -> None:
-        """Deployments get their pods, routes are accepted."""
+        """Deployments get their pods, Services lead to them, routes are accepted."""
         for (kind, _, _), obj in list(self.kube.objects.items()):
             if kind == "Deployment":
                 size = obj["spec"]["replicas"]
                 status = {"replicas": size, "readyReplicas": size}
                 if obj.get("status") != status:
                     self.kube.put({**obj, "status": status})
+                    self.put_pods(obj["metadata"], size)
             if kind == "HTTPRoute" and not obj.get("status"):
                 accepted = [{"type": "Accepted", "status": "True"}]
                 self.kube.put({**obj, "status": {"parents": [{"conditions": accepted}]}})

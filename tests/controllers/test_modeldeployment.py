@@ -54,6 +54,22 @@ async def test_a_settled_object_costs_no_write_and_no_query(stage: Stage) -> Non
     assert stage.meter.queries == []
 
 
+async def test_a_candidate_gets_no_traffic_before_its_service_leads_to_its_pods(stage: Stage) -> None:
+    old = await serving(stage)
+    stage.slices_late = True
+    stage.apply(model_deployment("m:2"))
+    stage.meter.serve(old, 1000)
+    await stage.run(3)
+    new = str(stage.object()["status"]["candidate"]["revision"])
+    deployment = stage.object("Deployment", new)
+    assert deployment["status"]["readyReplicas"] == 1
+    assert stage.weights().get(new, 0) == 0
+    stage.lead_to_pods(deployment["metadata"], 1)
+    stage.meter.serve(old, 1000)
+    await stage.run(1)
+    assert stage.weights() == {old: 80, new: 20}
+
+
 async def test_a_good_candidate_is_promoted_on_evidence(stage: Stage) -> None:
     old, new = await in_canary(stage)
     for _ in range(10):

@@ -146,6 +146,7 @@ async def test_selectors_are_the_server_s_work(server: FakeApiServer) -> None:
         "deployments": ours,
         "services": ours,
         "pods": ours,
+        "endpointslices": ours,
         "httproutes": ours,
         "gateways": None,
         "gatewayclasses": None,

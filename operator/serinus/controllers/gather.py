@@ -22,7 +22,7 @@ from serinus.api.validate import check_metrics_provider, check_model_deployment
 from serinus.controllers.analyst import Provider
 from serinus.controllers.claims import ClaimIndex
 from serinus.core.children import Owner, build_deployment, observe_target
-from serinus.core.observe import observe_revision, observe_status, observe_workload, pods_of
+from serinus.core.observe import observe_revision, observe_status, observe_workload, pods_of, slices_of
 from serinus.core.revision import Revision, build_content, build_revision
 from serinus.core.snapshot import Problem, RouteView, Snapshot, Workload
 from serinus.engine.store import Key, Store
@@ -234,6 +234,7 @@ def _provider(
 
 def _workloads(store: Store, owner: Owner, contents: Mapping[str, Raw]) -> dict[str, Workload]:
     pods = store.by_owner("Pod", owner.namespace, owner.name)
+    slices = store.by_owner("EndpointSlice", owner.namespace, owner.name)
     found = {}
     for deployment in store.by_owner("Deployment", owner.namespace, owner.name):
         if not is_owned(deployment, owner):
@@ -241,5 +242,5 @@ def _workloads(store: Store, owner: Owner, contents: Mapping[str, Raw]) -> dict[
         name = deployment["metadata"]["name"]
         content = contents.get(name)
         wanted = build_deployment(owner, name, content, 0) if content and content.get("template") else None
-        found[name] = observe_workload(deployment, pods_of(pods, name), wanted)
+        found[name] = observe_workload(deployment, pods_of(pods, name), slices_of(slices, name), wanted)
     return found

@@ -17,6 +17,9 @@ from serinus.core.snapshot import RevisionRecord, Waiting, Workload
 
 Raw = dict[str, Any]
 
+LABEL_SERVICE_NAME = "kubernetes.io/service-name"
+"""Set on every EndpointSlice by the controller that makes it."""
+
 IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 CRASH_REASONS = frozenset(
     {"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"}
@@ -47,23 +50,44 @@ def observe_revision(raw: Raw) -> RevisionRecord:
     )
 
 
-def observe_workload(deployment: Raw, pods: Sequence[Raw], wanted: Raw | None) -> Workload:
-    """A revision's Deployment and pods. `wanted` is the Deployment as we would write it, None where its content is not
-    known.
+def observe_workload(deployment: Raw, pods: Sequence[Raw], slices: Iterable[Raw], wanted: Raw | None) -> Workload:
+    """A revision's Deployment and pods, and the EndpointSlices of its own Service. `wanted` is the Deployment as we
+    would write it, None where its content is not known.
+
+    A pod counts as ready once it is in a slice. The slices come later than the pods' own word, by a second and more
+    where their controller meets a conflict, and a gateway answers 503 for a Service that leads nowhere.
     """
     spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
     in_shape = wanted is None or is_subset(_without_size(wanted), deployment)
     return Workload(
         wanted=int(spec.get("replicas", 1)),
         current=int(status.get("replicas") or 0),
-        ready=int(status.get("readyReplicas") or 0),
+        ready=min(int(status.get("readyReplicas") or 0), _count_reachable(pods, slices)),
         waiting=_refused(status) or _pods_waiting(pods),
         in_shape=in_shape,
     )
 
 
+def _count_reachable(pods: Sequence[Raw], slices: Iterable[Raw]) -> int:
+    """Pods that the slices lead to; by name, since there is a slice for each address family."""
+    names = {pod["metadata"]["name"] for pod in pods}
+    ready = {
+        (endpoint.get("targetRef") or {}).get("name")
+        for piece in slices
+        for endpoint in piece.get("endpoints") or ()
+        # Unknown counts as ready, says the API.
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+    }
+    return len(names & ready)
+
+
 def pods_of(pods: Iterable[Raw], revision: str) -> list[Raw]:
     return [p for p in pods if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == revision]
+
+
+def slices_of(slices: Iterable[Raw], service: str) -> list[Raw]:
+    """The EndpointSlices of one Service."""
+    return [s for s in slices if (s["metadata"].get("labels") or {}).get(LABEL_SERVICE_NAME) == service]
 
 
 def _without_size(wanted: Raw) -> Raw:

@@ -35,6 +35,7 @@ class Workload:
     wanted: int = 0
     current: int = 0
     ready: int = 0
+    """Pods that are ready and that the revision's own Service leads to."""
     waiting: Waiting | None = None
     in_shape: bool = True
     """Whether the Deployment is as we would write it, its size left out."""

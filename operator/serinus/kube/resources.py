@@ -41,6 +41,7 @@ METRICSPROVIDERS: Final = _own(METRICS_PROVIDER)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 SERVICES: Final = Resource("", "v1", "services", "Service")
 PODS: Final = Resource("", "v1", "pods", "Pod")
+ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 HTTPROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 GATEWAYS: Final = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
 GATEWAYCLASSES: Final = Resource("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass", namespaced=False)
@@ -65,6 +66,8 @@ WATCHED: Final = (
     Watched(DEPLOYMENTS, OURS),
     Watched(SERVICES, OURS),
     Watched(PODS, OURS),
+    # They carry the labels of their Service.
+    Watched(ENDPOINTSLICES, OURS),
     Watched(HTTPROUTES, OURS),
     Watched(GATEWAYS),
     Watched(GATEWAYCLASSES),
