@@ -28,7 +28,7 @@ async def in_canary(stage: Stage) -> tuple[str, str]:
     stage.apply(model_deployment("m:2"))
     await stage.settle()
     stage.meter.serve(old, 1000)
-    await stage.run(1)
+    await stage.run(3)
     new = str(stage.object()["status"]["candidate"]["revision"])
     assert stage.weights() == {old: 80, new: 20}
     return old, new
@@ -67,6 +67,8 @@ async def test_a_candidate_gets_no_traffic_before_its_service_leads_to_its_pods(
     stage.lead_to_pods(deployment["metadata"], 1)
     stage.meter.serve(old, 1000)
     await stage.run(1)
+    assert stage.weights().get(new, 0) == 0, "the gateway may not have heard of the pods yet"
+    await stage.run(3)
     assert stage.weights() == {old: 80, new: 20}
 
 
@@ -128,7 +130,7 @@ async def test_a_transition_is_told_once_though_a_write_after_the_status_fails(s
     stage.meter.serve(old, 1000)
     stage.kube.fault = lambda write: Unavailable("no") if write.kind == "HTTPRoute" else None
     with pytest.raises(Unavailable):
-        await stage.run(1)
+        await stage.run(3)
     assert stage.object()["status"]["candidate"]["weight"] == 20
     stage.kube.fault = lambda write: None
     await stage.settle()

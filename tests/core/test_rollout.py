@@ -102,7 +102,7 @@ def test_bad_goes_back_however_unready_everything_is() -> None:
     old, new = world.wanted, world.apply("m:2")
     world.settle()
     for name in (old, new):
-        world.workloads[name] = replace(world.workloads[name], ready=0)
+        world.workloads[name] = replace(world.workloads[name], ready=0, settled=0)
     world.route = replace(world.route, accepted=False)
     world.problems = (Problem(reasons.GATEWAY_NOT_FOUND, "gone"),)
     world.spec = world.spec.model_copy(update={"paused": True})

@@ -168,9 +168,11 @@ class World:
         for name, work in self.workloads.items():
             if name in self.frozen_pods:
                 waiting = self.frozen_pods[name] if work.wanted else None
-                self.workloads[name] = replace(work, current=work.wanted, ready=0, waiting=waiting)
+                self.workloads[name] = replace(work, current=work.wanted, ready=0, settled=0, waiting=waiting)
             else:
-                self.workloads[name] = replace(work, current=work.wanted, ready=work.wanted, waiting=None)
+                self.workloads[name] = replace(
+                    work, current=work.wanted, ready=work.wanted, settled=work.wanted, waiting=None
+                )
 
     def ready(self) -> tuple[str, str]:
         condition = next(c for c in self.status.conditions if c.type == "Ready")

@@ -21,8 +21,9 @@ from serinus.api.unsupported import find_unsupported, find_unsupported_provider
 from serinus.api.validate import check_metrics_provider, check_model_deployment
 from serinus.controllers.analyst import Provider
 from serinus.controllers.claims import ClaimIndex
+from serinus.controllers.reach import Reach
 from serinus.core.children import Owner, build_deployment, observe_target
-from serinus.core.observe import observe_revision, observe_status, observe_workload, pods_of, slices_of
+from serinus.core.observe import find_reachable, observe_revision, observe_status, observe_workload, pods_of
 from serinus.core.revision import Revision, build_content, build_revision
 from serinus.core.snapshot import Problem, RouteView, Snapshot, Workload
 from serinus.engine.store import Key, Store
@@ -47,7 +48,14 @@ class Gathered:
 
 
 def gather_snapshot(
-    store: Store, claims: ClaimIndex, key: Key, raw: Raw, *, now: datetime, written_at: datetime | None = None
+    store: Store,
+    claims: ClaimIndex,
+    reach: Reach,
+    key: Key,
+    raw: Raw,
+    *,
+    now: datetime,
+    written_at: datetime | None = None,
 ) -> Gathered:
     """Everything known of one ModelDeployment at this moment."""
     metadata = raw["metadata"]
@@ -79,7 +87,7 @@ def gather_snapshot(
         now=now,
         command=LastCommand(text=command).text if command else None,
         revisions={name: observe_revision(r) for name, r in revisions.items()},
-        workloads=_workloads(store, owner, contents),
+        workloads=_workloads(store, reach, owner, contents, now),
         service_targets={
             s["metadata"]["name"]: observe_target(s)
             for s in store.by_owner("Service", key.namespace, key.name)
@@ -232,9 +240,13 @@ def _provider(
     return Provider(rollout.provider, spec.address, interval.total_seconds(), timeout.total_seconds()), []
 
 
-def _workloads(store: Store, owner: Owner, contents: Mapping[str, Raw]) -> dict[str, Workload]:
+def _workloads(
+    store: Store, reach: Reach, owner: Owner, contents: Mapping[str, Raw], now: datetime
+) -> dict[str, Workload]:
     pods = store.by_owner("Pod", owner.namespace, owner.name)
     slices = store.by_owner("EndpointSlice", owner.namespace, owner.name)
+    key = Key("ModelDeployment", owner.namespace, owner.name)
+    settled_at = reach.observe(key, find_reachable(pods, slices), now)
     found = {}
     for deployment in store.by_owner("Deployment", owner.namespace, owner.name):
         if not is_owned(deployment, owner):
@@ -242,5 +254,5 @@ def _workloads(store: Store, owner: Owner, contents: Mapping[str, Raw]) -> dict[
         name = deployment["metadata"]["name"]
         content = contents.get(name)
         wanted = build_deployment(owner, name, content, 0) if content and content.get("template") else None
-        found[name] = observe_workload(deployment, pods_of(pods, name), slices_of(slices, name), wanted)
+        found[name] = observe_workload(deployment, pods_of(pods, name), settled_at, wanted, now)
     return found

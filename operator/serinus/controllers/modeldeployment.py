@@ -15,6 +15,7 @@ from serinus.controllers.analyst import Analyst, Watch
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.execute import Executor, NameTakenError
 from serinus.controllers.gather import Gathered, gather_snapshot, is_orphan, is_owned
+from serinus.controllers.reach import Reach
 from serinus.core.children import Owner
 from serinus.core.judge import metrics_of
 from serinus.core.observe import observe_status
@@ -69,6 +70,7 @@ class ModelDeploymentController:
     on_release: Callable[[str, str], None] = lambda namespace, outcome: None
     _written_at: dict[Key, datetime] = field(default_factory=dict)
     _obstacles: dict[Key, Problem] = field(default_factory=dict)
+    _reach: Reach = field(default_factory=Reach)
 
     async def reconcile(self, key: Key) -> Result:
         """One turn. KubeErrors other than conflicts are raised: the worker backs off and tries again."""
@@ -80,7 +82,7 @@ class ModelDeploymentController:
             await self._leave_on_stable(key, raw)
             return Result()
         gathered = gather_snapshot(
-            self.store, self.claims, key, raw, now=self.clock.now(), written_at=self._written_at.get(key)
+            self.store, self.claims, self._reach, key, raw, now=self.clock.now(), written_at=self._written_at.get(key)
         )
         gathered = self._with_obstacle(key, gathered)
         gathered = self._with_judgement(key, gathered)
@@ -220,6 +222,7 @@ class ModelDeploymentController:
         self.analyst.forget(key)
         self._written_at.pop(key, None)
         self._obstacles.pop(key, None)
+        self._reach.forget(key)
         return Result()
 
 

@@ -88,8 +88,10 @@ def not_paused(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def pods_ready(s: Snapshot, candidate: CandidateState) -> Hold | None:
     work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
-    if work.ready >= needed:
+    if work.settled >= needed:
         return None
+    if work.ready >= needed:
+        return Hold(reasons.CANARY_PROGRESSING, f"the gateway is given a moment to hear of {candidate.revision}'s pods")
     waiting = work.waiting
     if waiting is not None:
         return Hold(waiting.reason, f"{work.ready} of {needed} pods of {candidate.revision} ready: {waiting.message}")

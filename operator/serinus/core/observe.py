@@ -2,7 +2,7 @@
 object.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,44 +50,49 @@ def observe_revision(raw: Raw) -> RevisionRecord:
     )
 
 
-def observe_workload(deployment: Raw, pods: Sequence[Raw], slices: Iterable[Raw], wanted: Raw | None) -> Workload:
-    """A revision's Deployment and pods, and the EndpointSlices of its own Service. `wanted` is the Deployment as we
-    would write it, None where its content is not known.
-
-    A pod counts as ready once it is in a slice. The slices come later than the pods' own word, by a second and more
-    where their controller meets a conflict, and a gateway answers 503 for a Service that leads nowhere.
+def observe_workload(
+    deployment: Raw, pods: Sequence[Raw], settled_at: Mapping[str, datetime], wanted: Raw | None, now: datetime
+) -> Workload:
+    """A revision's Deployment and pods. `settled_at` says of every reachable pod (see `find_reachable`) when a gateway
+    will have heard of it; `wanted` is the Deployment as we would write it, None where its content is not known.
     """
     spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
     in_shape = wanted is None or is_subset(_without_size(wanted), deployment)
+    mine = [settled_at[pod["metadata"]["name"]] for pod in pods if pod["metadata"]["name"] in settled_at]
+    ready = min(int(status.get("readyReplicas") or 0), len(mine))
+    later = [at for at in mine if at > now]
     return Workload(
         wanted=int(spec.get("replicas", 1)),
         current=int(status.get("replicas") or 0),
-        ready=min(int(status.get("readyReplicas") or 0), _count_reachable(pods, slices)),
+        ready=ready,
+        settled=min(ready, len(mine) - len(later)),
+        settles_at=max(later, default=None),
         waiting=_refused(status) or _pods_waiting(pods),
         in_shape=in_shape,
     )
 
 
-def _count_reachable(pods: Sequence[Raw], slices: Iterable[Raw]) -> int:
-    """Pods that the slices lead to; by name, since there is a slice for each address family."""
-    names = {pod["metadata"]["name"] for pod in pods}
-    ready = {
-        (endpoint.get("targetRef") or {}).get("name")
+def find_reachable(pods: Iterable[Raw], slices: Iterable[Raw]) -> set[str]:
+    """Names of the pods that the Service of their own revision leads to, by its EndpointSlices.
+
+    The slices come later than the pods' own word, by a second and more where their controller meets a conflict, and a
+    gateway answers 503 for a Service that leads nowhere."""
+    led_to = {
+        ((piece["metadata"].get("labels") or {}).get(LABEL_SERVICE_NAME), (endpoint.get("targetRef") or {}).get("name"))
         for piece in slices
         for endpoint in piece.get("endpoints") or ()
         # Unknown counts as ready, says the API.
         if (endpoint.get("conditions") or {}).get("ready") is not False
     }
-    return len(names & ready)
+    return {
+        pod["metadata"]["name"]
+        for pod in pods
+        if ((pod["metadata"].get("labels") or {}).get(LABEL_REVISION), pod["metadata"]["name"]) in led_to
+    }
 
 
 def pods_of(pods: Iterable[Raw], revision: str) -> list[Raw]:
     return [p for p in pods if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == revision]
-
-
-def slices_of(slices: Iterable[Raw], service: str) -> list[Raw]:
-    """The EndpointSlices of one Service."""
-    return [s for s in slices if (s["metadata"].get("labels") or {}).get(LABEL_SERVICE_NAME) == service]
 
 
 def _without_size(wanted: Raw) -> Raw:

@@ -72,7 +72,7 @@ def _may_raise(s: Snapshot, r: Release) -> bool:
     # A step that was entered in this very pass went through the gates; repairing an older one needs the metrics again.
     if advanced or candidate is None:
         return advanced
-    ready = s.workload(candidate.revision).ready >= pods_for_weight(s, candidate.weight)
+    ready = s.workload(candidate.revision).settled >= pods_for_weight(s, candidate.weight)
     return ready and s.judgement is not None and s.judgement.known
 
 

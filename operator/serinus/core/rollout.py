@@ -249,5 +249,6 @@ def find_wake(s: Snapshot, r: Release) -> datetime | None:
             moments.append(candidate.hold_since + s.rollout.max_hold)
         due = figures_due(candidate)
         moments.append(None if due is None else due + PATIENCE)
+        moments.append(s.workload(candidate.revision).settles_at)
     later = [m for m in moments if m is not None and m > s.now]
     return min(later) if later else None

@@ -36,6 +36,10 @@ class Workload:
     current: int = 0
     ready: int = 0
     """Pods that are ready and that the revision's own Service leads to."""
+    settled: int = 0
+    """How many of them a gateway must have heard of by now; only these may be given more traffic."""
+    settles_at: datetime | None = None
+    """When the others will have settled; None where there are none."""
     waiting: Waiting | None = None
     in_shape: bool = True
     """Whether the Deployment is as we would write it, its size left out."""
