@@ -19,22 +19,37 @@ Name = Annotated[str, Field(max_length=253), shorten_to(253)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
+class LaneState(StatusModel):
+    """One running test of a metric."""
+
+    bound: Annotated[str, Field(max_length=32)] | None = None
+    """Latency in seconds beyond which an answer counts as bad; absent where failures are counted."""
+    logs: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=16)] = ()
+    """State of the sequential test: natural logarithm of the evidence for each effect size tested, numbers as
+    strings."""
+    candidate_bad: Count = 0
+    """Answers of the candidate that were bad."""
+    stable_bad: Count = 0
+    """Answers of the stable revision that were bad, in the same time."""
+
+
 class EvidenceState(StatusModel):
     """What one metric has seen since the candidate got its first request."""
 
     metric: Word
     """Name of the metric. Key of the list."""
-    logs: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=16)] = ()
-    """State of the sequential test: natural logarithm of the evidence for each effect size tested, numbers as
-    strings."""
     candidate_total: Count = 0
     """Requests that the candidate answered."""
-    candidate_bad: Count = 0
-    """How many of them were bad."""
     stable_total: Count = 0
     """Requests that the stable revision answered in the same time."""
-    stable_bad: Count = 0
-    """How many of them were bad."""
+    exposure: Count = 0
+    """Seconds of testing, in tenths."""
+    lanes: Annotated[tuple[LaneState, ...], Field(max_length=6)] = ()
+    """The running tests: one, or one for each latency bound."""
+    margin: Annotated[str, Field(max_length=32)] | None = None
+    """The regression that was allowed, where stable's own pods differ so much that the user's was widened."""
+    dispersion: Annotated[str, Field(max_length=32)] | None = None
+    """How many times the variance of stable's failures exceeds that of failures that come one by one, where it does."""
     first_bad_at: Time | None = None
     """When a bad answer of the candidate was first seen."""
     as_of: Time | None = None

@@ -234,7 +234,7 @@ def _evidence_grew(old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> bo
 
 
 def _peak(evidence: EvidenceState) -> float:
-    return max((float(log) for log in evidence.logs), default=0.0)
+    return max((float(log) for lane in evidence.lanes for log in lane.logs), default=0.0)
 
 
 def find_wake(s: Snapshot, r: Release) -> datetime | None:

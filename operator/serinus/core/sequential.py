@@ -1,33 +1,47 @@
-"""The sequential test behind every rollback: is the candidate's failure ratio worse than the stable one's, by more than
-the allowed margin?
+"""The sequential test behind every rollback: an e-value that may be looked at as often as one likes.
 
 Per scrape interval we see n_c requests and e_c failures of the candidate, n_b and e_b of the concurrent stable
 revision. Given e = e_c + e_b failures, and under the hypothesis "candidate ratio <= m x stable ratio", e_c is at worst
-Binomial(e, q0) with q0 = m n_c / (m n_c + n_b) (Poisson limit). For each ratio theta of a fixed grid the likelihood
-ratio (q_theta / q0)^e_c ((1 - q_theta) / (1 - q0))^e_b, with q_theta using m theta instead of m, multiplies up over the
-intervals; their mean over the grid is a non-negative supermartingale E. By Ville's inequality P(E ever >= 1/alpha) <=
-alpha: looking at every scrape costs nothing. Only the *split* of failures is tested, so an outage that hits both
-revisions, or a change of load or weight, cancels out.
+Binomial(e, q0) with q0 = m n_c / (m n_c + n_b) (Poisson limit). For each effect size theta of a fixed grid the
+likelihood ratio of the interval is L = (q_theta / q0)^e_c ((1 - q_theta) / (1 - q0))^e_b, with q_theta using m theta
+instead of m. Only the *split* of failures is tested, so an outage that hits both revisions, or a change of load or
+weight, cancels out. Where failures come in clumps, log L is divided by their dispersion phi >= 1 (see `spread`).
 
-Sources: Lindon & Malek, arXiv 2011.03567 (sequential count tests); Robbins 1970 (mixture of likelihood ratios).
-The test assumes that failures come one by one and that pods of one revision are alike; clumped failures break that.
-"""
+A fault may begin at any time, so the evidence is a mixture over theta and over the moment tau at which it began:
+
+    E_t = sum over theta and tau of prior(theta) prior(tau) prod_{tau <= s <= t} L_s(theta)
+
+which is kept with one number per theta: M <- (M + mass of the onsets in this interval) x L. The mass not yet spent
+counts as 1. E is a non-negative martingale with E_0 = 1, so P(E ever >= 1/alpha) <= alpha (Ville's inequality).
+
+Sources: Lindon & Malek, arXiv 2011.03567 (sequential count tests); Robbins 1970 (mixtures); Shin, Ramdas & Rinaldo,
+arXiv 2203.03532 (e-detectors); Shiryaev 1963 (priors over the onset)."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-THETAS: tuple[float, ...] = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
-"""Ratios (beyond the margin) the mixture bets on, with equal prior weight."""
+THETAS: Final[tuple[float, ...]] = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
+"""Effect sizes (beyond the margin) that the mixture bets on, with equal prior weight."""
 
-POWER_Z = 1.2816
+LATENCY_THETAS: Final[tuple[float, ...]] = (1.2, 1.4, 1.7, 2.2, 3.0, 5.0, 10.0)
+"""Effect sizes for shares of slow answers, which seldom grow tenfold."""
+
+POWER_Z: Final = 1.2816
 """90 % quantile of the standard normal distribution: the power at which `assess_detectable_ratio` reports."""
 
-REFERENCE_Z = 2.3263
+REFERENCE_Z: Final = 2.3263
 """99 % quantile: how far above its estimate the stable ratio is placed when it is no longer measured alongside."""
 
+FROM_THE_START: Final = 0.5
+"""Prior probability that a fault is there from the first request; the rest is spread over later onsets."""
 
-@dataclass(frozen=True)
+ONSET_SCALE: Final = 120.0
+"""Seconds: the later onsets have the tail (1 + t / ONSET_SCALE)^(-1/2), so no moment is ruled out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Requests and failures (dimensionless) of both sides in one interval, or summed over many."""
 
@@ -45,49 +59,93 @@ class Counts:
         )
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """All that a test must remember between two looks: one log likelihood ratio per theta, and the counts."""
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One running test: the logarithm of M per effect size (empty before the first interval), and the counts behind it.
+    `bound` is the latency in seconds beyond which an answer counts as bad, None where failures are counted.
+    """
 
-    logs: tuple[float, ...] = field(default=(0.0,) * len(THETAS))
+    logs: tuple[float, ...] = ()
     counts: Counts = field(default_factory=Counts)
+    bound: float | None = None
 
 
-def observe_counts(evidence: Evidence, counts: Counts, margin: float) -> Evidence:
-    """Evidence after one more interval in which both sides served.
+def unspent(exposure: float) -> float:
+    """Prior mass of the onsets that lie ahead after `exposure` seconds of testing."""
+    return 1.0 if exposure <= 0 else (1.0 - FROM_THE_START) / math.sqrt(1.0 + exposure / ONSET_SCALE)
+
+
+def observe_gains(lane: Lane, gains: Sequence[float], before: float, after: float) -> Lane:
+    """The lane after an interval with these logarithms of L; `before` and `after` are seconds of testing."""
+    mass = unspent(before) - unspent(after)
+    log_mass = math.log(mass) if mass > 0 else -math.inf
+    logs = lane.logs or (-math.inf,) * len(gains)
+    return replace(lane, logs=tuple(_log_add(log, log_mass) + gain for log, gain in zip(logs, gains, strict=True)))
+
+
+def assess_log_evidence(lane: Lane, exposure: float) -> float:
+    """ln E of one lane; 0 means "no evidence either way"."""
+    rest = math.log(unspent(exposure))
+    if not lane.logs:
+        return 0.0
+    return _log_sum((*(log - math.log(len(lane.logs)) for log in lane.logs), rest))
+
+
+def assess_mean_log_evidence(lanes: Sequence[Lane], exposure: float) -> float:
+    """ln of the mean of the lanes' evidence: the average of e-values is one, whatever their dependence."""
+    if not lanes:
+        return 0.0
+    return _log_sum([assess_log_evidence(lane, exposure) for lane in lanes]) - math.log(len(lanes))
+
+
+def split_gains(counts: Counts, margin: float, dispersion: float, thetas: Sequence[float] = THETAS) -> list[float]:
+    """ln L of an interval in which both sides served, per effect size; see the module.
 
     `margin` >= 1 is the regression that is allowed. An interval without candidate or without stable requests says
-    nothing about the split and changes only the totals."""
-    logs = evidence.logs
-    if counts.candidate_total > 0 and counts.stable_total > 0:
-        logs = tuple(log + gain for log, gain in zip(logs, _split_gains(counts, margin), strict=True))
-    return Evidence(logs=logs, counts=evidence.counts + counts)
+    nothing about the split: all zero."""
+    if counts.candidate_total <= 0 or counts.stable_total <= 0:
+        return [0.0] * len(thetas)
+    # ln(q_theta / q0) = ln theta + ln(A / B), ln((1 - q_theta) / (1 - q0)) = ln(A / B), with A = m n_c + n_b and B = m
+    # theta n_c + n_b.
+    weighted = margin * counts.candidate_total
+    total = counts.candidate_bad + counts.stable_bad
+    null = math.log(weighted + counts.stable_total)
+    gains = []
+    for theta in thetas:
+        shrunk = null - math.log(theta * weighted + counts.stable_total)
+        gains.append((counts.candidate_bad * math.log(theta) + total * shrunk) / dispersion)
+    return gains
 
 
-def observe_alone(evidence: Evidence, counts: Counts, margin: float) -> Evidence:
-    """Evidence after an interval in which the candidate had all the traffic, as in the bake.
-
-    There is no concurrent stable side to compare with, so the reference is what stable showed earlier in the same
-    rollout, placed at its one-sided 99 % upper bound: a Poisson likelihood ratio theta^e_c exp(-(theta - 1) mu) with mu
-    = margin x reference x n_c. A shared outage does not cancel here; `margin` should be wider than in `observe_counts`.
+def alone_gains(counts: Counts, reference: float, dispersion: float, thetas: Sequence[float] = THETAS) -> list[float]:
+    """ln L of an interval in which only the candidate served, against a `reference` ratio of failures that is allowed:
+    a Poisson likelihood ratio theta^e_c exp(-(theta - 1) reference n_c). A shared outage does not cancel here.
     """
-    reference = _upper_ratio(evidence.counts)
-    logs = evidence.logs
-    if counts.candidate_total > 0 and reference is not None:
-        expected = margin * reference * counts.candidate_total
-        logs = tuple(
-            log + counts.candidate_bad * math.log(theta) - (theta - 1.0) * expected
-            for log, theta in zip(logs, THETAS, strict=True)
-        )
-    return Evidence(logs=logs, counts=evidence.counts + counts)
+    expected = reference * counts.candidate_total
+    return [(counts.candidate_bad * math.log(t) - (t - 1.0) * expected) / dispersion for t in thetas]
 
 
-def assess_log_evidence(evidence: Evidence) -> float:
-    """ln E, the logarithm of the mean over the grid; 0 means "no evidence either way"."""
-    return _log_mean_exp(evidence.logs)
+def limit_gains(bad: float, total: float, limit: float, dispersion: float) -> list[float]:
+    """ln L against "at most `limit` (0 < limit < 1) of the requests fail": Bernoulli likelihood ratios."""
+    gains = []
+    for theta in THETAS:
+        # Effect sizes beyond certainty are replaced by ever smaller distances to it.
+        q = theta * limit if theta * limit <= 0.9 else 1.0 - (1.0 - limit) / (2.0 * theta)
+        gains.append((bad * math.log(q / limit) + max(total - bad, 0.0) * math.log((1 - q) / (1 - limit))) / dispersion)
+    return gains
 
 
-def assess_detectable_ratio(counts: Counts, margin: float, log_threshold: float) -> float | None:
+def upper_ratio(bad: float, total: float) -> float | None:
+    """One-sided 99 % upper bound of a ratio of failures (Wilson's, Poisson limit); None without requests."""
+    if total <= 0:
+        return None
+    z = REFERENCE_Z
+    return (bad + z * z / 2 + z * math.sqrt(bad + z * z / 4)) / total
+
+
+def assess_detectable_ratio(
+    counts: Counts, margin: float, dispersion: float, log_threshold: float, thetas: Sequence[float] = THETAS
+) -> float | None:
     """The smallest ratio candidate/stable that these requests would have shown with 90 % power, or None.
 
     For each ratio it asks what the evidence would have been had the candidate failed that much more often than stable
@@ -99,39 +157,24 @@ def assess_detectable_ratio(counts: Counts, margin: float, log_threshold: float)
     stable_ratio = max(counts.stable_bad, 0.5) / counts.stable_total
     for ratio in _RATIOS:
         expected = min(ratio * stable_ratio, 1.0) * counts.candidate_total
-        pessimistic = max(expected - POWER_Z * math.sqrt(expected), 0.0)
+        pessimistic = max(expected - POWER_Z * math.sqrt(expected * dispersion), 0.0)
         imagined = replace(counts, candidate_bad=pessimistic)
-        if _log_mean_exp(tuple(_split_gains(imagined, margin))) >= log_threshold:
+        gains = split_gains(imagined, margin, dispersion, thetas)
+        log_e = _log_sum([gain - math.log(len(gains)) for gain in gains]) + math.log(FROM_THE_START)
+        if log_e >= log_threshold:
             return ratio
     return None
 
 
-_RATIOS: tuple[float, ...] = tuple(round(1.1 * 1.05**i, 1) for i in range(93))
+_RATIOS: Final[tuple[float, ...]] = tuple(round(1.1 * 1.05**i, 1) for i in range(93))
 
 
-def _split_gains(counts: Counts, margin: float) -> list[float]:
-    null = _share(margin, counts)
-    gains = []
-    for theta in THETAS:
-        other = _share(margin * theta, counts)
-        gain = counts.candidate_bad * math.log(other / null) + counts.stable_bad * math.log((1 - other) / (1 - null))
-        gains.append(gain)
-    return gains
+def _log_add(a: float, b: float) -> float:
+    if a < b:
+        a, b = b, a
+    return a if b == -math.inf else a + math.log1p(math.exp(b - a))
 
 
-def _share(ratio: float, counts: Counts) -> float:
-    weighted = ratio * counts.candidate_total
-    return weighted / (weighted + counts.stable_total)
-
-
-def _upper_ratio(counts: Counts) -> float | None:
-    if counts.stable_total <= 0:
-        return None
-    z = REFERENCE_Z
-    upper = counts.stable_bad + z * z / 2 + z * math.sqrt(counts.stable_bad + z * z / 4)
-    return upper / counts.stable_total
-
-
-def _log_mean_exp(logs: Sequence[float]) -> float:
+def _log_sum(logs: Sequence[float]) -> float:
     top = max(logs)
-    return top + math.log(sum(math.exp(log - top) for log in logs) / len(logs))
+    return top if top == -math.inf else top + math.log(sum(math.exp(log - top) for log in logs))

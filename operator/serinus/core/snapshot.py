@@ -93,6 +93,10 @@ class Judgement:
     summaries: tuple[AnalysisSummary, ...] = ()
     evidence: tuple[EvidenceState, ...] = ()
     log_evidence: float = 0.0
+    suspicious: bool = False
+    """Whether a metric says so much against the candidate that it must not advance, though not enough to roll back."""
+    values: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    """By metric: the candidate's figure and stable's, None where unknown."""
     first_bad_at: datetime | None = None
 
     @property

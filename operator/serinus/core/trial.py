@@ -1,33 +1,53 @@
-"""A trial: candidate against stable, from the first request to the verdict. Pure: readings in, judgement out.
+"""A trial: candidate against stable, from the first request to the verdict. Pure: readings in, state out; `verdict`
+makes the judgement of it.
 
 Kept in memory between two readings; what must survive a restart is in `EvidenceState`, written with every step. After a
 restart the counting starts anew from what the counters hold then: failures in between are not counted, so that a change
 of weight that nobody watched can never look like evidence."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from serinus.api import reasons
-from serinus.api.status import AnalysisSummary, EvidenceState
-from serinus.core.counters import Ledger, Point, find_not_numbers, observe_points, open_ledger
-from serinus.core.judge import Metric, Tally, Verdict, assess_metric, observe_interval, worst_verdict
-from serinus.core.sequential import THETAS, Counts, Evidence, assess_log_evidence
-from serinus.core.snapshot import Check, Judgement
+from serinus.api.status import EvidenceState
+from serinus.core.counters import (
+    BAD,
+    TOTAL,
+    Increment,
+    Ledger,
+    Point,
+    find_not_numbers,
+    observe_points,
+    open_ledger,
+    sum_points,
+)
+from serinus.core.metric import (
+    Interval,
+    Metric,
+    MetricState,
+    average_level,
+    observe_interval,
+    observe_level,
+    observe_lifetime,
+    observe_past,
+)
+from serinus.core.saved import observe_saved
+from serinus.core.sequential import Counts
+from serinus.core.snapshot import Check
 from serinus.core.steps import FULL
 
-STALE_AFTER = 3.0
+STALE_AFTER: Final = 3.0
 """Scrape intervals without a newer sample after which nothing is known any more."""
-
-SPLIT_MIN_REQUESTS = 20
-"""Fewer requests than this say nothing about a split."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is judged. `approximate` where pod counts stand in for weights; `settle_seconds` a new weight is not yet
-    checked.
+    """What is judged. `traffic_signal` is the signal whose requests show the split, None where none does;
+    `approximate` where pod counts stand in for weights; `settle_seconds` a new weight is not yet checked;
+    `candidate_pods` are the pods that share the candidate's requests. `must_detect` is the regression that must have
+    been detectable before this step ends, None where no such proof is asked for.
     """
 
     candidate: str
@@ -40,206 +60,215 @@ class Trial:
     min_requests: int
     interval_seconds: float
     measured_at: str
+    false_alarm: float = 0.01
+    traffic_signal: str | None = "Errors"
+    candidate_pods: int = 1
+    must_detect: float | None = None
     approximate: bool = False
     settle_seconds: float = 2.0
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One answer of the provider for this trial, received at `at` (wall clock) and `mono` (monotonic seconds)."""
+class SignalReading:
+    """The newest samples of one signal on both sides, and the targets that answered at all. `problem` says why there
+    are none."""
 
-    candidate: Sequence[Point]
-    stable: Sequence[Point]
-    sources: frozenset[str]
+    candidate: Sequence[Point] = ()
+    stable: Sequence[Point] = ()
+    sources: frozenset[str] = frozenset()
+    problem: Check | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One round of answers for this trial, received at `at` (wall clock) and `mono` (monotonic seconds)."""
+
+    signals: Mapping[str, SignalReading]
     at: datetime
     mono: float
+
+
+@dataclass(frozen=True)
+class SignalState:
+    """What is remembered of a signal between two readings."""
+
+    candidate: Ledger | None = None
+    stable: Ledger | None = None
+    newest: float | None = None
+    advanced_mono: float | None = None
+    failure: Check | None = None
 
 
 @dataclass(frozen=True)
 class TrialState:
     """Everything remembered of a trial between two readings."""
 
-    candidate_ledger: Ledger | None = None
-    stable_ledger: Ledger | None = None
-    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    signals: Mapping[str, SignalState] = field(default_factory=dict)
+    metrics: Mapping[str, MetricState] = field(default_factory=dict)
     step: int = -1
-    step_counts: Counts = field(default_factory=Counts)
-    split_counts: Counts = field(default_factory=Counts)
-    newest_sample: float | None = None
-    advanced_mono: float | None = None
-    failure: Check | None = None
+    split: Counts = field(default_factory=Counts)
+    at: datetime | None = None
+
+    def metric(self, name: str) -> MetricState:
+        return self.metrics.get(name) or MetricState()
 
 
 def open_trial(saved: Sequence[EvidenceState]) -> TrialState:
     """A state that goes on from the evidence in the status, if there is any."""
-    return TrialState(tallies={one.metric: _tally_from(one) for one in saved})
+    return TrialState(metrics={one.metric: observe_saved(one) for one in saved})
 
 
 def enter_trial_step(state: TrialState, trial: Trial) -> TrialState:
     """The state at the trial's step: every step counts its own requests, evidence carries over."""
     if trial.step == state.step:
         return state
-    return replace(state, step=trial.step, step_counts=Counts(), split_counts=Counts())
+    metrics = {name: replace(one, step_total=0.0) for name, one in state.metrics.items()}
+    return replace(state, step=trial.step, metrics=metrics, split=Counts())
 
 
-def observe_failure(state: TrialState, reason: str, message: str) -> TrialState:
+def observe_history(
+    state: TrialState, trial: Trial, signal: str, frames: Sequence[Sequence[Point]], seconds: float
+) -> TrialState:
+    """The state after looking at the past: `frames` are samples of stable's series, oldest first, `seconds` apart.
+    It teaches how unruly stable is by itself, before the candidate's first request.
+    """
+    if len(frames) < 2:
+        return state
+    ledger = open_ledger(frames[0], {p.source for p in frames[0]})
+    metrics = dict(state.metrics)
+    concerned = [m for m in trial.metrics if signal in (m.spread or m.signal, m.signal) and m.kind != "gauge"]
+    gauges = [m for m in trial.metrics if m.signal == signal and m.kind == "gauge"]
+    for frame in frames[1:]:
+        if find_not_numbers(frame):
+            continue
+        ledger, grown = observe_points(ledger, frame, {p.source for p in frame}, born_in_rollout=False)
+        for metric in concerned:
+            metrics[metric.name] = observe_past(metrics.get(metric.name) or MetricState(), metric, grown, seconds)
+        for metric in gauges:
+            before = metrics.get(metric.name) or MetricState()
+            metrics[metric.name] = observe_level(
+                before, metric, (None, average_level(frame)), seconds, trial.started_at
+            )
+    return replace(state, metrics=metrics)
+
+
+def observe_failure(state: TrialState, trial: Trial, reason: str, message: str) -> TrialState:
     """The provider could not be asked, or its answer makes no sense. Evidence stays as it is."""
-    return replace(state, failure=Check("False", reason, message))
+    failure = Check("False", reason, message)
+    names = {metric.signal for metric in trial.metrics} | set(state.signals)
+    signals = {name: replace(state.signals.get(name) or SignalState(), failure=failure) for name in names}
+    return replace(state, signals=signals)
 
 
 def observe_reading(state: TrialState, trial: Trial, reading: Reading) -> TrialState:
-    """The state after one more answer."""
-    state = enter_trial_step(state, trial)
-    points = [*reading.candidate, *reading.stable]
+    """The state after one more round of answers."""
+    state = replace(enter_trial_step(state, trial), at=reading.at)
+    grown: dict[str, tuple[Increment, Increment]] = {}
+    signals = dict(state.signals)
+    metrics = dict(state.metrics)
+    for name, answer in reading.signals.items():
+        before = signals.get(name) or SignalState()
+        gauge = any(m.signal == name and m.kind == "gauge" for m in trial.metrics)
+        after, growth = _observe_signal(before, name, trial, answer, reading.mono, gauge=gauge)
+        signals[name] = after
+        if growth is not None:
+            grown[name] = growth
+        elif after.newest != before.newest and not gauge:
+            _open(metrics, trial, name, answer)
+        if gauge and after.failure is None and after.newest != before.newest:
+            _observe_gauges(metrics, trial, name, answer, reading.at)
+    for metric in trial.metrics:
+        if metric.kind != "gauge" and metric.signal in grown:
+            interval = _interval_of(trial, metric, grown, reading.at)
+            metrics[metric.name] = observe_interval(metrics.get(metric.name) or MetricState(), metric, interval)
+    split = _observe_split(state, trial, reading.at, grown)
+    return replace(state, signals=signals, metrics=metrics, split=split)
+
+
+def _observe_signal(
+    state: SignalState, name: str, trial: Trial, answer: SignalReading, mono: float, *, gauge: bool
+) -> tuple[SignalState, tuple[Increment, Increment] | None]:
+    """The signal after an answer, and the growth of both sides if there was a reading before it."""
+    if answer.problem is not None:
+        return replace(state, failure=answer.problem), None
+    points = [*answer.candidate, *answer.stable]
     if not points:
-        return observe_failure(
-            state,
-            reasons.NO_DATA,
-            f"{trial.measured_at} counted nothing for {trial.candidate} or {trial.stable}: no request or no scrape",
-        )
+        message = f"{trial.measured_at} counted nothing for {trial.candidate} or {trial.stable}"
+        if name != trial.traffic_signal:
+            message = f"there is no series of {name} for {trial.candidate} or {trial.stable}"
+        return replace(state, failure=Check("False", reasons.NO_DATA, f"{message}: no request or no scrape")), None
     if find_not_numbers(points):
-        return observe_failure(
-            state, reasons.NOT_A_NUMBER, f"a counter at {trial.measured_at} is NaN, infinite or negative"
-        )
+        message = f"a value of {name} is NaN, infinite or negative"
+        return replace(state, failure=Check("False", reasons.NOT_A_NUMBER, message)), None
     newest = max(point.at for point in points)
-    if state.newest_sample is not None and newest <= state.newest_sample:
-        return _check_age(state, trial, reading)
-    state = replace(state, newest_sample=newest, advanced_mono=reading.mono, failure=None)
-    if state.candidate_ledger is None or state.stable_ledger is None:
+    if state.newest is not None and newest <= state.newest:
+        return _check_age(state, trial, name, mono), None
+    fresh = replace(state, newest=newest, advanced_mono=mono, failure=None)
+    if gauge:
+        return fresh, None
+    if state.candidate is None or state.stable is None:
         # What the counters hold already is the past: of another rollout, or from before a restart.
-        return replace(
-            state,
-            candidate_ledger=open_ledger(reading.candidate, reading.sources),
-            stable_ledger=open_ledger(reading.stable, reading.sources),
-        )
-    candidate_ledger, mine = observe_points(
-        state.candidate_ledger, reading.candidate, reading.sources, born_in_rollout=True
+        mine, other = open_ledger(answer.candidate, answer.sources), open_ledger(answer.stable, answer.sources)
+        return replace(fresh, candidate=mine, stable=other), None
+    mine, candidate = observe_points(state.candidate, answer.candidate, answer.sources, born_in_rollout=True)
+    other, stable = observe_points(state.stable, answer.stable, answer.sources, born_in_rollout=False)
+    return replace(fresh, candidate=mine, stable=other), (candidate, stable)
+
+
+def _open(metrics: dict[str, MetricState], trial: Trial, signal: str, answer: SignalReading) -> None:
+    """The first answer: what stable's counters hold is its past, and teaches its usual latency."""
+    for metric in trial.metrics:
+        if metric.signal == signal:
+            before = metrics.get(metric.name) or MetricState()
+            metrics[metric.name] = observe_lifetime(before, metric, sum_points(answer.stable))
+
+
+def _observe_gauges(
+    metrics: dict[str, MetricState], trial: Trial, signal: str, answer: SignalReading, at: datetime
+) -> None:
+    for metric in trial.metrics:
+        if metric.kind == "gauge" and metric.signal == signal:
+            before = metrics.get(metric.name) or MetricState()
+            values = (average_level(answer.candidate), average_level(answer.stable))
+            metrics[metric.name] = observe_level(before, metric, values, trial.interval_seconds, at)
+
+
+def _interval_of(
+    trial: Trial, metric: Metric, grown: Mapping[str, tuple[Increment, Increment]], at: datetime
+) -> Interval:
+    candidate, stable = grown[metric.signal]
+    pods = grown[metric.spread][1] if metric.spread is not None and metric.spread in grown else None
+    return Interval(
+        candidate,
+        stable,
+        trial.interval_seconds,
+        at,
+        alone=trial.weight >= FULL,
+        pods=pods if pods is not None and len(pods.units) > 1 else None,
+        candidate_pods=trial.candidate_pods,
     )
-    stable_ledger, other = observe_points(state.stable_ledger, reading.stable, reading.sources, born_in_rollout=False)
-    counts = Counts(mine.total, mine.bad, other.total, other.bad)
-    alone = trial.weight >= FULL and counts.stable_total == 0
-    tallies = {
-        metric.name: observe_interval(state.tallies.get(metric.name, Tally()), counts, metric, reading.at, alone=alone)
-        for metric in trial.metrics
-    }
+
+
+def _observe_split(
+    state: TrialState, trial: Trial, at: datetime, grown: Mapping[str, tuple[Increment, Increment]]
+) -> Counts:
     settled = trial.step_started_at is not None and (
-        (reading.at - trial.step_started_at).total_seconds() >= trial.settle_seconds + trial.interval_seconds
+        (at - trial.step_started_at).total_seconds() >= trial.settle_seconds + trial.interval_seconds
     )
-    return replace(
-        state,
-        candidate_ledger=candidate_ledger,
-        stable_ledger=stable_ledger,
-        tallies=tallies,
-        step_counts=state.step_counts + counts,
-        split_counts=state.split_counts + counts if settled else state.split_counts,
+    if not settled or trial.traffic_signal is None or trial.traffic_signal not in grown:
+        return state.split
+    candidate, stable = grown[trial.traffic_signal]
+    return state.split + Counts(
+        candidate.sum_of(TOTAL), candidate.sum_of(BAD), stable.sum_of(TOTAL), stable.sum_of(BAD)
     )
 
 
-def judge_trial(state: TrialState, trial: Trial) -> Judgement:
-    """What the metrics say now."""
-    assessments = [
-        assess_metric(
-            state.tallies.get(metric.name, Tally()),
-            metric,
-            step_requests=state.step_counts.candidate_total,
-            min_requests=trial.min_requests,
-            candidate=trial.candidate,
-            stable=trial.stable,
-        )
-        for metric in trial.metrics
-    ]
-    health = _health(state, trial)
-    verdicts = [a.verdict for a in assessments]
-    if health.status != "True":
-        # An alarm that was raised stays one; everything else is unknown while the metrics are.
-        verdicts = [v if v is Verdict.BAD else Verdict.CANNOT_MEASURE for v in verdicts]
-    verdict = worst_verdict(verdicts)
-    said = next((a.message for a, v in zip(assessments, verdicts, strict=True) if v is verdict), "")
-    tallies = {metric.name: state.tallies.get(metric.name, Tally()) for metric in trial.metrics}
-    return Judgement(
-        verdict=verdict,
-        message=health.message if verdict is Verdict.CANNOT_MEASURE else said,
-        health=health,
-        traffic=_traffic(state, trial),
-        step_requests=state.step_counts.candidate_total,
-        summaries=tuple(
-            AnalysisSummary(
-                name=a.name,
-                verdict=v.value,
-                candidate=a.candidate,
-                stable=a.stable,
-                limit=a.limit,
-                evidence=a.evidence,
-                would_have_seen=a.would_have_seen,
-                message=a.message,
-            )
-            for a, v in zip(assessments, verdicts, strict=True)
-        ),
-        evidence=tuple(_state_from(name, tally) for name, tally in tallies.items()),
-        log_evidence=max((assess_log_evidence(t.evidence) for t in tallies.values()), default=0.0),
-        first_bad_at=min((t.first_bad_at for t in tallies.values() if t.first_bad_at), default=None),
-    )
-
-
-def _check_age(state: TrialState, trial: Trial, reading: Reading) -> TrialState:
+def _check_age(state: SignalState, trial: Trial, name: str, mono: float) -> SignalState:
     """No newer sample: unknown once that has lasted too long, measured by our own clock and never against the samples'
     times.
     """
-    if state.advanced_mono is None or reading.mono - state.advanced_mono <= STALE_AFTER * trial.interval_seconds:
+    if state.advanced_mono is None or mono - state.advanced_mono <= STALE_AFTER * trial.interval_seconds:
         return state
-    age = reading.mono - state.advanced_mono
-    return observe_failure(state, reasons.STALE, f"no new sample from {trial.measured_at} for {age:.0f}s")
-
-
-def _health(state: TrialState, trial: Trial) -> Check:
-    if not trial.metrics:
-        return Check("False", reasons.NO_DATA, "no metric is configured that could be judged")
-    if state.failure is not None:
-        return state.failure
-    if state.candidate_ledger is None:
-        return Check("Unknown", reasons.NO_DATA, "the metrics have not been read yet")
-    return Check("True", reasons.FRESH, f"counters at {trial.measured_at} are fresh")
-
-
-def _traffic(state: TrialState, trial: Trial) -> Check:
-    """Whether the requests went where they were sent: the candidate's share against its weight, within four standard
-    errors and 2 %.
-    """
-    counts = state.split_counts
-    total = counts.candidate_total + counts.stable_total
-    if trial.weight == 0:
-        return Check("Unknown", reasons.NOT_MEASURED, "the candidate has no traffic yet")
-    if total < SPLIT_MIN_REQUESTS:
-        return Check(
-            "Unknown", reasons.NOT_MEASURED, f"{total:.0f} requests at this weight, {SPLIT_MIN_REQUESTS} are needed"
-        )
-    share = counts.candidate_total / total
-    figures = f"{counts.candidate_total:,.0f} of {total:,.0f} requests ({100 * share:.1f}%) at {trial.measured_at}"
-    if trial.approximate:
-        return Check("True", reasons.APPROXIMATED, f"{figures} for a weight of {trial.weight}%, by pod counts")
-    wanted = trial.weight / FULL
-    if abs(share - wanted) <= 4 * math.sqrt(wanted * (1 - wanted) / total) + 2 / total + 0.02:
-        return Check("True", reasons.SPLIT_AS_ASKED, f"{figures} for a weight of {trial.weight}%")
-    return Check("False", reasons.SPLIT_DIFFERS, f"{figures} reached {trial.candidate}, {trial.weight}% was asked for")
-
-
-def _tally_from(saved: EvidenceState) -> Tally:
-    logs = tuple(float(log) for log in saved.logs)
-    counts = Counts(saved.candidate_total, saved.candidate_bad, saved.stable_total, saved.stable_bad)
-    # Evidence of another grid (another version of the operator) cannot be continued; its counts can.
-    evidence = Evidence(logs, counts) if len(logs) == len(THETAS) else Evidence(counts=counts)
-    return Tally(evidence, saved.first_bad_at, saved.as_of)
-
-
-def _state_from(name: str, tally: Tally) -> EvidenceState:
-    counts = tally.evidence.counts
-    return EvidenceState(
-        metric=name,
-        logs=tuple(f"{log:.6g}" for log in tally.evidence.logs),
-        candidate_total=round(counts.candidate_total),
-        candidate_bad=round(counts.candidate_bad),
-        stable_total=round(counts.stable_total),
-        stable_bad=round(counts.stable_bad),
-        first_bad_at=tally.first_bad_at,
-        as_of=tally.as_of,
-    )
+    age = mono - state.advanced_mono
+    message = f"no new sample of {name} from {trial.measured_at} for {age:.0f}s"
+    return replace(state, failure=Check("False", reasons.STALE, message))

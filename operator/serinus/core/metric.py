@@ -1,0 +1,290 @@
+"""One metric of a rollout: what it asks, and how an interval's figures change what is known of it.
+
+    ratio     failures among requests, candidate against stable at the same time
+    latency   the same for "slower than b", at several bounds b of a histogram; the e-values are averaged
+    limit     failures of the candidate against a fixed share
+    gauge     a value computed elsewhere, against bounds or against stable
+
+Pure. Verdicts and sentences are made of it in `judge`."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, Literal
+
+from serinus.core.counters import BAD, LEVEL, TOTAL, Increment, Point, Sums
+from serinus.core.gauge import (
+    Track,
+    assess_long_run_variance,
+    assess_variance,
+    floor_variance,
+    gauge_gains,
+    observe_value,
+)
+from serinus.core.latency import choose_bounds, slow_key
+from serinus.core.sequential import (
+    LATENCY_THETAS,
+    THETAS,
+    Counts,
+    Lane,
+    alone_gains,
+    assess_mean_log_evidence,
+    limit_gains,
+    observe_gains,
+    split_gains,
+    upper_ratio,
+)
+from serinus.core.spread import Spread, assess_dispersion, assess_margin, forget_pods, observe_spread, pairs_of
+
+ALONE_FACTOR: Final = 2.0
+"""During the bake nothing runs alongside, so the allowed regression is widened by this factor (see `alone_gains`)."""
+
+MAX_PODS: Final = 64
+"""Pods whose totals are remembered to learn how pods differ."""
+
+Kind = Literal["ratio", "limit", "latency", "gauge"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is asked. `signal` names the figures in a reading, `spread` those by which stable's pods can be told apart
+    where `signal` cannot do it. `weight` is its share of the false-alarm budget; all weights of a rollout sum to 1.
+    `margin` >= 1 is the regression that is allowed, `limit` the share that is allowed at all; `low`, `high` bound a
+    gauge, `fall`, `rise` its distance from stable. `needed` samples make it known in a step, `delay` seconds pass until
+    the truth about an answer arrives.
+    """
+
+    name: str
+    kind: Kind
+    signal: str
+    weight: float = 1.0
+    margin: float = 1.0
+    limit: float = 1.0
+    low: float | None = None
+    high: float | None = None
+    fall: float | None = None
+    rise: float | None = None
+    needed: int = 0
+    delay: float = 0.0
+    spread: str | None = None
+
+    @property
+    def thetas(self) -> tuple[float, ...]:
+        return LATENCY_THETAS if self.kind == "latency" else THETAS
+
+
+@dataclass(frozen=True)
+class MetricState:
+    """What is known of one metric since the candidate's first request. `exposure` in seconds of testing; `margin` and
+    `dispersion` as last used; `buckets` are stable's answers by bound, until bounds are chosen; `looks` and `values`
+    (candidate, stable) belong to gauges.
+    """
+
+    lanes: tuple[Lane, ...] = ()
+    exposure: float = 0.0
+    spreads: tuple[Spread, ...] = ()
+    step_total: float = 0.0
+    margin: float = 1.0
+    dispersion: float = 1.0
+    buckets: Mapping[str, float] = field(default_factory=dict)
+    problem: str | None = None
+    remark: str | None = None
+    first_bad_at: datetime | None = None
+    as_of: datetime | None = None
+    track: Track = field(default_factory=Track)
+    deviation: Track = field(default_factory=Track)
+    values: tuple[float, float | None] | None = None
+
+    @property
+    def log_evidence(self) -> float:
+        return assess_mean_log_evidence(self.lanes, self.exposure)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What one interval brought for one metric. `pods` are figures that tell stable's pods apart, where the metric's
+    own cannot; `alone` says that stable has no traffic."""
+
+    candidate: Increment
+    stable: Increment
+    seconds: float
+    at: datetime
+    alone: bool = False
+    pods: Increment | None = None
+    candidate_pods: int = 1
+
+
+def observe_interval(state: MetricState, metric: Metric, interval: Interval) -> MetricState:
+    """The state after one interval of counters."""
+    if metric.kind == "latency":
+        state = _choose_lanes(state, interval.stable)
+        if not state.lanes:
+            total = interval.candidate.sum_of(TOTAL)
+            return replace(state, step_total=state.step_total + total, as_of=interval.at)
+        missing = _find_missing_bucket(state, interval.candidate)
+        if missing is not None:
+            return replace(state, problem=missing, as_of=interval.at)
+    elif not state.lanes:
+        state = replace(state, lanes=(Lane(),))
+    state = _observe_spreads(state, interval.pods or interval.stable, interval.seconds)
+    return _observe_lanes(state, metric, interval)
+
+
+def observe_past(state: MetricState, metric: Metric, stable: Increment, seconds: float) -> MetricState:
+    """The state after an interval before the rollout, of stable alone: it teaches how unruly stable is, no more."""
+    if metric.kind == "latency":
+        state = _choose_lanes(state, stable)
+    elif not state.lanes:
+        state = replace(state, lanes=(Lane(),))
+    return _observe_spreads(state, stable, seconds) if state.lanes else state
+
+
+def observe_lifetime(state: MetricState, metric: Metric, units: Mapping[str, Sums]) -> MetricState:
+    """The state given what stable's counters hold when the test begins: the usual distribution of latencies."""
+    if metric.kind != "latency" or state.lanes:
+        return state
+    return _choose_lanes(state, Increment(units))
+
+
+def observe_level(
+    state: MetricState, metric: Metric, values: tuple[float | None, float | None], seconds: float, at: datetime
+) -> MetricState:
+    """The state after one scrape of a gauge: `values` of candidate and stable, None where unknown."""
+    mine, base = values
+    track = state.track if base is None else observe_value(state.track, base)
+    state = replace(state, track=track)
+    if mine is None:
+        return state
+    deviations = _deviations(metric, mine, base)
+    state = replace(state, values=(mine, base), as_of=at, step_total=state.step_total + 1)
+    if not deviations:
+        return state
+    worst = max(deviations)
+    own = observe_value(state.deviation, worst)
+    noise = _noisier(floor_variance(state.deviation, mine), floor_variance(state.track, mine))
+    state = replace(state, deviation=own)
+    if noise is None:
+        return state
+    variance, long_run = noise
+    lanes = state.lanes or tuple(Lane() for _ in deviations)
+    after = state.exposure + seconds
+    first_bad = state.first_bad_at or (at if worst > 0 else None)
+    return replace(
+        state,
+        lanes=tuple(
+            observe_gains(lane, gauge_gains(deviation, variance, long_run), state.exposure, after)
+            for lane, deviation in zip(lanes, deviations, strict=True)
+        ),
+        exposure=after,
+        first_bad_at=first_bad,
+    )
+
+
+def _deviations(metric: Metric, mine: float, base: float | None) -> list[float]:
+    """By how much each bound is exceeded. A bound against stable needs a value of stable."""
+    found = []
+    if metric.high is not None:
+        found.append(mine - metric.high)
+    if metric.low is not None:
+        found.append(metric.low - mine)
+    if metric.rise is not None and base is not None:
+        found.append(mine - base - metric.rise)
+    if metric.fall is not None and base is not None:
+        found.append(base - mine - metric.fall)
+    bounds = (metric.high, metric.low, metric.rise, metric.fall)
+    return found if len(found) == sum(bound is not None for bound in bounds) else []
+
+
+def _noisier(*tracks: Track) -> tuple[float, float] | None:
+    """Variance and long-run variance of the noisier of those sequences that are long enough."""
+    known = [
+        (variance, long_run)
+        for track in tracks
+        if (variance := assess_variance(track)) is not None
+        and (long_run := assess_long_run_variance(track)) is not None
+    ]
+    return max(known, key=lambda pair: pair[1]) if known else None
+
+
+def average_level(points: Iterable[Point]) -> float | None:
+    """Mean of a gauge over the pods, None without any."""
+    values = [point.value for point in points if LEVEL in point.keys]
+    return sum(values) / len(values) if values else None
+
+
+def _choose_lanes(state: MetricState, stable: Increment) -> MetricState:
+    if state.lanes or state.problem is not None:
+        return state
+    buckets = dict(state.buckets)
+    for sums in stable.units.values():
+        for key, grown in sums.items():
+            buckets[key] = buckets.get(key, 0.0) + grown
+    chosen = choose_bounds(buckets)
+    if chosen is None:
+        return replace(state, buckets=buckets)
+    lanes = tuple(Lane(bound=bound) for bound in chosen.bounds)
+    return replace(state, lanes=lanes, problem=chosen.problem, remark=chosen.remark, buckets={})
+
+
+def _find_missing_bucket(state: MetricState, candidate: Increment) -> str | None:
+    for sums in candidate.units.values():
+        for lane in state.lanes:
+            if lane.bound is not None and sums.get(TOTAL, 0.0) > 0 and slow_key(lane.bound) not in sums:
+                return f"the candidate's histogram has no bucket {lane.bound:g}s, stable's has: use the same buckets"
+    return None
+
+
+def _observe_spreads(state: MetricState, stable: Increment, seconds: float) -> MetricState:
+    spreads = state.spreads or (Spread(),) * len(state.lanes)
+    observed = []
+    for lane, spread in zip(state.lanes, spreads, strict=True):
+        good = None if lane.bound is None else slow_key(lane.bound)
+        units = {unit: pair for unit, pair in pairs_of(stable, good, BAD, TOTAL).items() if pair[0] > 0}
+        observed.append(forget_pods(observe_spread(spread, units, seconds), MAX_PODS) if units else spread)
+    return replace(state, spreads=tuple(observed))
+
+
+def _observe_lanes(state: MetricState, metric: Metric, interval: Interval) -> MetricState:
+    candidate_total = interval.candidate.sum_of(TOTAL)
+    stable_total = interval.stable.sum_of(TOTAL)
+    tested = candidate_total > 0 and (stable_total > 0 or interval.alone or metric.kind == "limit")
+    after = state.exposure + interval.seconds if tested else state.exposure
+    lanes, margin, dispersion, failed = [], metric.margin, 1.0, False
+    for before, spread in zip(state.lanes, state.spreads, strict=True):
+        lane = before
+        counts = Counts(candidate_total, _bad(interval.candidate, lane), stable_total, _bad(interval.stable, lane))
+        failed = failed or counts.candidate_bad > 0
+        phi = assess_dispersion(spread)
+        wider = assess_margin(spread, metric.margin, interval.candidate_pods)
+        if tested:
+            gains = _gains(metric, lane, counts, wider, phi, alone=interval.alone and stable_total == 0)
+            lane = observe_gains(lane, gains, state.exposure, after)
+        lanes.append(replace(lane, counts=lane.counts + counts))
+        margin, dispersion = max(margin, wider), max(dispersion, phi)
+    return replace(
+        state,
+        lanes=tuple(lanes),
+        exposure=after,
+        step_total=state.step_total + candidate_total,
+        margin=margin,
+        dispersion=dispersion,
+        first_bad_at=state.first_bad_at or (interval.at if failed and metric.kind != "latency" else None),
+        as_of=interval.at,
+    )
+
+
+def _gains(metric: Metric, lane: Lane, counts: Counts, margin: float, phi: float, *, alone: bool) -> list[float]:
+    if metric.kind == "limit":
+        return limit_gains(counts.candidate_bad, counts.candidate_total, metric.limit, phi)
+    if not alone:
+        return split_gains(counts, margin, phi, metric.thetas)
+    reference = upper_ratio(lane.counts.stable_bad, lane.counts.stable_total)
+    if reference is None:
+        return [0.0] * len(metric.thetas)
+    return alone_gains(counts, min(reference * margin * ALONE_FACTOR, 1.0), phi, metric.thetas)
+
+
+def _bad(increment: Increment, lane: Lane) -> float:
+    if lane.bound is None:
+        return increment.sum_of(BAD)
+    return max(increment.sum_of(TOTAL) - increment.sum_of(slow_key(lane.bound)), 0.0)
