@@ -5,99 +5,16 @@ Fields that a preset fills in are None here; `serinus.api.presets` makes them co
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from serinus.api.meta import DECIMAL_PATTERN, METRIC_NAME_PATTERN, RATIO_PATTERN, DecimalString, Duration, Model, Ratio
+from serinus.api.meta import RATIO_PATTERN, Duration, Model, Ratio
+from serinus.api.metricspec import Factor, MetricSpec
 from serinus.api.resource import Rule, list_map, with_rules
-from serinus.api.rules import well_formed
+from serinus.api.rules import longer_than_0s, well_formed
 
 OnInconclusive = Literal["Hold", "Rollback", "Proceed"]
 AnalysisMode = Literal["Enforce", "Rehearse"]
-
-AT_LEAST_ONE = Rule(
-    well_formed(DECIMAL_PATTERN, "double(self) >= 1.0"),
-    'maxRegression must be a factor of at least 1, for example "1.2"',
-    says="'maxRegression must be a factor of at least 1, for example \"1.2\", not ' + self",
-)
-"""Below 1 a release that changes nothing would have to be rolled back."""
-
-MaxRegression = Annotated[DecimalString, Field(json_schema_extra=with_rules(AT_LEAST_ONE))]
-Query = Annotated[str, Field(min_length=1, max_length=2048)]
-
-_ONE_LIMIT = Rule(
-    "has(self.maxRegression) != has(self.max)",
-    "set exactly one of maxRegression (against the stable revision) and max (absolute)",
-)
-_ONE_KIND = Rule(
-    "[has(self.errorRatio), has(self.latency), has(self.ratio), has(self.gauge)].filter(given, given).size() == 1",
-    "set exactly one of errorRatio, latency, ratio and gauge",
-)
-_SOME_BOUND = Rule("has(self.min) || has(self.max)", "set min, max or both")
-
-
-class ErrorRatioMetric(Model):
-    """Share of requests answered with an error, counted by the gateway or by the model server."""
-
-    model_config = ConfigDict(json_schema_extra=with_rules(_ONE_LIMIT))
-
-    max_regression: MaxRegression | None = None
-    """How many times the error ratio of the stable revision, measured over the same time, is still allowed:
-    a factor of at least 1, as a string, for example "1.2". More than that, once proven, rolls back."""
-    max: Ratio | None = None
-    """The error ratio that is allowed at all, whatever the stable revision does: "2%" or "0.02"."""
-
-
-class LatencyMetric(Model):
-    """Share of slow answers at several bounds, from the histogram of the gateway or of the model server."""
-
-    max_regression: MaxRegression
-    """How many times the stable revision's share of slow answers is still allowed: a factor of at least 1, as a
-    string, for example "1.2"."""
-
-
-class RatioMetric(Model):
-    """A ratio of two counters of your own, for example wrong answers among those with feedback."""
-
-    bad: Query
-    """Selector of the counter of bad outcomes; the operator adds namespace and revision."""
-    total: Query
-    """Selector of the counter of all outcomes."""
-    max_regression: MaxRegression
-    """How many times the ratio of the stable revision is still allowed: a factor of at least 1, as a string."""
-    label_delay: Duration | None = None
-    """How long the truth about an answer takes to arrive, for example 10m: outcomes are credited that much later.
-    Default: no delay."""
-
-
-class GaugeMetric(Model):
-    """A value that is already computed elsewhere, for example a drift score. Prefer counters: they decide sooner."""
-
-    model_config = ConfigDict(json_schema_extra=with_rules(_SOME_BOUND))
-
-    query: Query
-    """Selector of the gauge; the operator adds namespace and revision."""
-    min: DecimalString | None = None
-    """Lowest value that is allowed, a number as a string."""
-    max: DecimalString | None = None
-    """Highest value that is allowed, a number as a string."""
-
-
-class MetricSpec(Model):
-    """One thing that is compared between the candidate and the stable revision."""
-
-    model_config = ConfigDict(json_schema_extra=with_rules(_ONE_KIND))
-
-    name: Annotated[str, Field(pattern=METRIC_NAME_PATTERN, max_length=63)]
-    """Your name for it, unique in the list; it appears in status, conditions and events."""
-    error_ratio: ErrorRatioMetric | None = None
-    """Share of requests that were answered with an error."""
-    latency: LatencyMetric | None = None
-    """Share of answers that were slow."""
-    ratio: RatioMetric | None = None
-    """Ratio of two counters of your own."""
-    gauge: GaugeMetric | None = None
-    """A ready-made value, judged against absolute bounds."""
-
+OnDegradation = Literal["Alert", "Rollback"]
 
 _FALSE_ALARM = Rule(
     well_formed(
@@ -109,6 +26,19 @@ _FALSE_ALARM = Rule(
     'falseAlarm must lie between 0 and 100%, both excluded, for example "1%"',
     says="'falseAlarm must lie between 0 and 100%, both excluded, for example \"1%\", not ' + self",
 )
+
+
+class WatchSpec(Model):
+    """Judging after promotion, when the old revision is gone: a slow change against what the bake showed."""
+
+    for_: Annotated[Duration, Field(alias="for", json_schema_extra=with_rules(longer_than_0s("for")))]
+    """How long the promoted revision is watched, for example 24h. The metrics are read all the while."""
+    on_degradation: OnDegradation = "Alert"
+    """Alert raises the condition Degrading and an Event. Rollback also returns to the revision before, while it is
+    inside the rollback window. Default: Alert."""
+    max_regression: Factor = "1.5"
+    """How many times the ratio that the bake showed is still allowed: a factor of at least 1, as a string.
+    Default: "1.5"."""
 
 
 class AnalysisSpec(Model):
@@ -132,6 +62,12 @@ class AnalysisSpec(Model):
     mode: AnalysisMode | None = None
     """Enforce acts on the verdict. Rehearse only reports what it would have done: use it to gain trust.
     Default: Enforce."""
+    must_detect: Factor | None = None
+    """The regression that the requests so far must have been able to show (with 90 % power) before the candidate gets
+    100 percent: a factor of at least 1, as a string, for example "3". Until then the rollout holds. Default: none; the
+    smallest regression that would have been seen is reported either way."""
+    watch: WatchSpec | None = None
+    """Judging after promotion. Default: none; a settled object costs no query."""
     metrics: (
         Annotated[tuple[MetricSpec, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map("name"))] | None
     ) = None

@@ -5,14 +5,19 @@ The only place that knows these numbers. Pure; expects a spec that `serinus.api.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
-from serinus.api.analysis import AnalysisMode, AnalysisSpec, MetricSpec, OnInconclusive
+from serinus.api.analysis import AnalysisMode, AnalysisSpec, OnDegradation, OnInconclusive, WatchSpec
 from serinus.api.meta import parse_decimal, parse_duration, parse_ratio
+from serinus.api.metricspec import MetricSource, MetricSpec
 from serinus.api.rollout import Preset, RolloutSpec, StepSpec
+from serinus.api.signals import Signal
 
 DEFAULT_PROVIDER: Final = "default"
 DEFAULT_HOLD: Final = timedelta(minutes=1)
+GAUGE_SAMPLES: Final = 8
+
+MetricKind = Literal["Ratio", "Latency", "Gauge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,35 @@ ResolvedStep = WeightStep | PauseStep
 
 @dataclass(frozen=True, slots=True)
 class ResolvedMetric:
-    """An error ratio that may be at most `max_regression` (a factor >= 1) times that of the stable revision."""
+    """What is compared, and where its figures come from: a `signal` of a profile (of `source`), or queries of the
+    user's own. Ratios are fractions, factors >= 1, durations seconds. `min_samples` 0 stands for the rollout's
+    `min_requests`.
+    """
 
     name: str
+    kind: MetricKind
+    weight: int = 1
+    signal: Signal | None = None
+    source: MetricSource = "Auto"
+    max_regression: float | None = None
+    limit: float | None = None
+    bad: str | None = None
+    total: str | None = None
+    query: str | None = None
+    low: float | None = None
+    high: float | None = None
+    rise: float | None = None
+    fall: float | None = None
+    delay: timedelta = timedelta(0)
+    min_samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedWatch:
+    """Judging after promotion."""
+
+    duration: timedelta
+    on_degradation: OnDegradation
     max_regression: float
 
 
@@ -62,6 +93,9 @@ class ResolvedRollout:
     max_hold: timedelta
     on_inconclusive: OnInconclusive
     mode: AnalysisMode
+    holdback: int
+    must_detect: float | None
+    watch: ResolvedWatch | None
     metrics: tuple[ResolvedMetric, ...]
 
 
@@ -82,7 +116,10 @@ _STANDARD: Final = ResolvedRollout(
     max_hold=timedelta(minutes=30),
     on_inconclusive="Hold",
     mode="Enforce",
-    metrics=(ResolvedMetric("errors", 1.2),),
+    holdback=0,
+    must_detect=None,
+    watch=None,
+    metrics=(ResolvedMetric("errors", "Ratio", signal="Errors", max_regression=1.2),),
 )
 PRESETS: Final[dict[Preset, ResolvedRollout]] = {
     "Cautious": ResolvedRollout(
@@ -98,6 +135,9 @@ PRESETS: Final[dict[Preset, ResolvedRollout]] = {
         max_hold=timedelta(hours=1),
         on_inconclusive="Hold",
         mode="Enforce",
+        holdback=0,
+        must_detect=None,
+        watch=None,
         metrics=_STANDARD.metrics,
     ),
     "Standard": _STANDARD,
@@ -114,6 +154,9 @@ PRESETS: Final[dict[Preset, ResolvedRollout]] = {
         max_hold=timedelta(minutes=15),
         on_inconclusive="Hold",
         mode="Enforce",
+        holdback=0,
+        must_detect=None,
+        watch=None,
         metrics=_STANDARD.metrics,
     ),
 }
@@ -137,6 +180,9 @@ def resolve_rollout(spec: RolloutSpec | None) -> ResolvedRollout:
         max_hold=_duration(analysis.max_hold, preset.max_hold),
         on_inconclusive=analysis.on_inconclusive or preset.on_inconclusive,
         mode=analysis.mode or preset.mode,
+        holdback=spec.holdback or preset.holdback,
+        must_detect=_decimal(analysis.must_detect),
+        watch=_resolve_watch(analysis.watch),
         metrics=preset.metrics if analysis.metrics is None else _resolve_metrics(analysis.metrics),
     )
 
@@ -158,9 +204,58 @@ def _resolve_steps(steps: tuple[StepSpec, ...]) -> tuple[ResolvedStep, ...]:
     return tuple(resolved)
 
 
+def _decimal(text: str | None) -> float | None:
+    return None if text is None else parse_decimal(text)
+
+
+def _resolve_watch(watch: WatchSpec | None) -> ResolvedWatch | None:
+    if watch is None:
+        return None
+    return ResolvedWatch(parse_duration(watch.for_), watch.on_degradation, parse_decimal(watch.max_regression))
+
+
 def _resolve_metrics(metrics: tuple[MetricSpec, ...]) -> tuple[ResolvedMetric, ...]:
-    return tuple(
-        ResolvedMetric(metric.name, parse_decimal(metric.error_ratio.max_regression))
-        for metric in metrics
-        if metric.error_ratio and metric.error_ratio.max_regression is not None
-    )
+    return tuple(resolved for metric in metrics if (resolved := _resolve_metric(metric)) is not None)
+
+
+def _resolve_metric(metric: MetricSpec) -> ResolvedMetric | None:
+    """None only for a metric without any kind, which is not valid."""
+    if one := metric.error_ratio:
+        limit = None if one.max is None else parse_ratio(one.max)
+        regression = _decimal(one.max_regression)
+        return ResolvedMetric(metric.name, "Ratio", metric.weight, one.of, one.source, regression, limit)
+    if slow := metric.latency:
+        regression = parse_decimal(slow.max_regression)
+        return ResolvedMetric(metric.name, "Latency", metric.weight, slow.of, slow.source, regression)
+    if own := metric.ratio:
+        return ResolvedMetric(
+            metric.name,
+            "Ratio",
+            metric.weight,
+            max_regression=_decimal(own.max_regression),
+            limit=None if own.max is None else parse_ratio(own.max),
+            bad=own.bad,
+            total=own.total,
+            delay=_duration(own.label_delay, timedelta(0)),
+            min_samples=own.min_outcomes,
+        )
+    if histogram := metric.histogram:
+        regression = parse_decimal(histogram.max_regression)
+        return ResolvedMetric(
+            metric.name, "Latency", metric.weight, max_regression=regression, query=histogram.query, min_samples=20
+        )
+    if gauge := metric.gauge:
+        return ResolvedMetric(
+            metric.name,
+            "Gauge",
+            metric.weight,
+            signal=gauge.of,
+            source="Runtime",
+            query=gauge.query,
+            low=_decimal(gauge.min),
+            high=_decimal(gauge.max),
+            rise=_decimal(gauge.max_rise),
+            fall=_decimal(gauge.max_fall),
+            min_samples=GAUGE_SAMPLES,
+        )
+    return None

@@ -191,6 +191,9 @@ class RolloutSpec(Model):
     bake: Duration | None = None
     """How long the candidate serves 100 percent, still judged, while the old revision stays at full size for an
     instant return. Then it is promoted. Default: from the preset (Cautious 1h, Standard 15m, Fast 5m)."""
+    holdback: Annotated[int, Field(ge=1, le=50)] | None = None
+    """Percent of the requests that stay on the old revision during the bake, 1 to 50, so that the candidate is still
+    compared with it at the same time. Default: none; the bake compares with what stable showed during the steps."""
     drain: Duration | None = None
     """How long the pods of a revision without traffic stay, so that running requests can end. Default: 30s
     (Cautious 1m)."""

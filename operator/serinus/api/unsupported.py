@@ -27,26 +27,13 @@ def find_unsupported(spec: ModelDeploymentSpec) -> tuple[str, ...]:
         if spec.model
         else []
     )
-    if spec.runtime != "HTTP":
-        found.append("spec.runtime")
     if spec.route.kind != "HTTPRoute":
         found.append("spec.route.kind")
     if spec.rollout:
         found += [f"spec.rollout.{name}" for name, is_used in _ROLLOUT if is_used(spec.rollout)]
-        found += _find_unsupported_metrics(spec.rollout)
     return tuple(found)
 
 
 def find_unsupported_provider(spec: MetricsProviderSpec) -> tuple[str, ...]:
     """Return the paths of fields in use that do nothing yet, such as `spec.tls`."""
     return tuple(f"spec.{name}" for name in ("credentials", "tls") if getattr(spec, name) is not None)
-
-
-def _find_unsupported_metrics(rollout: RolloutSpec) -> list[str]:
-    found = []
-    for metric in (rollout.analysis.metrics if rollout.analysis else None) or ():
-        path = f"spec.rollout.analysis.metrics[{metric.name}]"
-        found += [f"{path}.{kind}" for kind in ("latency", "ratio", "gauge") if getattr(metric, kind) is not None]
-        if metric.error_ratio and metric.error_ratio.max is not None:
-            found.append(f"{path}.errorRatio.max")
-    return found

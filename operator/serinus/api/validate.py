@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from serinus.api.analysis import AnalysisSpec, MetricSpec
+from serinus.api.analysis import AnalysisSpec
 from serinus.api.meta import GROUP, NAME_MAX_LENGTH, NAME_PATTERN, parse_decimal, parse_duration, parse_ratio
+from serinus.api.metricspec import MetricSpec
 from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import AcceleratorSpec, ModelDeploymentSpec
 from serinus.api.podtemplate import child, containers_of, find_port, ports_of
@@ -180,6 +181,11 @@ def _check_analysis(analysis: AnalysisSpec) -> Iterator[Problem]:
     field = "spec.rollout.analysis"
     if analysis.false_alarm is not None and not 0 < parse_ratio(analysis.false_alarm) < 1:
         yield Problem(f"{field}.falseAlarm", analysis.false_alarm, 'must be more than 0 and less than 100%: "1%"')
+    yield from _check_factor(f"{field}.mustDetect", analysis.must_detect)
+    if analysis.watch:
+        yield from _check_factor(f"{field}.watch.maxRegression", analysis.watch.max_regression)
+        if not parse_duration(analysis.watch.for_):
+            yield Problem(f"{field}.watch.for", analysis.watch.for_, "must be longer than 0s")
     metrics = analysis.metrics or ()
     yield from _no_duplicates(f"{field}.metrics", (metric.name for metric in metrics))
     for index, metric in enumerate(metrics):
@@ -191,18 +197,27 @@ def _check_metric(field: str, metric: MetricSpec) -> Iterator[Problem]:
         "errorRatio": metric.error_ratio,
         "latency": metric.latency,
         "ratio": metric.ratio,
+        "histogram": metric.histogram,
         "gauge": metric.gauge,
     }
     yield from _exactly_one(field, **kinds)
-    if metric.error_ratio:
-        limits = {"maxRegression": metric.error_ratio.max_regression, "max": metric.error_ratio.max}
-        yield from _exactly_one(f"{field}.errorRatio", **limits)
-    if metric.gauge and metric.gauge.min is None and metric.gauge.max is None:
-        yield Problem(f"{field}.gauge", None, "must have min, max or both")
-    for kind in ("errorRatio", "latency", "ratio"):
-        regression = getattr(kinds[kind], "max_regression", None)
-        if regression is not None and parse_decimal(regression) < 1:
-            yield Problem(f"{field}.{kind}.maxRegression", regression, 'must be a factor of at least 1, such as "1.2"')
+    for kind, compared in (("errorRatio", metric.error_ratio), ("ratio", metric.ratio)):
+        if compared:
+            yield from _exactly_one(f"{field}.{kind}", maxRegression=compared.max_regression, max=compared.max)
+            if compared.max is not None and not 0 < parse_ratio(compared.max) < 1:
+                yield Problem(f"{field}.{kind}.max", compared.max, 'must be more than 0 and less than 100%: "2%"')
+    if metric.gauge:
+        gauge = metric.gauge
+        yield from _exactly_one(f"{field}.gauge", query=gauge.query, of=gauge.of)
+        if all(bound is None for bound in (gauge.min, gauge.max, gauge.max_rise, gauge.max_fall)):
+            yield Problem(f"{field}.gauge", None, "must have at least one of min, max, maxRise and maxFall")
+    for kind in ("errorRatio", "latency", "ratio", "histogram"):
+        yield from _check_factor(f"{field}.{kind}.maxRegression", getattr(kinds[kind], "max_regression", None))
+
+
+def _check_factor(field: str, factor: str | None) -> Iterator[Problem]:
+    if factor is not None and parse_decimal(factor) < 1:
+        yield Problem(field, factor, 'must be a factor of at least 1, such as "1.2"')
 
 
 def _exactly_one(field: str, **choices: object) -> Iterator[Problem]:
