@@ -1,6 +1,8 @@
 """Every status that is ever written reads the same in every tool, and every transition is told once."""
 
 import json
+import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -10,7 +12,7 @@ import pytest
 from tests.apiserver.conftest import Surroundings
 from tests.kstatus import assess_health, assess_kstatus
 from tests.support.model import Model, wait_for
-from tests.traffic.watch import Change, Watch
+from tests.traffic.watch import read_changes
 
 Raw = dict[str, Any]
 pytestmark = pytest.mark.apiserver
@@ -42,19 +44,24 @@ TABLE = {
 
 @contextmanager
 def history(model: Model) -> Iterator[list[Raw]]:
-    """Every version of the ModelDeployment from now on."""
+    """Every version of the ModelDeployment from now on, however late the watch of it begins."""
     seen: list[Raw] = []
+    path = f"/apis/serinus.dev/v1alpha1/namespaces/{model.namespace}/modeldeployments"
+    now = json.loads(model.cluster.kubectl("get", "--raw", path).stdout)["metadata"]["resourceVersion"]
+    command = [str(model.cluster.kubectl_path), "--kubeconfig", str(model.cluster.kubeconfig)]
+    command += ["get", "--raw", f"{path}?watch=1&resourceVersion={now}"]
+    with model.cluster.popen(command, stdout=subprocess.PIPE, text=True) as process:
 
-    def start(arguments: Any) -> Any:
-        command = [str(model.cluster.kubectl_path), "--kubeconfig", str(model.cluster.kubeconfig), *arguments]
-        return model.cluster.popen(command, stdout=-1, text=True)
+        def read() -> None:
+            seen.extend(change.object for change in read_changes(process.stdout or ()) if change.kind != "DELETED")
 
-    def note(change: Change) -> None:
-        if change.kind != "DELETED":
-            seen.append(change.object)
-
-    with Watch(start, "modeldeployments", "--namespace", model.namespace, name=model.name, on_change=note):
-        yield seen
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            yield seen
+        finally:
+            process.terminate()
+            reader.join(timeout=10)
 
 
 def read_reasons(seen: list[Raw]) -> list[str]:

@@ -180,6 +180,7 @@ class Model:
             return self.cluster.popen(command, stdout=-1, text=True)
 
         with RouteWatch(start, self.namespace, self.name) as watch:
+            wait_for("the watch of the route", lambda: watch.changes, self.explain, 20)
             yield watch
 
     def _answers(self, url: str) -> bool:
