@@ -8,9 +8,12 @@ import pytest
 
 from serinus.api import reasons
 from serinus.api.status import EvidenceState
-from serinus.core.counters import Point
-from serinus.core.judge import Verdict, metrics_of
-from serinus.core.trial import Reading, Trial, TrialState, judge_trial, observe_failure, observe_reading, open_trial
+from serinus.core.counters import BAD, TOTAL, Point
+from serinus.core.judge import Verdict
+from serinus.core.metric import Metric
+from serinus.core.snapshot import Check
+from serinus.core.trial import Reading, SignalReading, Trial, TrialState, observe_reading, open_trial
+from serinus.core.verdict import judge_trial
 from tests.core.world import START
 
 TRIAL = Trial(
@@ -20,7 +23,7 @@ TRIAL = Trial(
     weight=25,
     step=1,
     step_started_at=START,
-    metrics=metrics_of([("errors", 1.2)], 0.01),
+    metrics=(Metric("errors", "ratio", "Errors", margin=1.2, needed=50),),
     min_requests=50,
     interval_seconds=1.0,
     measured_at="the gateway",
@@ -32,12 +35,14 @@ def reading(second: float, new: tuple[float, float], old: tuple[float, float], *
 
     def points(name: str, good: float, bad: float) -> list[Point]:
         at = 1000.0 + second
-        both = [Point(f"{name}/200", "gw", good, at, False), Point(f"{name}/500", "gw", bad, at, True)]
+        both = [
+            Point(f"{name}/200", "gw", "gw", good, at, (TOTAL,)),
+            Point(f"{name}/500", "gw", "gw", bad, at, (TOTAL, BAD)),
+        ]
         return [p for p in both if p.value]
 
-    base = Reading(
-        points("new", *new), points("old", *old), frozenset({"gw"}), START + timedelta(seconds=second), second
-    )
+    answer = SignalReading(points("new", *new), points("old", *old), frozenset({"gw"}))
+    base = Reading({"Errors": answer}, START + timedelta(seconds=second), second)
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -75,7 +80,7 @@ def test_the_first_failures_of_a_new_series_convict_with_all_the_numbers() -> No
 
 def test_the_past_of_the_counters_is_no_evidence() -> None:
     state = follow([reading(1, (500, 400), (9000, 10)), reading(2, (510, 400), (9030, 10))])
-    assert judge_trial(state, TRIAL).evidence[0].candidate_bad == 0
+    assert judge_trial(state, TRIAL).evidence[0].lanes[0].candidate_bad == 0
 
 
 def test_old_samples_become_unknown_by_our_own_clock() -> None:
@@ -109,7 +114,8 @@ def test_what_is_no_count_is_unknown_and_heals(spoiled: Reading, reason: str) ->
 def test_an_unreachable_provider_keeps_evidence_and_convicts_nobody() -> None:
     state = follow([reading(t, (25 * t, 0), (75 * t, 0)) for t in range(1, 9)])
     before = judge_trial(state, TRIAL).evidence
-    state = observe_failure(state, reasons.UNREACHABLE, "connection refused")
+    gone = SignalReading(problem=Check("False", reasons.UNREACHABLE, "connection refused"))
+    state = observe_reading(state, TRIAL, Reading({"Errors": gone}, START + timedelta(seconds=9), 9.0))
     judgement = judge_trial(state, TRIAL)
     assert judgement.verdict is Verdict.CANNOT_MEASURE
     assert judgement.evidence == before

@@ -66,7 +66,6 @@ def judged(verdict: Verdict = Verdict.GOOD, **changes: Any) -> Judgement:
         message=f"the judge says {verdict.value}",
         health=health,
         traffic=Check("True", "SplitAsAsked", "as asked"),
-        step_requests=1000,
     )
     return replace(base, **changes)
 

@@ -126,8 +126,8 @@ class MetricSpec(Model):
     name: Annotated[str, Field(pattern=METRIC_NAME_PATTERN, max_length=63)]
     """Your name for it, unique in the list; it appears in status, conditions and events."""
     weight: Annotated[int, Field(ge=1, le=100)] = 1
-    """Its share of the `falseAlarm` budget in proportion to those of the other metrics: more weight finds a fault in this
-    metric sooner, and in the others later. Default: 1."""
+    """Its share of the `falseAlarm` budget in proportion to those of the other metrics: more weight finds a fault in
+    this metric sooner, and in the others later. Default: 1."""
     error_ratio: ErrorRatioMetric | None = None
     """Share of requests that were answered with an error."""
     latency: LatencyMetric | None = None

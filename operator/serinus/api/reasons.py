@@ -148,6 +148,9 @@ UNREACHABLE: Final = _reason(
 )
 TIMEOUT: Final = _reason("Timeout", "The provider did not answer within its timeout; the rollout holds.")
 INVALID_ANSWER: Final = _reason("InvalidAnswer", "The provider's answer has the wrong form; the rollout holds.")
+INVALID_QUERY: Final = _reason(
+    "InvalidQuery", "A query of your own does not give what is needed, as the message says; the rollout holds."
+)
 NOT_A_NUMBER: Final = _reason("NotANumber", "A sample is NaN or infinite; it is not used and the rollout holds.")
 
 # TrafficVerified

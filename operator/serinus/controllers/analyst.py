@@ -8,32 +8,44 @@ One loop per provider, alive only while a trial needs it: no rollout, no query. 
 trials. Asked just after a scrape: the phase is learnt from the samples' own timestamps."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 
-from serinus.api import reasons
 from serinus.api.status import EvidenceState
+from serinus.controllers.asking import (
+    Ask,
+    Watch,
+    build_frames,
+    build_reading,
+    history_queries,
+    newest_sample,
+    plan_round,
+    read_round,
+)
 from serinus.core.judge import Verdict
 from serinus.core.snapshot import Judgement
-from serinus.core.trial import (
-    Reading,
-    Trial,
-    TrialState,
-    enter_trial_step,
-    judge_trial,
-    observe_failure,
-    observe_reading,
-    open_trial,
-)
+from serinus.core.trial import Trial, TrialState, enter_trial_step, observe_history, observe_reading, open_trial
+from serinus.core.verdict import judge_trial
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key
-from serinus.metrics.profiles import Profile, Target, attribute_points, build_query, list_sources
-from serinus.metrics.source import Answer, MetricSource
+from serinus.metrics.source import Answer, Failure, MetricSource, QueryResult
 
 AFTER_SCRAPE = 0.05
 """Seconds after the expected scrape at which we ask: Prometheus has stored the sample by then."""
+
+HISTORY = timedelta(hours=1)
+HISTORY_LOOKS = 120
+"""How far back stable's past is looked at, and at how many moments."""
+
+PASTS_PER_BEAT = 4
+"""Pasts read before the present is: many rollouts that begin at once must not keep each other waiting."""
+
+MAX_TARGETS = 64
+MIN_TARGETS = 2
+"""Revisions in one query: fewer where an answer is too large."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,22 +60,12 @@ class Provider:
     timeout: float
 
 
-@dataclass(frozen=True)
-class Watch:
-    """A trial and where its figures come from."""
-
-    trial: Trial
-    provider: Provider
-    profile: Profile
-    candidate: Target
-    stable: Target
-
-
 @dataclass
 class _Entry:
     watch: Watch
     state: TrialState
     judgement: Judgement | None = None
+    past_known: bool = False
 
 
 @dataclass
@@ -72,28 +74,32 @@ class _Beat:
 
     newest: float = 0.0
     next_at: float = 0.0
+    max_targets: int = MAX_TARGETS
     task: asyncio.Task[None] | None = None
     entries: dict[Key, _Entry] = field(default_factory=dict)
 
 
+OnJudged = Callable[[Key, Judgement], None]
+
+
 class Analyst:
-    """See the module. `notify(key, urgent)` asks for a turn of the key."""
+    """See the module. `notify(key, urgent)` asks for a turn of the key; `on_judged` sees every judgement."""
 
     def __init__(
         self,
         make_source: Callable[[Provider], MetricSource],
         notify: Callable[[Key, bool], None],
         clock: Clock,
-        on_query: Callable[[str, str], None] = lambda provider, outcome: None,
+        on_judged: OnJudged = lambda key, judgement: None,
     ) -> None:
         self._make_source = make_source
         self._notify = notify
         self._clock = clock
-        self._on_query = on_query
+        self._on_judged = on_judged
         self._beats: dict[Provider, _Beat] = {}
         self._homes: dict[Key, Provider] = {}
 
-    def watch(self, key: Key, watch: Watch, saved: Sequence[EvidenceState]) -> Judgement | None:
+    def watch(self, key: Key, provider: Provider, watch: Watch, saved: Sequence[EvidenceState]) -> Judgement | None:
         """Follow a trial from now on and return what is known of it; a trial that is followed already goes on.
 
         `saved` is the evidence in the status (EvidenceState items), used when the trial is new to this process.
@@ -102,16 +108,16 @@ class Analyst:
         if entry is None or not _is_same(entry.watch.trial, watch.trial):
             self.forget(key)
             entry = _Entry(watch, open_trial(saved))
-        elif self._homes[key] != watch.provider:
-            state = entry.state
+        elif self._homes[key] != provider:
+            known = entry
             self.forget(key)
-            entry = _Entry(watch, state)
+            entry = _Entry(watch, known.state, known.judgement, known.past_known)
         entry.watch = watch
-        beat = self._beats.setdefault(watch.provider, _Beat())
+        beat = self._beats.setdefault(provider, _Beat())
         beat.entries[key] = entry
-        self._homes[key] = watch.provider
+        self._homes[key] = provider
         if beat.task is None or beat.task.done():
-            beat.task = asyncio.create_task(self._run(watch.provider, beat), name=f"metrics-{watch.provider.name}")
+            beat.task = asyncio.create_task(self._run(provider, beat), name=f"metrics-{provider.name}")
         if entry.judgement is not None:
             # The trial may be at another step now, which changes what is enough.
             entry.judgement = judge_trial(enter_trial_step(entry.state, watch.trial), watch.trial)
@@ -163,34 +169,40 @@ class Analyst:
         return max(provider.interval / 4 - (now - started), 0.0)
 
     async def _read_all(self, source: MetricSource, provider: Provider, beat: _Beat) -> None:
-        by_profile: dict[Profile, list[Key]] = {}
-        for key, entry in beat.entries.items():
-            by_profile.setdefault(entry.watch.profile, []).append(key)
-        for profile, keys in by_profile.items():
-            entries = {key: beat.entries[key] for key in keys if key in beat.entries}
-            targets = sorted({t for e in entries.values() for t in (e.watch.candidate, e.watch.stable)})
-            result = await source.fetch_series(build_query(profile, targets, 3 * provider.interval + 1))
-            outcome = "ok" if isinstance(result, Answer) else result.reason
-            self._on_query(provider.name, outcome)
-            if not isinstance(result, Answer):
-                self._take_failure(entries, result.reason, result.message)
-                continue
-            points = attribute_points(profile, targets, result.series)
-            sources = list_sources(result.series)
-            self._learn_phase(provider, beat, [p.at for ps in points.values() for p in ps])
-            now, mono = self._clock.now(), self._clock.monotonic()
-            for key, entry in entries.items():
-                watch = entry.watch
-                reading = Reading(points[watch.candidate], points[watch.stable], sources, now, mono)
-                self._settle(key, entry, observe_reading(entry.state, watch.trial, reading))
-
-    def _take_failure(self, entries: Mapping[Key, _Entry], reason: str, message: str) -> None:
-        known = reason if reason in reasons.REASONS else reasons.INVALID_ANSWER
+        entries = dict(beat.entries)
+        for entry in [one for one in entries.values() if not one.past_known][:PASTS_PER_BEAT]:
+            await self._read_past(source, provider, entry)
+        window = 3 * provider.interval + 1
+        asked = plan_round([entry.watch for entry in entries.values()], window, beat.max_targets)
+        asks = list(asked.asks)
+        answers = await asyncio.gather(*(_fetch(source, ask) for ask in asks))
+        results = dict(zip(asks, answers, strict=True))
+        if any(isinstance(r, Failure) and r.reason == "TooLarge" for r in results.values()):
+            beat.max_targets = max(beat.max_targets // 2, MIN_TARGETS)
+        read = read_round(asked, results)
+        self._learn_phase(provider, beat, newest_sample(read))
+        now, mono = self._clock.now(), self._clock.monotonic()
         for key, entry in entries.items():
-            self._settle(key, entry, observe_failure(entry.state, known, message))
+            if beat.entries.get(key) is not entry:
+                continue
+            watch = entry.watch
+            reading = build_reading(watch, read, window, now, mono)
+            self._settle(key, entry, observe_reading(entry.state, watch.trial, reading))
 
-    def _learn_phase(self, provider: Provider, beat: _Beat, times: list[float]) -> None:
-        newest = max(times, default=0.0)
+    async def _read_past(self, source: MetricSource, provider: Provider, entry: _Entry) -> None:
+        """Learn from before the rollout how unruly stable is. Whatever cannot be had is done without."""
+        entry.past_known = True
+        trial = entry.watch.trial
+        step = max(provider.interval, HISTORY.total_seconds() / HISTORY_LOOKS)
+        for asked, text in history_queries(entry.watch):
+            result = await source.fetch_history(text, trial.started_at - HISTORY, trial.started_at, step)
+            if isinstance(result, Answer):
+                frames = build_frames(entry.watch, asked, result)
+                entry.state = observe_history(entry.state, trial, asked.key, frames, step)
+            else:
+                log.info("past not known", provider=provider.name, reason=result.reason, message=result.message)
+
+    def _learn_phase(self, provider: Provider, beat: _Beat, newest: float) -> None:
         if newest > beat.newest:
             # The sample's age is unknown (clocks differ), but it arrived just now: the next one follows an interval
             # later.
@@ -204,8 +216,13 @@ class Analyst:
     def _settle(self, key: Key, entry: _Entry, state: TrialState) -> None:
         before, entry.state = entry.judgement, state
         entry.judgement = judge_trial(state, entry.watch.trial)
+        self._on_judged(key, entry.judgement)
         if before is None or _gist(before) != _gist(entry.judgement):
             self._notify(key, entry.judgement.verdict is Verdict.BAD)
+
+
+async def _fetch(source: MetricSource, ask: Ask) -> QueryResult:
+    return await (source.fetch_series(ask.text) if ask.kind == "samples" else source.fetch_instant(ask.text))
 
 
 def _is_same(a: Trial, b: Trial) -> bool:
@@ -215,4 +232,5 @@ def _is_same(a: Trial, b: Trial) -> bool:
 def _gist(judgement: Judgement) -> tuple[object, ...]:
     """What can change a decision, or is worth writing down; figures that merely grow are neither."""
     doublings = int(max(judgement.log_evidence, 0.0) / 1.3863)
-    return (judgement.verdict, judgement.health.reason, judgement.traffic.status, judgement.traffic.reason, doublings)
+    health, traffic = judgement.health, judgement.traffic
+    return judgement.verdict, judgement.suspicious, health.reason, traffic.status, traffic.reason, doublings

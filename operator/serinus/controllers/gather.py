@@ -22,12 +22,14 @@ from serinus.api.validate import check_metrics_provider, check_model_deployment
 from serinus.controllers.analyst import Provider
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.reach import Reach
+from serinus.controllers.trials import Plan as MetricPlan
+from serinus.controllers.trials import plan_metrics
 from serinus.core.children import Owner, build_deployment, observe_target
 from serinus.core.observe import find_reachable, observe_revision, observe_status, observe_workload, pods_of
 from serinus.core.revision import Revision, build_content, build_revision
 from serinus.core.snapshot import Problem, RouteView, Snapshot, Workload
 from serinus.engine.store import Key, Store
-from serinus.metrics.profiles import Profile, choose_profile
+from serinus.metrics.profiles import choose_gateway_profile
 from serinus.routing.gateway_api import find_missing_features, observe_route
 
 Raw = dict[str, Any]
@@ -42,7 +44,8 @@ class Gathered:
     owner: Owner
     contents: Mapping[str, Raw]
     provider: Provider | None
-    profile: Profile
+    plan: MetricPlan
+    pods: tuple[Raw, ...]
     raw: Raw
     raw_route: Raw | None
 
@@ -72,8 +75,9 @@ def gather_snapshot(
     contents.setdefault(wanted.name, wanted.content)
     controller, features, gateway_problems = _gateways(store, key.namespace, spec)
     provider, provider_problems = _provider(store, rollout, explicit=_names_provider(spec), first=status.stable is None)
+    plan = plan_metrics(rollout, choose_gateway_profile(controller), spec.runtime)
     route_problems = spec_problems or [*gateway_problems, *_features(spec, features), *_conflicts(claims, key)]
-    problems = route_problems if spec_problems else [*route_problems, *provider_problems]
+    problems = route_problems if spec_problems else [*route_problems, *provider_problems, *plan.problems]
     usable = not route_problems
     command = (metadata.get("annotations") or {}).get(ANNOTATION_COMMAND)
     snapshot = Snapshot(
@@ -99,7 +103,8 @@ def gather_snapshot(
         route_usable=usable,
         status_written_at=written_at,
     )
-    return Gathered(snapshot, owner, contents, provider, choose_profile(controller), raw, owned_route)
+    pods = store.by_owner("Pod", key.namespace, key.name)
+    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, owned_route)
 
 
 def _observe_route(owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, usable: bool) -> RouteView:

@@ -11,25 +11,23 @@ from typing import Any, Protocol
 import structlog
 
 from serinus.api import reasons
-from serinus.controllers.analyst import Analyst, Watch
+from serinus.controllers.analyst import Analyst
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.execute import Executor, NameTakenError
 from serinus.controllers.gather import Gathered, gather_snapshot, is_orphan, is_owned
 from serinus.controllers.reach import Reach
+from serinus.controllers.trials import build_watch
 from serinus.core.children import Owner
-from serinus.core.judge import metrics_of
 from serinus.core.observe import observe_status
 from serinus.core.plan import Action, Event, Plan
 from serinus.core.rollout import decide
 from serinus.core.snapshot import Judgement, Problem
-from serinus.core.trial import Trial
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
 from serinus.kube.errors import Conflict, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import MODELDEPLOYMENTS
-from serinus.metrics.profiles import Target
 from serinus.routing.gateway_api import observe_weights
 
 Raw = dict[str, Any]
@@ -174,22 +172,8 @@ class ModelDeploymentController:
         if candidate is None or stable is None or candidate.started_at is None or provider is None:
             self.analyst.forget(key)
             return None
-        limits = [(metric.name, metric.max_regression) for metric in s.rollout.metrics]
-        trial = Trial(
-            candidate=candidate.revision,
-            stable=stable.revision,
-            started_at=candidate.started_at,
-            weight=candidate.weight,
-            step=candidate.step if candidate.phase != "Baking" else candidate.steps + 1,
-            step_started_at=candidate.step_started_at,
-            metrics=metrics_of(limits, s.rollout.false_alarm),
-            min_requests=s.rollout.min_requests,
-            interval_seconds=provider.interval,
-            measured_at=gathered.profile.measured_at,
-            approximate=s.spec.route.mode == "Replicas",
-        )
-        targets = [Target(key.namespace, revision, key.name) for revision in (candidate.revision, stable.revision)]
-        return self.analyst.watch(key, Watch(trial, provider, gathered.profile, *targets), candidate.evidence)
+        watch = build_watch(s, gathered.plan, candidate, provider.interval, gathered.pods)
+        return self.analyst.watch(key, provider, watch, candidate.evidence)
 
     async def _leave_on_stable(self, key: Key, raw: Raw) -> None:
         """Being deleted: traffic stays on stable for as long as the route lives. Nothing waits for this, so deletion

@@ -143,6 +143,9 @@ def enough_evidence(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
     if candidate.weight == 0 or judgement is None or judgement.verdict is not Verdict.NOT_ENOUGH_EVIDENCE:
         return None
+    if judgement.suspicious:
+        # Not proven, but not nothing either: only a person may go on.
+        return Hold(reasons.HOLDING, judgement.message, inconclusive=True)
     return None if _proceeds(s, candidate) else _wait_for_metrics(s, candidate, judgement.message)
 
 

@@ -25,7 +25,7 @@ from serinus.core.words import big_number, percent, plain_number, share_of
 SUSPICION: Final = 5.0
 """The bar for "do not advance" lies this much lower than the one for "roll back"."""
 
-SLOW_GAUGE: Final = 60
+SLOW_GAUGE: Final = 30
 """Scrapes within which a gauge should show a shift of two standard deviations; slower ones are said to be slow."""
 
 
@@ -145,6 +145,9 @@ def _figures(state: MetricState, metric: Metric) -> _Figures:
     here, there = (f"{percent(*pair)}{slow} on {{}} ({pair[0]:,.0f} of {pair[1]:,.0f})" for pair in (mine, other))
     columns = [share_of(*pair) + slow for pair in (mine, other)]
     values = (_ratio(*mine), _ratio(*other))
+    if metric.over_time:
+        here, there = (f"{pair[0]:,.0f} on {{}} in {pair[1]:,.0f} pod-seconds" for pair in (mine, other))
+        columns = [f"{pair[0]:,.0f} in {pair[1]:,.0f}s" for pair in (mine, other)]
     if metric.kind == "limit":
         limit = f"at most {plain_number(100 * metric.limit)}%"
         return _Figures(columns[0], "", here, "", limit, f"allowed {limit}", values)

@@ -47,11 +47,13 @@ Kind = Literal["ratio", "limit", "latency", "gauge"]
 
 @dataclass(frozen=True)
 class Metric:
-    """What is asked. `signal` names the figures in a reading, `spread` those by which stable's pods can be told apart
-    where `signal` cannot do it. `weight` is its share of the false-alarm budget; all weights of a rollout sum to 1.
-    `margin` >= 1 is the regression that is allowed, `limit` the share that is allowed at all; `low`, `high` bound a
-    gauge, `fall`, `rise` its distance from stable. `needed` samples make it known in a step, `delay` seconds pass until
-    the truth about an answer arrives.
+    """What is asked.
+
+    `signal` names the figures in a reading, `spread` those by which stable's pods can be told apart where `signal`
+    cannot do it. `weight` is its share of the false-alarm budget; all weights of a rollout sum to 1. `margin` >= 1 is
+    the regression that is allowed, `limit` the share that is allowed at all; `low`, `high` bound a gauge, `fall`,
+    `rise` its distance from stable. `needed` samples make it known in a step; `delay` seconds pass until the truth
+    about an answer arrives. `optional` figures may be missing; `over_time` says that seconds are counted, not requests.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Metric:
     needed: int = 0
     delay: float = 0.0
     spread: str | None = None
+    optional: bool = False
+    over_time: bool = False
 
     @property
     def thetas(self) -> tuple[float, ...]:

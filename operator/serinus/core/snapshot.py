@@ -89,7 +89,6 @@ class Judgement:
     message: str
     health: Check
     traffic: Check
-    step_requests: float = 0.0
     summaries: tuple[AnalysisSummary, ...] = ()
     evidence: tuple[EvidenceState, ...] = ()
     log_evidence: float = 0.0

@@ -152,14 +152,6 @@ def observe_history(
     return replace(state, metrics=metrics)
 
 
-def observe_failure(state: TrialState, trial: Trial, reason: str, message: str) -> TrialState:
-    """The provider could not be asked, or its answer makes no sense. Evidence stays as it is."""
-    failure = Check("False", reason, message)
-    names = {metric.signal for metric in trial.metrics} | set(state.signals)
-    signals = {name: replace(state.signals.get(name) or SignalState(), failure=failure) for name in names}
-    return replace(state, signals=signals)
-
-
 def observe_reading(state: TrialState, trial: Trial, reading: Reading) -> TrialState:
     """The state after one more round of answers."""
     state = replace(enter_trial_step(state, trial), at=reading.at)

@@ -36,13 +36,11 @@ def judge_trial(state: TrialState, trial: Trial) -> Judgement:
         # An alarm that was raised stays one; everything else is unknown while the metrics are.
         verdict = Verdict.CANNOT_MEASURE
     said = next((a.message for a, v in zip(assessments, verdicts, strict=True) if v is verdict), blind or "")
-    traffic = state.split
     return Judgement(
         verdict=verdict,
         message=health.message if verdict is Verdict.CANNOT_MEASURE else said,
         health=health,
         traffic=_traffic(state, trial),
-        step_requests=traffic.candidate_total,
         summaries=tuple(_summary(a, v) for a, v in zip(assessments, verdicts, strict=True)),
         evidence=tuple(build_saved(m.name, state.metric(m.name), m.margin) for m in trial.metrics),
         log_evidence=total,
@@ -56,6 +54,8 @@ def _verdict_of(one: Assessment, state: TrialState, trial: Trial, *, alarm: bool
     if alarm:
         return Verdict.BAD
     metric = next(m for m in trial.metrics if m.name == one.name)
+    if metric.optional:
+        return one.verdict
     if _health_of(state, trial, metric.signal).status != "True" or state.metric(one.name).problem is not None:
         return Verdict.CANNOT_MEASURE
     return one.verdict
@@ -80,7 +80,7 @@ def _find_blind(assessments: list[Assessment], trial: Trial) -> str | None:
         return None
     for one, metric in zip(assessments, trial.metrics, strict=True):
         seen = one.detectable
-        if metric.kind in ("ratio", "latency") and (seen is None or seen > trial.must_detect):
+        if metric.kind in ("ratio", "latency") and not metric.optional and (seen is None or seen > trial.must_detect):
             able = "none up to 100x" if seen is None else f"{plain_number(seen)}x"
             wanted = f"{plain_number(trial.must_detect)}x must be excluded before promotion"
             return f"{one.message}; the smallest regression these requests would have shown is {able}, {wanted}"
@@ -100,7 +100,7 @@ def _first_bad(state: TrialState, trial: Trial) -> datetime | None:
 def _health(state: TrialState, trial: Trial) -> Check:
     if not trial.metrics:
         return Check("False", reasons.NO_DATA, "no metric is configured that could be judged")
-    for metric in trial.metrics:
+    for metric in (one for one in trial.metrics if not one.optional):
         check = _health_of(state, trial, metric.signal)
         if check.status != "True":
             return check

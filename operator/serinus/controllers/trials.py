@@ -1,0 +1,189 @@
+"""From a ModelDeployment in mid-release to the trial that judges it: which metrics, by which figures, from where. Pure.
+
+What cannot be measured as asked is a problem of the spec and said before the release begins, not when it is judged."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from serinus.api import reasons
+from serinus.api.presets import ResolvedMetric, ResolvedRollout
+from serinus.api.status import CandidateState
+from serinus.controllers.asking import (
+    RATIO_PARTS,
+    ExpressionSource,
+    FactSource,
+    ProfileSource,
+    QuerySource,
+    Source,
+    Watch,
+)
+from serinus.core.counters import BAD, TOTAL, Point
+from serinus.core.metric import Metric
+from serinus.core.observe import pods_of
+from serinus.core.snapshot import Problem, Snapshot
+from serinus.core.trial import Trial
+from serinus.metrics.profiles import Profile, Refusal, Target, choose_runtime_profile, find_profile
+from serinus.metrics.promql import QueryProblem, TypedQuery, parse_query
+
+Raw = dict[str, Any]
+
+PODS_SIGNAL = "Pods"
+"""Requests and failures as stable's pods count them: only to learn how unruly they are."""
+
+RESTARTS_SIGNAL = "Restarts"
+RESTARTS_SHARE = 0.1
+"""Part of the false-alarm budget that is kept for restarts of the candidate's containers."""
+
+RESTARTS_MARGIN = 2.0
+
+_parse = lru_cache(maxsize=1024)(parse_query)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The metrics of a rollout with their sources, and what is wrong with them."""
+
+    metrics: tuple[Metric, ...]
+    sources: tuple[Source, ...]
+    problems: tuple[Problem, ...]
+    measured_at: str
+
+
+def plan_metrics(rollout: ResolvedRollout, gateway: Profile | None, runtime: str) -> Plan:
+    """Turn what the user asks for into metrics and the sources of their figures."""
+    pods = choose_runtime_profile(runtime)
+    total = sum(metric.weight for metric in rollout.metrics) or 1
+    metrics: list[Metric] = []
+    sources: dict[str, Source] = {}
+    problems: list[Problem] = []
+    for asked in rollout.metrics:
+        found = _find_source(asked, gateway, pods)
+        if isinstance(found, str):
+            field = f"spec.rollout.analysis.metrics[{asked.name}]"
+            problems.append(Problem(reasons.INVALID_SPEC, f"{field}: {found}"))
+            continue
+        sources[found.key] = found
+        share = asked.weight / total * (1.0 - RESTARTS_SHARE)
+        metrics.append(_build_metric(asked, found, share, rollout.min_requests, has_pods="Errors" in pods.signals))
+    first = next((s.profile for s in sources.values() if isinstance(s, ProfileSource)), None)
+    if any(metric.spread is not None for metric in metrics):
+        sources[PODS_SIGNAL] = ProfileSource(PODS_SIGNAL, pods, "Errors")
+    return Plan(tuple(metrics), tuple(sources.values()), tuple(problems), first.measured_at if first else "the pods")
+
+
+def build_watch(s: Snapshot, plan: Plan, candidate: CandidateState, interval: float, pods: Sequence[Raw]) -> Watch:
+    """The watch of a release in mid-run. `interval` is the provider's scrape interval in seconds, `pods` are those of
+    the ModelDeployment.
+    """
+    stable = s.status.stable
+    if stable is None or candidate.started_at is None:
+        raise ValueError("nothing to compare")
+    restarts = Metric(
+        "restarts", "ratio", RESTARTS_SIGNAL, RESTARTS_SHARE, RESTARTS_MARGIN, optional=True, over_time=True
+    )
+    profiled = [source.signal for source in plan.sources if isinstance(source, ProfileSource)]
+    traffic = next((signal for signal in ("Errors", *profiled) if signal in profiled), None)
+    steps = len(s.rollout.steps)
+    trial = Trial(
+        candidate=candidate.revision,
+        stable=stable.revision,
+        started_at=candidate.started_at,
+        weight=candidate.weight,
+        step=candidate.step if candidate.phase != "Baking" else candidate.steps + 1,
+        step_started_at=candidate.step_started_at,
+        metrics=(*plan.metrics, restarts),
+        min_requests=s.rollout.min_requests,
+        interval_seconds=interval,
+        measured_at=plan.measured_at,
+        false_alarm=s.rollout.false_alarm,
+        traffic_signal=traffic,
+        candidate_pods=max(s.workload(candidate.revision).ready, 1),
+        must_detect=s.rollout.must_detect if candidate.step >= steps and candidate.phase != "Baking" else None,
+        approximate=s.spec.route.mode == "Replicas",
+    )
+    names = (candidate.revision, stable.revision)
+    facts = FactSource(RESTARTS_SIGNAL, build_restarts(names, pods))
+    # The route names stable first; see `routing`.
+    mine, other = _build_target(s, names[0], 1, pods), _build_target(s, names[1], 0, pods)
+    return Watch(trial, mine, other, (*plan.sources, facts))
+
+
+def build_restarts(
+    names: tuple[str, str], pods: Sequence[Raw]
+) -> Callable[[datetime], tuple[list[Point], list[Point]]]:
+    """Restarts of the containers of both sides against the seconds that their pods have lived, as counters."""
+    sides = [pods_of(pods, name) for name in names]
+
+    def facts(at: datetime) -> tuple[list[Point], list[Point]]:
+        candidate, stable = ([p for pod in side for p in _restart_points(pod, at)] for side in sides)
+        return candidate, stable
+
+    return facts
+
+
+def _restart_points(pod: Raw, at: datetime) -> list[Point]:
+    status = pod.get("status") or {}
+    began = status.get("startTime")
+    if not isinstance(began, str):
+        return []
+    name, now = pod["metadata"]["name"], at.timestamp()
+    lived = max((at - datetime.fromisoformat(began.replace("Z", "+00:00"))).total_seconds(), 0.0)
+    restarts = sum(int(one.get("restartCount") or 0) for one in status.get("containerStatuses") or ())
+    return [
+        Point(f"{name}/seconds", name, "kubernetes", lived, now, (TOTAL,)),
+        Point(f"{name}/restarts", name, "kubernetes", float(restarts), now, (BAD,)),
+    ]
+
+
+def _build_target(s: Snapshot, revision: str, position: int, pods: Sequence[Raw]) -> Target:
+    addresses = [str((pod.get("status") or {}).get("podIP") or "") for pod in pods_of(pods, revision)]
+    known = tuple(sorted(address for address in addresses if address))
+    return Target(s.namespace, revision, s.name, position=position, addresses=known)
+
+
+def _find_source(asked: ResolvedMetric, gateway: Profile | None, pods: Profile) -> Source | str:
+    """Where a metric's figures come from, or why they cannot be had."""
+    if asked.signal is not None:
+        found = find_profile(asked.signal, gateway, pods, asked.source)
+        return found.message if isinstance(found, Refusal) else ProfileSource(asked.signal, found, asked.signal)
+    key = f"query:{asked.name}"
+    if asked.bad is not None and asked.total is not None:
+        parts = [(field, _parse("counter", text)) for field, text in (("bad", asked.bad), ("total", asked.total))]
+        broken = _find_problem(dict(parts))
+        if broken is not None:
+            return broken
+        typed = [query for _, query in parts if isinstance(query, TypedQuery)]
+        return QuerySource(key, tuple(zip(typed, RATIO_PARTS, strict=True)))
+    kind = "gauge" if asked.kind == "Gauge" else "histogram"
+    query = _parse(kind, asked.query or "")
+    if isinstance(query, QueryProblem):
+        return f"query: {query.message}"
+    return QuerySource(key, ((query, ()),)) if query.is_selector else ExpressionSource(key, query)
+
+
+def _find_problem(queries: Mapping[str, TypedQuery | QueryProblem]) -> str | None:
+    return next((f"{field}: {q.message}" for field, q in queries.items() if isinstance(q, QueryProblem)), None)
+
+
+def _build_metric(asked: ResolvedMetric, source: Source, share: float, min_requests: int, *, has_pods: bool) -> Metric:
+    kind = {"Latency": "latency", "Gauge": "gauge"}.get(asked.kind) or ("ratio" if asked.limit is None else "limit")
+    at_gateway = isinstance(source, ProfileSource) and source.profile.measured_at != "the pods"
+    return Metric(
+        name=asked.name,
+        kind=kind,  # type: ignore[arg-type]
+        signal=source.key,
+        weight=share,
+        margin=asked.max_regression or 1.0,
+        limit=asked.limit or 1.0,
+        low=asked.low,
+        high=asked.high,
+        rise=asked.rise,
+        fall=asked.fall,
+        needed=asked.min_samples or min_requests,
+        delay=asked.delay.total_seconds(),
+        # A gateway does not tell pods apart; their own counters do.
+        spread=PODS_SIGNAL if at_gateway and has_pods and asked.kind == "Ratio" else None,
+    )
