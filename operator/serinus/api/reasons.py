@@ -30,6 +30,10 @@ TRAFFIC_VERIFIED: Final = _condition(
     "TrafficVerified", "The gateway's own counters show the weights that were asked for."
 )
 
+DEGRADING: Final = _condition(
+    "Degrading", "The promoted revision became worse than it was in its bake; present only while it is known to be so."
+)
+
 # Available
 STABLE_SERVING: Final = _reason("StableServing", "The stable revision has ready pods and serves; nothing to do.")
 NO_STABLE_REVISION: Final = _reason(
@@ -102,6 +106,15 @@ ROLLOUT_STARTED: Final = _reason("RolloutStarted", "A new revision is being rele
 WEIGHT_RAISED: Final = _reason("WeightRaised", "The candidate reached its next step and gets a larger share.")
 COMMAND_REFUSED: Final = _reason(
     "CommandRefused", "A command was not carried out; status.lastCommand says why, and nothing changed."
+)
+
+WOULD_HAVE_ROLLED_BACK: Final = _reason(
+    "WouldHaveRolledBack", "In a rehearsal: the candidate would have been rolled back now; nothing was done."
+)
+SLOW_DEGRADATION: Final = _reason(
+    "SlowDegradation",
+    "The promoted revision became worse than its baseline allows, with the numbers in the message; with onDegradation"
+    " Rollback the revision before takes over.",
 )
 
 # Ready and Stalled: what a person has to put right

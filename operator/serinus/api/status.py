@@ -69,6 +69,14 @@ class StableState(StatusModel):
     """Pods of it that are ready."""
     since: Time | None = None
     """When it was promoted."""
+    watch_until: Time | None = None
+    """Until when it is watched for a slow change, where that was asked for."""
+    baseline: Annotated[tuple[EvidenceState, ...], Field(max_length=16, json_schema_extra=list_map("metric"))] = ()
+    """What it showed up to its promotion: the measure while it is watched."""
+    degraded_at: Time | None = None
+    """When it was found to have become worse than its baseline allows."""
+    degraded: Message | None = None
+    """What was found then, with the numbers."""
 
 
 class CandidateState(StatusModel):
@@ -110,6 +118,8 @@ class CandidateState(StatusModel):
     """The step that a person ordered by command; it starts without asking for evidence. 0: none."""
     bake_until: Time | None = None
     """When the bake ends and it is promoted."""
+    rehearsed: Message | None = None
+    """In a rehearsal: when the candidate would have been rolled back for the first time, and why."""
     verdict: Verdict | None = None
     """The judge's present word: Good, NotEnoughEvidence and CannotMeasure (both hold), or Bad (rolls back)."""
     evidence: Annotated[tuple[EvidenceState, ...], Field(max_length=16, json_schema_extra=list_map("metric"))] = ()

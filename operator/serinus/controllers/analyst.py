@@ -27,7 +27,15 @@ from serinus.controllers.asking import (
 )
 from serinus.core.judge import Verdict
 from serinus.core.snapshot import Judgement
-from serinus.core.trial import Trial, TrialState, enter_trial_step, observe_history, observe_reading, open_trial
+from serinus.core.trial import (
+    Trial,
+    TrialState,
+    enter_trial_step,
+    observe_history,
+    observe_reading,
+    open_trial,
+    open_watch,
+)
 from serinus.core.verdict import judge_trial
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key
@@ -102,12 +110,13 @@ class Analyst:
     def watch(self, key: Key, provider: Provider, watch: Watch, saved: Sequence[EvidenceState]) -> Judgement | None:
         """Follow a trial from now on and return what is known of it; a trial that is followed already goes on.
 
-        `saved` is the evidence in the status (EvidenceState items), used when the trial is new to this process.
+        `saved` is the evidence in the status (EvidenceState items; of a promoted revision its baseline), used when the
+        trial is new to this process.
         """
         entry = self._find(key)
         if entry is None or not _is_same(entry.watch.trial, watch.trial):
             self.forget(key)
-            entry = _Entry(watch, open_trial(saved))
+            entry = _Entry(watch, open_watch(saved) if watch.trial.watched else open_trial(saved))
         elif self._homes[key] != provider:
             known = entry
             self.forget(key)

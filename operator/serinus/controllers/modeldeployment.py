@@ -16,12 +16,13 @@ from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.execute import Executor, NameTakenError
 from serinus.controllers.gather import Gathered, gather_snapshot, is_orphan, is_owned
 from serinus.controllers.reach import Reach
-from serinus.controllers.trials import build_watch
+from serinus.controllers.trials import build_stable_watch, build_watch
 from serinus.core.children import Owner
 from serinus.core.observe import observe_status
 from serinus.core.plan import Action, Event, Plan
 from serinus.core.rollout import decide
 from serinus.core.snapshot import Judgement, Problem
+from serinus.core.watching import is_watched
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
@@ -169,6 +170,9 @@ class ModelDeploymentController:
     def _judge(self, key: Key, gathered: Gathered) -> Judgement | None:
         s, provider = gathered.snapshot, gathered.provider
         candidate, stable = s.status.candidate, s.status.stable
+        if stable is not None and candidate is None and provider is not None and is_watched(s, stable):
+            watch = build_stable_watch(s, gathered.plan, stable, provider.interval, gathered.pods)
+            return self.analyst.watch(key, provider, watch, stable.baseline)
         if candidate is None or stable is None or candidate.started_at is None or provider is None:
             self.analyst.forget(key)
             return None

@@ -3,14 +3,14 @@
 What cannot be measured as asked is a problem of the spec and said before the release begins, not when it is judged."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from serinus.api import reasons
 from serinus.api.presets import ResolvedMetric, ResolvedRollout
-from serinus.api.status import CandidateState
+from serinus.api.status import CandidateState, StableState
 from serinus.controllers.asking import (
     RATIO_PARTS,
     ExpressionSource,
@@ -24,6 +24,7 @@ from serinus.core.counters import BAD, TOTAL, Point
 from serinus.core.metric import Metric
 from serinus.core.observe import pods_of
 from serinus.core.snapshot import Problem, Snapshot
+from serinus.core.steps import FULL
 from serinus.core.trial import Trial
 from serinus.metrics.profiles import Profile, Refusal, Target, choose_runtime_profile, find_profile
 from serinus.metrics.promql import QueryProblem, TypedQuery, parse_query
@@ -109,6 +110,39 @@ def build_watch(s: Snapshot, plan: Plan, candidate: CandidateState, interval: fl
     # The route names stable first; see `routing`.
     mine, other = _build_target(s, names[0], 1, pods), _build_target(s, names[1], 0, pods)
     return Watch(trial, mine, other, (*plan.sources, facts))
+
+
+def build_stable_watch(s: Snapshot, plan: Plan, stable: StableState, interval: float, pods: Sequence[Raw]) -> Watch:
+    """The watch of a promoted revision against what it showed up to its promotion. Gauges keep their fixed bounds."""
+    asked = s.rollout.watch
+    if asked is None or stable.since is None:
+        raise ValueError("nothing to watch")
+    known = {evidence.metric for evidence in stable.baseline}
+    metrics = tuple(
+        replace(m, margin=max(asked.max_regression, m.margin), needed=0, delay=0.0, rise=None, fall=None)
+        for m in plan.metrics
+        if m.name in known and (m.kind != "gauge" or m.low is not None or m.high is not None)
+    )
+    share = sum(metric.weight for metric in metrics) or 1.0
+    looks = max(asked.duration.total_seconds() / interval, 1.0)
+    trial = Trial(
+        candidate=stable.revision,
+        stable=f"{stable.revision} up to its promotion",
+        started_at=stable.since,
+        weight=FULL,
+        step=0,
+        step_started_at=stable.since,
+        metrics=tuple(replace(metric, weight=metric.weight / share) for metric in metrics),
+        min_requests=0,
+        interval_seconds=interval,
+        measured_at=plan.measured_at,
+        # A detector may be wrong at every look; all of them together share the budget.
+        false_alarm=s.rollout.false_alarm / looks,
+        traffic_signal=None,
+        watched=True,
+    )
+    target = _build_target(s, stable.revision, 0, pods)
+    return Watch(trial, target, target, plan.sources)
 
 
 def build_restarts(

@@ -13,6 +13,7 @@ from serinus.api.meta import Condition
 from serinus.api.status import StableState
 from serinus.core.release import Release
 from serinus.core.snapshot import Check, Snapshot
+from serinus.core.watching import is_watched
 
 
 class Kind(Enum):
@@ -108,7 +109,8 @@ def assess_available(s: Snapshot, r: Release) -> Check:
 
 
 def assess_metrics_health(s: Snapshot, r: Release) -> Check:
-    if r.candidate is None or r.stable is None:
+    watched = r.candidate is None and is_watched(s, r.stable)
+    if (r.candidate is None and not watched) or r.stable is None:
         return Check("Unknown", reasons.IDLE, "no rollout is being judged")
     if s.judgement is None:
         return Check("Unknown", reasons.NO_DATA, "the metrics have not been read yet")
@@ -133,6 +135,8 @@ def build_conditions(s: Snapshot, r: Release, situation: Situation) -> tuple[Con
     if situation.kind is Kind.STUCK:
         cause = situation.stalled_reason or situation.reason
         wanted.append((reasons.STALLED, Check("True", cause, situation.message)))
+    if r.stable is not None and r.stable.degraded is not None:
+        wanted.append((reasons.DEGRADING, Check("True", reasons.SLOW_DEGRADATION, r.stable.degraded)))
     wanted.append((reasons.METRICS_HEALTHY, assess_metrics_health(s, r)))
     wanted.append((reasons.TRAFFIC_VERIFIED, assess_traffic(s, r)))
     return tuple(_condition(s.status.conditions, type_, check, s.generation, s.now) for type_, check in wanted)

@@ -121,6 +121,8 @@ def route_accepted(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def metrics_known(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
+    if _rehearses(s):
+        return None
     if judgement is None:
         return _wait_for_metrics(s, candidate, "the metrics have not been read yet")
     if judgement.known or _proceeds(s, candidate):
@@ -141,6 +143,8 @@ def time_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def enough_evidence(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
+    if _rehearses(s):
+        return None
     if candidate.weight == 0 or judgement is None or judgement.verdict is not Verdict.NOT_ENOUGH_EVIDENCE:
         return None
     if judgement.suspicious:
@@ -151,6 +155,8 @@ def enough_evidence(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def traffic_verified(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
+    if _rehearses(s):
+        return None
     if candidate.weight == 0 or judgement is None or judgement.traffic.status == "True":
         return None
     return None if _proceeds(s, candidate) else _wait_for_metrics(s, candidate, judgement.traffic.message)
@@ -159,7 +165,10 @@ def traffic_verified(s: Snapshot, candidate: CandidateState) -> Hold | None:
 def bake_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
     if candidate.bake_until is None or s.now >= candidate.bake_until:
         return None
-    return Hold(reasons.BAKING, f"{candidate.revision} has all traffic, promoted at {candidate.bake_until:%H:%M:%SZ}")
+    return Hold(
+        reasons.BAKING,
+        f"{candidate.revision} has {candidate.weight}% of the traffic, promoted at {candidate.bake_until:%H:%M:%SZ}",
+    )
 
 
 def _evidence_gate(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -168,6 +177,11 @@ def _evidence_gate(s: Snapshot, candidate: CandidateState) -> Hold | None:
         if hold is not None:
             return hold
     return None
+
+
+def _rehearses(s: Snapshot) -> bool:
+    """In a rehearsal the judge says what it would have done, and nothing waits for it."""
+    return s.rollout.mode == "Rehearse"
 
 
 def _wait_for_metrics(s: Snapshot, candidate: CandidateState, message: str) -> Hold:

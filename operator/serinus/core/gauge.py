@@ -68,8 +68,8 @@ def gauge_gains(deviation: float, variance: float, long_run: float) -> list[floa
 
 
 def assess_delay(long_run: float, shift: float, log_threshold: float) -> float:
-    """Scrapes until a lasting shift of this size raises an alarm, about: 2 ln(2 K / alpha) V / shift^2, the mixture over
-    K deviations and the onset costing a factor of 2 K.
+    """Scrapes until a lasting shift of this size raises an alarm, about: 2 ln(2 K / alpha) V / shift^2, the mixture
+    over K deviations and the onset costing a factor of 2 K.
     """
     return 2.0 * (log_threshold + math.log(2 * len(STEPS))) * long_run / (shift * shift)
 

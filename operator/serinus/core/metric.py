@@ -28,9 +28,11 @@ from serinus.core.sequential import (
     Counts,
     Lane,
     alone_gains,
+    assess_detector,
     assess_mean_log_evidence,
     limit_gains,
     observe_gains,
+    observe_gains_since_best,
     split_gains,
     upper_ratio,
 )
@@ -98,16 +100,18 @@ class MetricState:
     track: Track = field(default_factory=Track)
     deviation: Track = field(default_factory=Track)
     values: tuple[float, float | None] | None = None
+    detector: bool = False
 
     @property
     def log_evidence(self) -> float:
-        return assess_mean_log_evidence(self.lanes, self.exposure)
+        return assess_detector(self.lanes) if self.detector else assess_mean_log_evidence(self.lanes, self.exposure)
 
 
 @dataclass(frozen=True)
 class Interval:
     """What one interval brought for one metric. `pods` are figures that tell stable's pods apart, where the metric's
-    own cannot; `alone` says that stable has no traffic."""
+    own cannot; `alone` says that stable has no traffic. `watched` says that the candidate is a promoted revision, and
+    that the lanes' counts of stable are its own at promotion."""
 
     candidate: Increment
     stable: Increment
@@ -116,6 +120,7 @@ class Interval:
     alone: bool = False
     pods: Increment | None = None
     candidate_pods: int = 1
+    watched: bool = False
 
 
 def observe_interval(state: MetricState, metric: Metric, interval: Interval) -> MetricState:
@@ -251,6 +256,8 @@ def _observe_spreads(state: MetricState, stable: Increment, seconds: float) -> M
 def _observe_lanes(state: MetricState, metric: Metric, interval: Interval) -> MetricState:
     candidate_total = interval.candidate.sum_of(TOTAL)
     stable_total = interval.stable.sum_of(TOTAL)
+    if interval.watched:
+        return _observe_watched(state, metric, interval, candidate_total)
     tested = candidate_total > 0 and (stable_total > 0 or interval.alone or metric.kind == "limit")
     after = state.exposure + interval.seconds if tested else state.exposure
     lanes, margin, dispersion, failed = [], metric.margin, 1.0, False
@@ -274,6 +281,30 @@ def _observe_lanes(state: MetricState, metric: Metric, interval: Interval) -> Me
         dispersion=dispersion,
         first_bad_at=state.first_bad_at or (interval.at if failed and metric.kind != "latency" else None),
         as_of=interval.at,
+    )
+
+
+def _observe_watched(state: MetricState, metric: Metric, interval: Interval, total: float) -> MetricState:
+    """A promoted revision against what it showed up to its promotion, which stands in the lanes' counts of stable."""
+    lanes, failed = [], False
+    for lane, spread in zip(state.lanes, state.spreads, strict=True):
+        bad, phi = _bad(interval.candidate, lane), assess_dispersion(spread)
+        counts, failed = Counts(total, bad), failed or bad > 0
+        reference = upper_ratio(lane.counts.stable_bad, lane.counts.stable_total)
+        gains: list[float] | None = None
+        if metric.kind == "limit":
+            gains = limit_gains(bad, total, metric.limit, phi)
+        elif reference is not None:
+            gains = alone_gains(counts, min(reference * metric.margin, 1.0), phi, metric.thetas)
+        moved = lane if gains is None or total <= 0 else observe_gains_since_best(lane, gains)
+        lanes.append(replace(moved, counts=lane.counts + counts))
+    return replace(
+        state,
+        lanes=tuple(lanes),
+        step_total=state.step_total + total,
+        first_bad_at=state.first_bad_at or (interval.at if failed and metric.kind != "latency" else None),
+        as_of=interval.at,
+        detector=True,
     )
 
 

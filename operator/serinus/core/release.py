@@ -111,6 +111,7 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
         return r
     steps = s.rollout.steps
     weight = weight_of_step(s.rollout, step)
+    update: dict[str, object]
     common = candidate.model_copy(
         update={
             "step_started_at": s.now,
@@ -124,16 +125,14 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
         }
     )
     if weight >= FULL:
-        baking = common.model_copy(update={"phase": "Baking", "bake_until": s.now + s.rollout.bake, "next_at": None})
-        r = replace(r, candidate=baking, hold=None)
-        return r.told(
-            Event(
-                reasons.BAKING,
-                f"{candidate.revision} has all traffic; it is promoted after {format_duration(s.rollout.bake)}",
-            )
-        )
+        share = FULL - holdback_of(s)
+        update = {"phase": "Baking", "bake_until": s.now + s.rollout.bake, "next_at": None, "weight": share}
+        r = replace(r, candidate=common.model_copy(update=update), hold=None)
+        has = "all traffic" if share == FULL else f"{share}% of the traffic"
+        after = format_duration(s.rollout.bake)
+        return r.told(Event(reasons.BAKING, f"{candidate.revision} has {has}; it is promoted after {after}"))
     here = steps[step - 1]
-    update: dict[str, object] = {"phase": "Progressing"}
+    update = {"phase": "Progressing"}
     if isinstance(here, PauseStep):
         until = None if here.duration is None else s.now + here.duration
         update |= {"paused": True, "pause_reason": f"step {step} is a pause", "next_at": until}
@@ -145,6 +144,11 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
     return r.told(Event(reasons.WEIGHT_RAISED, f"{candidate.revision} gets {weight}%, step {step} of {len(steps)}"))
 
 
+def holdback_of(s: Snapshot) -> int:
+    """Percent that stays on the old revision during the bake. Where pods split the traffic there is no such share."""
+    return s.rollout.holdback if s.spec.route.mode == "Gateway" else 0
+
+
 def promote_candidate(s: Snapshot, r: Release) -> Release:
     """The candidate becomes stable: nothing is loaded anew, its pods go on serving; the old revision is retired."""
     candidate = r.candidate
@@ -154,8 +158,13 @@ def promote_candidate(s: Snapshot, r: Release) -> Release:
     stable = StableState(
         revision=candidate.revision, weight=FULL, replicas=work.current, ready_replicas=work.ready, since=s.now
     )
+    if s.rollout.watch is not None and s.judgement is not None:
+        until = s.now + s.rollout.watch.duration
+        stable = stable.model_copy(update={"watch_until": until, "baseline": s.judgement.evidence})
     old = r.stable
     message = f"{candidate.revision} is stable" + ("" if old is None else f"; {old.revision} is retired")
+    if candidate.rehearsed is not None:
+        message = f"{message}; rehearsed: {candidate.rehearsed}"
     marks = [MarkRevision(candidate.revision, "Stable", reasons.PROMOTED, message, judgement=s.judgement)]
     if old is not None and not s.is_rejected(old.revision):
         # One that was undone stays Rejected.

@@ -33,6 +33,7 @@ from serinus.core.release import (
 )
 from serinus.core.render import render_actions
 from serinus.core.snapshot import Snapshot
+from serinus.core.watching import watch_stable
 
 EVIDENCE_STEP = math.log(4)
 """Evidence that grew by this factor since it was last written is written again, so that a restart keeps it."""
@@ -47,12 +48,26 @@ def decide(s: Snapshot) -> Plan:
     leaving = find_exit(s, r)
     if leaving is not None:
         r = leave_candidate(s, r, leaving)
+    r = rehearse(s, r)
     r = obey_command(s, r)
+    r = watch_stable(s, r)
     if not s.problems:
         r = start_if_wanted(s, r)
         r = advance(s, r)
     r = end_drains(s, r)
     return build_plan(s, r)
+
+
+def rehearse(s: Snapshot, r: Release) -> Release:
+    """Note the first moment at which a rehearsed candidate would have been rolled back."""
+    candidate, judgement = r.candidate, s.judgement
+    if candidate is None or judgement is None or s.rollout.mode != "Rehearse" or candidate.rehearsed is not None:
+        return r
+    if judgement.verdict is not Verdict.BAD:
+        return r
+    message = f"would have rolled back {candidate.revision} at {s.now:%H:%M:%SZ} because {judgement.message}"
+    r = replace(r, candidate=candidate.model_copy(update={"rehearsed": message}))
+    return r.told(Event(reasons.WOULD_HAVE_ROLLED_BACK, message, warning=True))
 
 
 def start_if_wanted(s: Snapshot, r: Release) -> Release:
@@ -250,5 +265,7 @@ def find_wake(s: Snapshot, r: Release) -> datetime | None:
         due = figures_due(candidate)
         moments.append(None if due is None else due + PATIENCE)
         moments.append(s.workload(candidate.revision).settles_at)
+    if r.stable is not None:
+        moments.append(r.stable.watch_until)
     later = [m for m in moments if m is not None and m > s.now]
     return min(later) if later else None

@@ -15,6 +15,16 @@ def observe_saved(saved: EvidenceState) -> MetricState:
     return MetricState(lanes=lanes, exposure=saved.exposure / 10, first_bad_at=saved.first_bad_at, as_of=saved.as_of)
 
 
+def observe_baseline(saved: EvidenceState) -> MetricState:
+    """A state in which the counts of the candidate, promoted by now, are what its future is measured by."""
+    state = observe_saved(saved)
+    lanes = tuple(
+        Lane((), Counts(0.0, 0.0, lane.counts.candidate_total, lane.counts.candidate_bad), lane.bound)
+        for lane in state.lanes
+    )
+    return MetricState(lanes=lanes, detector=True)
+
+
 def build_saved(name: str, state: MetricState, user_margin: float) -> EvidenceState:
     """What is written of a state."""
     totals = state.lanes[0].counts if state.lanes else Counts()

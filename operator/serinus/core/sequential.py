@@ -83,12 +83,27 @@ def observe_gains(lane: Lane, gains: Sequence[float], before: float, after: floa
     return replace(lane, logs=tuple(_log_add(log, log_mass) + gain for log, gain in zip(logs, gains, strict=True)))
 
 
+def observe_gains_since_best(lane: Lane, gains: Sequence[float]) -> Lane:
+    """The lane of a detector that runs for long: evidence since the moment that suits the alarm best (Page's CUSUM),
+    M <- max(M, 1) x L per effect size. The chance of an alarm within N looks is at most N / threshold (arXiv
+    2203.03532).
+    """
+    logs = lane.logs or (0.0,) * len(gains)
+    return replace(lane, logs=tuple(max(log, 0.0) + gain for log, gain in zip(logs, gains, strict=True)))
+
+
 def assess_log_evidence(lane: Lane, exposure: float) -> float:
     """ln E of one lane; 0 means "no evidence either way"."""
     rest = math.log(unspent(exposure))
     if not lane.logs:
         return 0.0
     return _log_sum((*(log - math.log(len(lane.logs)) for log in lane.logs), rest))
+
+
+def assess_detector(lanes: Sequence[Lane]) -> float:
+    """ln of the evidence of detectors: the mean over effect sizes and lanes."""
+    logs = [log for lane in lanes for log in lane.logs]
+    return _log_sum(logs) - math.log(len(logs)) if logs else 0.0
 
 
 def assess_mean_log_evidence(lanes: Sequence[Lane], exposure: float) -> float:

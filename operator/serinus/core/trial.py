@@ -33,7 +33,7 @@ from serinus.core.metric import (
     observe_lifetime,
     observe_past,
 )
-from serinus.core.saved import observe_saved
+from serinus.core.saved import observe_baseline, observe_saved
 from serinus.core.sequential import Counts
 from serinus.core.snapshot import Check
 from serinus.core.steps import FULL
@@ -47,7 +47,8 @@ class Trial:
     """What is judged. `traffic_signal` is the signal whose requests show the split, None where none does;
     `approximate` where pod counts stand in for weights; `settle_seconds` a new weight is not yet checked;
     `candidate_pods` are the pods that share the candidate's requests. `must_detect` is the regression that must have
-    been detectable before this step ends, None where no such proof is asked for.
+    been detectable before this step ends, None where no such proof is asked for. `watched` says that there is no
+    candidate: a promoted revision is compared with what it showed up to its promotion.
     """
 
     candidate: str
@@ -64,6 +65,7 @@ class Trial:
     traffic_signal: str | None = "Errors"
     candidate_pods: int = 1
     must_detect: float | None = None
+    watched: bool = False
     approximate: bool = False
     settle_seconds: float = 2.0
 
@@ -116,6 +118,11 @@ class TrialState:
 def open_trial(saved: Sequence[EvidenceState]) -> TrialState:
     """A state that goes on from the evidence in the status, if there is any."""
     return TrialState(metrics={one.metric: observe_saved(one) for one in saved})
+
+
+def open_watch(baseline: Sequence[EvidenceState]) -> TrialState:
+    """A state that compares a promoted revision with the evidence of its own release."""
+    return TrialState(metrics={one.metric: observe_baseline(one) for one in baseline})
 
 
 def enter_trial_step(state: TrialState, trial: Trial) -> TrialState:
@@ -202,7 +209,9 @@ def _observe_signal(
         # What the counters hold already is the past: of another rollout, or from before a restart.
         mine, other = open_ledger(answer.candidate, answer.sources), open_ledger(answer.stable, answer.sources)
         return replace(fresh, candidate=mine, stable=other), None
-    mine, candidate = observe_points(state.candidate, answer.candidate, answer.sources, born_in_rollout=True)
+    mine, candidate = observe_points(
+        state.candidate, answer.candidate, answer.sources, born_in_rollout=not trial.watched
+    )
     other, stable = observe_points(state.stable, answer.stable, answer.sources, born_in_rollout=False)
     return replace(fresh, candidate=mine, stable=other), (candidate, stable)
 
@@ -238,6 +247,7 @@ def _interval_of(
         alone=trial.weight >= FULL,
         pods=pods if pods is not None and len(pods.units) > 1 else None,
         candidate_pods=trial.candidate_pods,
+        watched=trial.watched,
     )
 
 

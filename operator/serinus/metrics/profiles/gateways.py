@@ -1,0 +1,138 @@
+"""Gateways and meshes: what they count of each backend, by the controllerName of their GatewayClass."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from serinus.api.signals import Signal
+from serinus.metrics.profiles.locate import (
+    ENVOY_BACKEND,
+    ENVOY_CLUSTER,
+    ENVOY_ENDPOINT,
+    ISTIO_WORKLOAD,
+    LINKERD_BACKEND,
+    TRAEFIK_SERVICE,
+)
+from serinus.metrics.profiles.model import Counter, Given, Histogram, Profile, Ratio
+
+_NO_TOKENS: Final = "a gateway does not see tokens: set spec.runtime to your model server and source: Runtime"
+_NO_QUEUE: Final = "a gateway does not see the model server's queue: set spec.runtime to your model server"
+_NOT_AT_A_GATEWAY: Final[Mapping[Signal, str]] = {
+    "Aborts": "a gateway does not tell broken-off answers from others: set spec.runtime and source: Runtime",
+    "TimeToFirstToken": _NO_TOKENS,
+    "InterTokenLatency": _NO_TOKENS,
+    "QueueTime": _NO_QUEUE,
+    "QueueDepth": _NO_QUEUE,
+    "CacheUse": _NO_QUEUE,
+}
+_STREAMS: Final = "A streamed answer counts as good once its head was sent, even if it breaks off: add runtime metrics."
+_ENVOY_MS: Final = tuple(
+    ms / 1000
+    for ms in (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000)
+)
+_ENVOY_SIGNALS: Final[Mapping[Signal, Given]] = {
+    "Errors": Ratio((Counter("envoy_cluster_upstream_rq_xx", labels=("envoy_response_code_class",)),)),
+    "Latency": Histogram("envoy_cluster_upstream_rq_time", scale=0.001, buckets=_ENVOY_MS),
+}
+
+TRAEFIK: Final = Profile(
+    name="Traefik",
+    measured_at="the gateway",
+    locator=TRAEFIK_SERVICE,
+    signals={
+        "Errors": Ratio((Counter("traefik_service_requests_total", labels=("code",)),)),
+        "Latency": Histogram("traefik_service_request_duration_seconds", buckets=(0.1, 0.3, 1.2, 5.0)),
+    },
+    cannot=_NOT_AT_A_GATEWAY,
+    traps=(
+        "Its default buckets are 0.1, 0.3, 1.2 and 5 s, too coarse for most models: set metrics.prometheus.buckets.",
+        "Its service label joins namespace and name of route and Service with dashes: two objects whose joined names"
+        " are equal and whose content is equal share a series.",
+        "Needs metrics.prometheus.addServicesLabels.",
+        _STREAMS,
+    ),
+)
+
+ENVOY_GATEWAY: Final = Profile(
+    name="Envoy Gateway",
+    measured_at="the gateway",
+    locator=ENVOY_BACKEND,
+    signals=_ENVOY_SIGNALS,
+    cannot=_NOT_AT_A_GATEWAY,
+    traps=(
+        "All backends of a rule are one Envoy cluster, unless one of them has a filter of its own: the operator gives"
+        " each a response header with the name of the revision.",
+        "Clusters are named by the place in backendRefs, so the operator keeps stable first and the candidate second.",
+        "envoy_cluster_external_upstream_* count the same requests again.",
+        _STREAMS,
+    ),
+    needs_filter=True,
+)
+
+ENVOY_GATEWAY_ENDPOINTS: Final = Profile(
+    name="Envoy Gateway, by endpoint",
+    measured_at="the gateway",
+    locator=ENVOY_ENDPOINT,
+    signals={
+        "Errors": Ratio(
+            (Counter("envoy_cluster_endpoint_rq_total"), Counter("envoy_cluster_endpoint_rq_error", "Part"))
+        )
+    },
+    cannot={
+        **_NOT_AT_A_GATEWAY,
+        "Latency": "Envoy has no latency histogram per endpoint: measure at the model server (source: Runtime)",
+    },
+    traps=("Needs telemetry.metrics.enablePerEndpointStats in the EnvoyProxy.", _STREAMS),
+)
+
+ENVOY: Final = Profile(
+    name="Envoy",
+    measured_at="the gateway",
+    locator=ENVOY_CLUSTER,
+    signals=_ENVOY_SIGNALS,
+    cannot=_NOT_AT_A_GATEWAY,
+    traps=(
+        "Clusters must be named NAMESPACE/SERVICE or NAMESPACE_SERVICE, more may follow after another / or _.",
+        "envoy_cluster_external_upstream_* count the same requests again.",
+        "Histograms are flushed every 5 s.",
+        _STREAMS,
+    ),
+)
+
+ISTIO: Final = Profile(
+    name="Istio",
+    measured_at="the gateway",
+    locator=ISTIO_WORKLOAD,
+    signals={
+        "Errors": Ratio((Counter("istio_requests_total", labels=("response_code",), only=(("reporter", "source"),)),)),
+        "Latency": Histogram("istio_request_duration_milliseconds", scale=0.001, only=(("reporter", "source"),)),
+    },
+    cannot=_NOT_AT_A_GATEWAY,
+    traps=("Both ends of a request report it; only reporter=source is read, which gateways are.", _STREAMS),
+)
+
+LINKERD: Final = Profile(
+    name="Linkerd",
+    measured_at="the callers' proxies",
+    locator=LINKERD_BACKEND,
+    signals={
+        "Errors": Ratio((Counter("outbound_http_route_backend_response_statuses_total", labels=("http_status",)),)),
+        "Latency": Histogram("outbound_http_route_backend_response_duration_seconds"),
+    },
+    cannot=_NOT_AT_A_GATEWAY,
+    traps=("Measured at the proxies of the callers, so callers outside the mesh are not seen.", _STREAMS),
+)
+
+GATEWAYS: Final[Mapping[str, Profile]] = {
+    "traefik.io/gateway-controller": TRAEFIK,
+    "gateway.envoyproxy.io/gatewayclass-controller": ENVOY_GATEWAY,
+    "istio.io/gateway-controller": ISTIO,
+    "istio.io/mesh-controller": ISTIO,
+    "linkerd.io/gateway-controller": LINKERD,
+    "projectcontour.io/gateway-controller": ENVOY,
+}
+"""By the controllerName of the GatewayClass."""
+
+
+def choose_gateway_profile(controller: str | None) -> Profile | None:
+    """The profile of a gateway by its controllerName; None where it cannot tell revisions apart, or is not known."""
+    return GATEWAYS.get(controller or "")
