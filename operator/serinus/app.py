@@ -92,7 +92,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
     feed = Feed(store, Wakeup(store, claims, queue.add).notify)
     lister = Lister(free, settings.watch_namespaces)
-    analyst = Analyst(partial(_make_source, telemetry), queue.add, clock)
+    analyst = Analyst(partial(_make_source, telemetry), queue.add, clock, telemetry.on_judged, telemetry.on_forgotten)
     resync = Resync(
         lister.kinds,
         lister,

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from serinus.controllers.analyst import Analyst, Provider
@@ -56,6 +57,7 @@ class Meter:
             tuple(
                 Series(
                     {
+                        "__name__": "traefik_service_requests_total",
                         "service": f"{ROUTE}-svc-ml-{revision}-0@kubernetesgateway",
                         "code": code,
                         "instance": "gw",
@@ -66,6 +68,12 @@ class Meter:
                 if value
             )
         )
+
+    async def fetch_history(self, query: str, start: datetime, end: datetime, step: float) -> QueryResult:
+        return Answer(())
+
+    async def fetch_instant(self, query: str) -> QueryResult:
+        return Answer(())
 
     def close(self) -> None:
         return None

@@ -97,7 +97,7 @@ async def test_a_bad_candidate_is_rejected_with_its_evidence(stage: Stage) -> No
     record = stage.object("ModelRevision", new)["status"]
     assert record["phase"] == "Rejected"
     assert record["verdict"] == "Bad"
-    assert record["evidence"][0]["candidateBad"] == 8
+    assert record["evidence"][0]["lanes"][0]["candidateBad"] == 8
     assert "(8 of 20)" in record["message"]
     assert [reason for _, reason, _ in stage.events].count("AnalysisFailed") == 1
 
@@ -152,7 +152,7 @@ async def test_one_query_serves_all_trials_of_a_provider(stage: Stage) -> None:
     await in_canary(stage)
     stage.meter.queries.clear()
     await stage.read_metrics()
-    assert len(stage.meter.queries) == 1
+    assert len(stage.meter.queries) == 2, "one of the gateway, one of the pods"
     assert "[4s]" in stage.meter.queries[0]
 
 

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from serinus.api.meta import NAME_MAX_LENGTH, Message, Model, StatusModel, Time, Word
 from serinus.api.resource import Column, Resource, Rule, list_map, with_rules
 from serinus.api.rollout import FreeForm
-from serinus.api.status import AnalysisSummary, EvidenceState, Verdict
+from serinus.api.status import AnalysisSummary, EvidencePoint, EvidenceState, Verdict
 
 RevisionPhase = Literal["Candidate", "Stable", "Rejected", "Retired", "Superseded"]
 
@@ -55,6 +55,9 @@ class ModelRevisionStatus(StatusModel):
     """What each metric had seen at the end."""
     analysis: Annotated[tuple[AnalysisSummary, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
     """The judge's findings at the end, metric by metric."""
+    series: Annotated[tuple[EvidencePoint, ...], Field(max_length=64)] = ()
+    """How the evidence came about, look by look, oldest first. Thinned to stay under 8 KiB; looks of an operator that
+    was restarted in between are missing."""
 
 
 MODEL_REVISION: Final = Resource(

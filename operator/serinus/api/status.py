@@ -56,6 +56,36 @@ class EvidenceState(StatusModel):
     """Time of the newest sample that is counted here; later samples are still to come."""
 
 
+class EvidenceFigure(StatusModel):
+    """One metric at one look."""
+
+    metric: Word
+    """Name of the metric."""
+    verdict: Verdict | None = None
+    """Good, NotEnoughEvidence, CannotMeasure or Bad."""
+    candidate: Annotated[str, Field(max_length=32)] | None = None
+    """The candidate's value so far; absent where unknown."""
+    stable: Annotated[str, Field(max_length=32)] | None = None
+    """Stable's value over the same time; absent where unknown."""
+    samples: Count = 0
+    """Requests of the candidate that the value is made of."""
+    evidence: Annotated[str, Field(max_length=32)] = ""
+    """The e-value against the candidate."""
+    threshold: Annotated[str, Field(max_length=32)] = ""
+    """The e-value that rolls back."""
+
+
+class EvidencePoint(StatusModel):
+    """One look at the metrics."""
+
+    at: Time
+    """When it was taken."""
+    weight: Percent = 0
+    """Percent of the requests that the candidate had."""
+    metrics: Annotated[tuple[EvidenceFigure, ...], Field(max_length=17)] = ()
+    """What each metric said."""
+
+
 class StableState(StatusModel):
     """The revision that serves."""
 

@@ -9,12 +9,12 @@ trials. Asked just after a scrape: the phase is learnt from the samples' own tim
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
 
-from serinus.api.status import EvidenceState
+from serinus.api.status import EvidencePoint, EvidenceState
 from serinus.controllers.asking import (
     Ask,
     Watch,
@@ -25,6 +25,7 @@ from serinus.controllers.asking import (
     plan_round,
     read_round,
 )
+from serinus.core.chronicle import observe_look
 from serinus.core.judge import Verdict
 from serinus.core.snapshot import Judgement
 from serinus.core.trial import (
@@ -74,6 +75,7 @@ class _Entry:
     state: TrialState
     judgement: Judgement | None = None
     past_known: bool = False
+    series: tuple[EvidencePoint, ...] = ()
 
 
 @dataclass
@@ -91,7 +93,9 @@ OnJudged = Callable[[Key, Judgement], None]
 
 
 class Analyst:
-    """See the module. `notify(key, urgent)` asks for a turn of the key; `on_judged` sees every judgement."""
+    """See the module. `notify(key, urgent)` asks for a turn of the key; `on_judged` sees every judgement,
+    `on_forgotten` the end of a trial.
+    """
 
     def __init__(
         self,
@@ -99,11 +103,13 @@ class Analyst:
         notify: Callable[[Key, bool], None],
         clock: Clock,
         on_judged: OnJudged = lambda key, judgement: None,
+        on_forgotten: Callable[[Key], None] = lambda key: None,
     ) -> None:
         self._make_source = make_source
         self._notify = notify
         self._clock = clock
         self._on_judged = on_judged
+        self._on_forgotten = on_forgotten
         self._beats: dict[Provider, _Beat] = {}
         self._homes: dict[Key, Provider] = {}
 
@@ -120,7 +126,7 @@ class Analyst:
         elif self._homes[key] != provider:
             known = entry
             self.forget(key)
-            entry = _Entry(watch, known.state, known.judgement, known.past_known)
+            entry = replace(known, watch=watch)
         entry.watch = watch
         beat = self._beats.setdefault(provider, _Beat())
         beat.entries[key] = entry
@@ -129,7 +135,8 @@ class Analyst:
             beat.task = asyncio.create_task(self._run(provider, beat), name=f"metrics-{provider.name}")
         if entry.judgement is not None:
             # The trial may be at another step now, which changes what is enough.
-            entry.judgement = judge_trial(enter_trial_step(entry.state, watch.trial), watch.trial)
+            judgement = judge_trial(enter_trial_step(entry.state, watch.trial), watch.trial)
+            entry.judgement = replace(judgement, series=entry.series)
         return entry.judgement
 
     @property
@@ -140,6 +147,8 @@ class Analyst:
     def forget(self, key: Key) -> None:
         """Stop following a trial; the loop of its provider ends with its last one."""
         provider = self._homes.pop(key, None)
+        if provider is not None:
+            self._on_forgotten(key)
         if provider is not None and provider in self._beats:
             self._beats[provider].entries.pop(key, None)
 
@@ -224,7 +233,10 @@ class Analyst:
 
     def _settle(self, key: Key, entry: _Entry, state: TrialState) -> None:
         before, entry.state = entry.judgement, state
-        entry.judgement = judge_trial(state, entry.watch.trial)
+        trial = entry.watch.trial
+        judgement = judge_trial(state, trial)
+        entry.series = observe_look(entry.series, judgement, trial.weight, self._clock.now())
+        entry.judgement = replace(judgement, series=entry.series)
         self._on_judged(key, entry.judgement)
         if before is None or _gist(before) != _gist(entry.judgement):
             self._notify(key, entry.judgement.verdict is Verdict.BAD)

@@ -178,4 +178,5 @@ def build_revision_status(mark: MarkRevision, now: str) -> Raw:
         status["verdict"] = mark.judgement.verdict.value
         status["evidence"] = [one.dump() for one in mark.judgement.evidence]
         status["analysis"] = [one.dump() for one in mark.judgement.summaries]
+        status["series"] = [one.dump() for one in mark.judgement.series]
     return status

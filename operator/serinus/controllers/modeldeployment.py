@@ -43,6 +43,7 @@ ENDINGS = frozenset(
         reasons.DEADLINE_EXCEEDED,
         reasons.ABORTED,
         reasons.SUPERSEDED,
+        reasons.SLOW_DEGRADATION,
     }
 )
 """Events with which a release is over."""

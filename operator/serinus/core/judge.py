@@ -64,6 +64,9 @@ class Assessment:
     remark: str | None = None
     suspicious: bool = False
     values: tuple[float | None, float | None] = (None, None)
+    samples: float = 0.0
+    log_evidence: float = 0.0
+    log_threshold: float = 0.0
 
 
 def assess_metric(
@@ -96,6 +99,9 @@ def assess_metric(
         remark=_remark(state, metric, false_alarm),
         suspicious=suspicious,
         values=figures.values,
+        samples=state.lanes[0].counts.candidate_total if state.lanes else state.step_total,
+        log_evidence=log_e,
+        log_threshold=math.log(threshold),
     )
 
 

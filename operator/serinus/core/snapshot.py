@@ -14,7 +14,7 @@ from datetime import datetime
 
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout
-from serinus.api.status import AnalysisSummary, EvidenceState, ModelDeploymentStatus
+from serinus.api.status import AnalysisSummary, EvidencePoint, EvidenceState, ModelDeploymentStatus
 from serinus.core.judge import Verdict
 from serinus.core.revision import Revision
 
@@ -82,6 +82,20 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """One metric in numbers: both sides' values (None where unknown), the candidate's requests or values so far, the
+    verdict, and the natural logarithms of the e-value and of what rolls back."""
+
+    name: str
+    verdict: Verdict
+    candidate: float | None
+    stable: float | None
+    samples: float
+    log_evidence: float
+    log_threshold: float
+
+
+@dataclass(frozen=True)
 class Judgement:
     """What the metrics say at this moment; see `serinus.core.judge` for the verdicts."""
 
@@ -94,8 +108,9 @@ class Judgement:
     log_evidence: float = 0.0
     suspicious: bool = False
     """Whether a metric says so much against the candidate that it must not advance, though not enough to roll back."""
-    values: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    """By metric: the candidate's figure and stable's, None where unknown."""
+    figures: tuple[Figure, ...] = ()
+    series: tuple[EvidencePoint, ...] = ()
+    """How it came about, look by look, thinned."""
     first_bad_at: datetime | None = None
 
     @property

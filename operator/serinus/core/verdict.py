@@ -7,10 +7,10 @@ from serinus.api import reasons
 from serinus.api.status import AnalysisSummary
 from serinus.core.judge import Assessment, Names, Verdict, assess_metric, assess_total, find_largest, worst_verdict
 from serinus.core.saved import build_saved
-from serinus.core.snapshot import Check, Judgement
+from serinus.core.snapshot import Check, Figure, Judgement
 from serinus.core.steps import FULL
 from serinus.core.trial import Trial, TrialState
-from serinus.core.words import plain_number
+from serinus.core.words import big_number, plain_number
 
 SPLIT_MIN_REQUESTS = 20
 """Fewer requests than this say nothing about a split."""
@@ -36,6 +36,8 @@ def judge_trial(state: TrialState, trial: Trial) -> Judgement:
         # An alarm that was raised stays one; everything else is unknown while the metrics are.
         verdict = Verdict.CANNOT_MEASURE
     said = next((a.message for a, v in zip(assessments, verdicts, strict=True) if v is verdict), blind or "")
+    if alarm and largest is not None and largest.log_share < -math.log(trial.false_alarm):
+        said += f"; with the other metrics {big_number(total)} >= {1 / trial.false_alarm:,.0f}"
     return Judgement(
         verdict=verdict,
         message=health.message if verdict is Verdict.CANNOT_MEASURE else said,
@@ -45,7 +47,7 @@ def judge_trial(state: TrialState, trial: Trial) -> Judgement:
         evidence=tuple(build_saved(m.name, state.metric(m.name), m.margin) for m in trial.metrics),
         log_evidence=total,
         suspicious=any(a.suspicious for a in assessments),
-        values={a.name: a.values for a in assessments},
+        figures=tuple(_figure(a, v) for a, v in zip(assessments, verdicts, strict=True)),
         first_bad_at=_first_bad(state, trial),
     )
 
@@ -72,6 +74,11 @@ def _summary(one: Assessment, verdict: Verdict) -> AnalysisSummary:
         would_have_seen=None if one.detectable is None else f"{one.detectable:g}x",
         message=one.message if one.remark is None else f"{one.message}. {one.remark}",
     )
+
+
+def _figure(one: Assessment, verdict: Verdict) -> Figure:
+    candidate, stable = one.values
+    return Figure(one.name, verdict, candidate, stable, one.samples, one.log_evidence, one.log_threshold)
 
 
 def _find_blind(assessments: list[Assessment], trial: Trial) -> str | None:

@@ -116,7 +116,7 @@ MLSERVER: Final = _runtime(
         "Latency": Histogram("rest_server_request_duration_seconds"),
     },
     traps=(
-        "model_infer_request_duration is a mean; the latency is that of the REST server, all models of the pod together.",
+        "model_infer_request_duration is a mean; the latency is the REST server's, of all models of a pod together.",
         "Requests by gRPC are in the errors and not in the latency.",
         "Metrics have a port of their own (metrics_port).",
     ),
