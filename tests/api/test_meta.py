@@ -127,6 +127,10 @@ FULL_STATUS: dict[str, Any] = {
         "replicas": 4,
         "readyReplicas": 4,
         "since": "2026-11-23T10:00:00.000Z",
+        "watchUntil": "2026-11-24T10:00:00.000Z",
+        "baseline": [{"metric": "errors", "candidateTotal": 9, "stableTotal": 9, "exposure": 1, "lanes": []}],
+        "degradedAt": "2026-11-23T11:00:00.000Z",
+        "degraded": "worse",
     },
     "candidate": {
         "revision": "fraud-7c9d2b10",
@@ -147,15 +151,17 @@ FULL_STATUS: dict[str, Any] = {
         "returning": True,
         "forcedStep": 2,
         "bakeUntil": "2026-11-23T10:38:00.000Z",
+        "rehearsed": "would have rolled back",
         "verdict": "NotEnoughEvidence",
         "evidence": [
             {
                 "metric": "errors",
-                "logs": ["-0.25", "1.5e-3"],
                 "candidateTotal": 1268,
-                "candidateBad": 5,
                 "stableTotal": 24011,
-                "stableBad": 96,
+                "exposure": 2990,
+                "lanes": [{"bound": "0.25", "logs": ["-0.25", "1.5e-3", "-inf"], "candidateBad": 5, "stableBad": 96}],
+                "margin": "1.7",
+                "dispersion": "2.2",
                 "firstBadAt": "2026-11-23T10:13:00.500Z",
                 "asOf": "2026-11-23T10:16:59.000Z",
             }

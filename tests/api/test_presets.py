@@ -10,7 +10,15 @@ import pytest
 
 from serinus.api.analysis import AnalysisSpec
 from serinus.api.meta import Model
-from serinus.api.presets import PRESETS, PauseStep, ResolvedMetric, ResolvedRollout, WeightStep, resolve_rollout
+from serinus.api.presets import (
+    PRESETS,
+    PauseStep,
+    ResolvedMetric,
+    ResolvedRollout,
+    ResolvedWatch,
+    WeightStep,
+    resolve_rollout,
+)
 from serinus.api.rollout import RolloutSpec
 
 
@@ -35,7 +43,7 @@ def test_no_rollout_at_all_is_the_standard_one() -> None:
 
 
 def test_the_default_metric_is_the_error_ratio() -> None:
-    assert resolve_rollout(None).metrics == (ResolvedMetric("errors", 1.2),)
+    assert resolve_rollout(None).metrics == (ResolvedMetric("errors", "Ratio", signal="Errors", max_regression=1.2),)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +60,13 @@ def test_the_default_metric_is_the_error_ratio() -> None:
         ({"analysis": {"maxHold": "0s"}}, "max_hold", seconds(0)),
         ({"analysis": {"onInconclusive": "Rollback"}}, "on_inconclusive", "Rollback"),
         ({"analysis": {"mode": "Rehearse"}}, "mode", "Rehearse"),
+        ({"analysis": {"mustDetect": "3"}}, "must_detect", 3.0),
+        ({"analysis": {"watch": {"for": "24h"}}}, "watch", ResolvedWatch(seconds(86400), "Alert", 1.5)),
+        ({"holdback": 5}, "holdback", 5),
         (
             {"analysis": {"metrics": [{"name": "mine", "errorRatio": {"maxRegression": "2"}}]}},
             "metrics",
-            (ResolvedMetric("mine", 2.0),),
+            (ResolvedMetric("mine", "Ratio", signal="Errors", max_regression=2.0),),
         ),
     ],
     ids=str,
@@ -81,9 +92,24 @@ def test_a_last_weight_of_100_is_the_bake_and_no_step(steps: list[dict[str, int]
     assert [step.weight for step in resolved.steps] == weights
 
 
-def test_metrics_that_cannot_be_judged_yet_are_not_replaced_by_others() -> None:
-    metrics = [{"name": "slo", "errorRatio": {"max": "2%"}}, {"name": "slow", "latency": {"maxRegression": "1.2"}}]
-    assert resolve_rollout(RolloutSpec.model_validate({"analysis": {"metrics": metrics}})).metrics == ()
+def test_every_kind_of_metric_is_made_concrete() -> None:
+    metrics = [
+        {"name": "slo", "errorRatio": {"max": "2%"}, "weight": 3},
+        {"name": "slow", "latency": {"maxRegression": "1.2", "of": "TimeToFirstToken", "source": "Runtime"}},
+        {"name": "wrong", "ratio": {"bad": "b", "total": "t", "maxRegression": "1.1", "labelDelay": "10m"}},
+        {"name": "high", "histogram": {"query": "h", "maxRegression": "1.3"}},
+        {"name": "drift", "gauge": {"query": "d", "max": "0.2", "maxFall": "0.01"}},
+        {"name": "queue", "gauge": {"of": "QueueDepth", "max": "20"}},
+    ]
+    resolved = resolve_rollout(RolloutSpec.model_validate({"analysis": {"metrics": metrics}})).metrics
+    assert resolved == (
+        ResolvedMetric("slo", "Ratio", 3, "Errors", "Auto", limit=0.02),
+        ResolvedMetric("slow", "Latency", 1, "TimeToFirstToken", "Runtime", 1.2),
+        ResolvedMetric("wrong", "Ratio", bad="b", total="t", max_regression=1.1, delay=seconds(600), min_samples=20),
+        ResolvedMetric("high", "Latency", query="h", max_regression=1.3, min_samples=20),
+        ResolvedMetric("drift", "Gauge", source="Runtime", query="d", high=0.2, fall=0.01, min_samples=8),
+        ResolvedMetric("queue", "Gauge", 1, "QueueDepth", "Runtime", high=20.0, min_samples=8),
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,10 @@ class ErrorRatioMetric(Model):
     a factor of at least 1, as a string, for example "1.2". More than that, once proven, rolls back."""
     max: Ratio | None = None
     """The error ratio that is allowed at all, whatever the stable revision does: "2%" or "0.02"."""
-    of: RatioSignal = "Errors"
+    of: RatioSignal | None = None
     """What counts as bad: Errors (failed requests) or Aborts (answers that were broken off, where the model server
     counts them). Default: Errors."""
-    source: MetricSource = "Auto"
+    source: MetricSource | None = None
     """Who counts: Gateway, Runtime (the model server named in spec.runtime), or Auto: the gateway if it can tell the
     revisions apart, else the model server. Default: Auto."""
 
@@ -61,10 +61,10 @@ class LatencyMetric(Model):
     max_regression: Factor
     """How many times the stable revision's share of slow answers is still allowed: a factor of at least 1, as a
     string, for example "1.2"."""
-    of: LatencySignal = "Latency"
+    of: LatencySignal | None = None
     """What is timed: Latency (the whole answer), or of a language model TimeToFirstToken, InterTokenLatency or
     QueueTime. Default: Latency."""
-    source: MetricSource = "Auto"
+    source: MetricSource | None = None
     """Who measures: Gateway, Runtime (the model server named in spec.runtime), or Auto: the gateway if it can, else the
     model server. Default: Auto."""
 
@@ -84,7 +84,7 @@ class RatioMetric(Model):
     """The ratio that is allowed at all, whatever the stable revision does: "2%" or "0.02"."""
     label_delay: Duration | None = None
     """How long the truth about an answer takes to arrive, for example 10m: no step ends sooner. Default: no delay."""
-    min_outcomes: Annotated[int, Field(ge=1, le=1_000_000_000)] = 20
+    min_outcomes: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """Outcomes of the candidate that must be known within a step before it may end. Default: 20."""
 
 
@@ -125,7 +125,7 @@ class MetricSpec(Model):
 
     name: Annotated[str, Field(pattern=METRIC_NAME_PATTERN, max_length=63)]
     """Your name for it, unique in the list; it appears in status, conditions and events."""
-    weight: Annotated[int, Field(ge=1, le=100)] = 1
+    weight: Annotated[int, Field(ge=1, le=100)] | None = None
     """Its share of the `falseAlarm` budget in proportion to those of the other metrics: more weight finds a fault in
     this metric sooner, and in the others later. Default: 1."""
     error_ratio: ErrorRatioMetric | None = None

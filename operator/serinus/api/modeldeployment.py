@@ -11,7 +11,7 @@ from serinus.api.rollout import ConfigMapKey, RolloutSpec
 from serinus.api.route import RouteSpec
 from serinus.api.status import ModelDeploymentStatus
 
-Runtime = Literal["VLLM", "SGLang", "TGI", "Triton", "MLServer", "KServe", "BentoML", "RayServe", "HTTP"]
+Runtime = Literal["VLLM", "SGLang", "TGI", "Triton", "MLServer", "KServe", "BentoML", "RayServe", "TorchServe", "HTTP"]
 Delivery = Literal["Env", "InitContainer", "ImageVolume", "Claim"]
 
 _ONE_SOURCE = Rule(

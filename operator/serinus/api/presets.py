@@ -16,6 +16,7 @@ from serinus.api.signals import Signal
 DEFAULT_PROVIDER: Final = "default"
 DEFAULT_HOLD: Final = timedelta(minutes=1)
 GAUGE_SAMPLES: Final = 8
+MIN_OUTCOMES: Final = 20
 
 MetricKind = Literal["Ratio", "Latency", "Gauge"]
 
@@ -220,35 +221,36 @@ def _resolve_metrics(metrics: tuple[MetricSpec, ...]) -> tuple[ResolvedMetric, .
 
 def _resolve_metric(metric: MetricSpec) -> ResolvedMetric | None:
     """None only for a metric without any kind, which is not valid."""
+    weight = metric.weight or 1
     if one := metric.error_ratio:
         limit = None if one.max is None else parse_ratio(one.max)
         regression = _decimal(one.max_regression)
-        return ResolvedMetric(metric.name, "Ratio", metric.weight, one.of, one.source, regression, limit)
+        return ResolvedMetric(metric.name, "Ratio", weight, one.of or "Errors", one.source or "Auto", regression, limit)
     if slow := metric.latency:
         regression = parse_decimal(slow.max_regression)
-        return ResolvedMetric(metric.name, "Latency", metric.weight, slow.of, slow.source, regression)
+        return ResolvedMetric(metric.name, "Latency", weight, slow.of or "Latency", slow.source or "Auto", regression)
     if own := metric.ratio:
         return ResolvedMetric(
             metric.name,
             "Ratio",
-            metric.weight,
+            weight,
             max_regression=_decimal(own.max_regression),
             limit=None if own.max is None else parse_ratio(own.max),
             bad=own.bad,
             total=own.total,
             delay=_duration(own.label_delay, timedelta(0)),
-            min_samples=own.min_outcomes,
+            min_samples=own.min_outcomes or MIN_OUTCOMES,
         )
     if histogram := metric.histogram:
         regression = parse_decimal(histogram.max_regression)
         return ResolvedMetric(
-            metric.name, "Latency", metric.weight, max_regression=regression, query=histogram.query, min_samples=20
+            metric.name, "Latency", weight, max_regression=regression, query=histogram.query, min_samples=MIN_OUTCOMES
         )
     if gauge := metric.gauge:
         return ResolvedMetric(
             metric.name,
             "Gauge",
-            metric.weight,
+            weight,
             signal=gauge.of,
             source="Runtime",
             query=gauge.query,
