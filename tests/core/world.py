@@ -35,6 +35,7 @@ from serinus.core.snapshot import (
     Waiting,
     Workload,
 )
+from serinus.core.watching import is_watched
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -76,7 +77,8 @@ class CutOffError(Exception):
 
 @dataclass
 class World:
-    """One ModelDeployment in a cluster. `judge` is asked in every pass with a candidate."""
+    """One ModelDeployment in a cluster. `judge` is asked in every pass with a candidate, `watcher` while a promoted
+    revision is watched."""
 
     spec: ModelDeploymentSpec
     name: str = "m"
@@ -91,6 +93,7 @@ class World:
     problems: tuple[Problem, ...] = ()
     readable: bool = True
     judge: Callable[["World"], Judgement | None] = lambda world: judged()
+    watcher: Callable[["World"], Judgement | None] = lambda world: None
     log: list[Any] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     weights: list[dict[str, int]] = field(default_factory=list)
@@ -129,6 +132,8 @@ class World:
         )
         if self.status.candidate is not None and self.status.stable is not None:
             s = replace(s, judgement=self.judge(self))
+        elif is_watched(s, self.status.stable):
+            s = replace(s, judgement=self.watcher(self))
         return s
 
     def pass_once(self) -> Plan:
