@@ -255,7 +255,7 @@ async def test_a_thread_that_never_comes_back_blocks_neither_the_next_query_nor_
     release = threading.Event()
     stuck = 0
 
-    def hang_in_thread(*_: Any) -> Answer:
+    def hang_in_thread(*_: Any, **__: Any) -> Answer:
         nonlocal stuck
         stuck += 1
         release.wait(30)

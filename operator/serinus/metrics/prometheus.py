@@ -12,6 +12,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -29,6 +30,9 @@ MAX_BYTES: Final = 1024 * 1024
 _GRACE_SECONDS: Final = 0.5
 _MAX_THREADS: Final = 4
 _CHUNK: Final = 64 * 1024
+
+_Work = Callable[[PrometheusConnect], QueryResult]
+"""What is done with a connection, in a thread; must not raise."""
 
 OnQuery = Callable[[str, float], None]
 """Told of every query: `Answer` or the reason of the failure, and the seconds it took."""
@@ -77,9 +81,21 @@ class PrometheusSource:
 
     async def fetch_series(self, query: str) -> QueryResult:
         """Ask for raw samples; see MetricSource. Waits its turn where another query to this server is under way."""
+        return await self._take_turn(partial(_query, query=query, timeout=self._timeout, read=observe_series))
+
+    async def fetch_history(self, query: str, start: datetime, end: datetime, step: float) -> QueryResult:
+        """Ask for the past; see MetricSource."""
+        work = partial(_query_range, query=query, start=start, end=end, step=step, timeout=self._timeout)
+        return await self._take_turn(work)
+
+    async def fetch_instant(self, query: str) -> QueryResult:
+        """Ask for values as they are now; see MetricSource."""
+        return await self._take_turn(partial(_query, query=query, timeout=self._timeout, read=observe_values))
+
+    async def _take_turn(self, work: _Work) -> QueryResult:
         async with self._turn:
             started = time.monotonic()
-            result = await self._fetch(query)
+            result = await self._fetch(work)
             self._on_query("Answer" if isinstance(result, Answer) else result.reason, time.monotonic() - started)
             return result
 
@@ -87,11 +103,11 @@ class PrometheusSource:
         """Close idle connections. Queries under way end by themselves."""
         self._connection.close()
 
-    async def _fetch(self, query: str) -> QueryResult:
+    async def _fetch(self, work: _Work) -> QueryResult:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if len(self._threads) >= _MAX_THREADS:
             return Failure("Timeout", f"{self._address}: {len(self._threads)} earlier queries still hang")
-        future, thread = _start(partial(_query, self._connection, query, self._timeout))
+        future, thread = _start(partial(work, self._connection))
         self._threads.append(thread)
         try:
             async with asyncio.timeout(self._timeout + _GRACE_SECONDS):
@@ -194,9 +210,22 @@ def _check(response: requests.Response, *_: Any, **__: Any) -> None:
             raise _PartialError("; ".join(str(warning) for warning in warnings)[:300])
 
 
-def _query(connection: PrometheusConnect, query: str, timeout: float) -> QueryResult:
+def _query(
+    connection: PrometheusConnect, *, query: str, timeout: float, read: Callable[[Any], QueryResult]
+) -> QueryResult:
     try:
         result = connection.custom_query(query, params={"timeout": f"{timeout:g}s"}, timeout=timeout)
+    except Exception as error:
+        return build_failure(error)
+    return read(result)
+
+
+def _query_range(
+    connection: PrometheusConnect, *, query: str, start: datetime, end: datetime, step: float, timeout: float
+) -> QueryResult:
+    params = {"timeout": f"{timeout:g}s"}
+    try:
+        result = connection.custom_query_range(query, start, end, f"{step:g}s", params=params, timeout=timeout)
     except Exception as error:
         return build_failure(error)
     return observe_series(result)
@@ -232,7 +261,19 @@ def observe_series(result: Any) -> QueryResult:
         return Failure("InvalidAnswer", f"the answer has {kind} instead of samples; ask for a range such as name[30s]")
     try:
         return Answer(tuple(_read_series(item["metric"], item["values"]) for item in result))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return Failure("InvalidAnswer", f"the answer has a sample that is none: {error}")
+
+
+def observe_values(result: Any) -> QueryResult:
+    """Read the `result` of an expression: a list of series with one value each."""
+    if not isinstance(result, list) or not all(isinstance(item, dict) for item in result):
+        return Failure("InvalidAnswer", "the answer has no labels; ask for a series")
+    if any("value" not in item for item in result):
+        return Failure("InvalidAnswer", "the answer has samples over time; ask for one value, without a range")
+    try:
+        return Answer(tuple(_read_series(item["metric"], [item["value"]]) for item in result))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         return Failure("InvalidAnswer", f"the answer has a sample that is none: {error}")
 
 

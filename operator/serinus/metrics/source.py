@@ -5,6 +5,7 @@ Nothing here raises. "Cannot be known" is an answer like any other; the judge de
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 
 
@@ -52,6 +53,16 @@ class MetricSource(Protocol):
 
     async def fetch_series(self, query: str) -> QueryResult:
         """Ask now for the samples that a range selector such as `requests_total{job="x"}[30s]` covers."""
+        ...
+
+    async def fetch_history(self, query: str, start: datetime, end: datetime, step: float) -> QueryResult:
+        """Ask for the past of the series that a plain selector chooses, at every `step` seconds from `start` to `end`
+        (aware datetimes).
+        """
+        ...
+
+    async def fetch_instant(self, query: str) -> QueryResult:
+        """Ask for the value of an expression now: series of one sample each."""
         ...
 
     def close(self) -> None:
