@@ -114,7 +114,12 @@ def build_answer(word: str) -> tuple[str, str]:
     now = time.time()
     series = [
         {
-            "metric": {"__name__": "traefik_service_requests_total", "service": label, "code": code, "instance": "gateway:80"},
+            "metric": {
+                "__name__": "traefik_service_requests_total",
+                "service": label,
+                "code": code,
+                "instance": "gateway:80",
+            },
             "values": [[now - 1, str(int(value))], [now, "NaN" if word == "nan" else str(int(value))]],
         }
         for (label, code), value in list(counts.items())

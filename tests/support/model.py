@@ -54,9 +54,20 @@ class Model:
             },
         }
 
-    def apply(self, version: str, *, faults: float = 0.0, labels: Mapping[str, str] | None = None, **spec: Any) -> None:
-        """Apply a version that answers a share `faults` of the requests with 500; `labels` are those of its pods."""
-        environment = [{"name": "MODEL_VERSION", "value": version}, {"name": "FAULT_RATIO", "value": str(faults)}]
+    def apply(
+        self,
+        version: str,
+        *,
+        faults: float = 0.0,
+        labels: Mapping[str, str] | None = None,
+        behaviour: Mapping[str, float] | None = None,
+        **spec: Any,
+    ) -> None:
+        """Apply a version that answers a share `faults` of the requests with 500; `labels` are those of its pods,
+        `behaviour` further settings of the server (DELAY, WRONG_RATIO, DRIFT).
+        """
+        settings = {"MODEL_VERSION": version, "FAULT_RATIO": faults, **(behaviour or {})}
+        environment = [{"name": name, "value": str(value)} for name, value in settings.items()]
         container = {
             "name": "model",
             "image": IMAGE,
