@@ -5,12 +5,15 @@ import math
 import numpy as np
 import pytest
 
+from serinus.controllers.analyst import HISTORY, HISTORY_LOOKS
+from serinus.controllers.trials import RESTARTS_SHARE
 from serinus.core.counters import BAD, TOTAL
 from tests.bench.judge import race
 from tests.bench.judge.cost import measure_cost, size_of
 from tests.bench.judge.production import (
     LOOK_SECONDS,
     NAME,
+    WEIGHT,
     Exposed,
     build_readings,
     build_trials,
@@ -19,7 +22,7 @@ from tests.bench.judge.production import (
     learn_past,
 )
 from tests.bench.judge.race import HELD, plan_tasks, run_race, run_task
-from tests.bench.judge.scenarios import CLUMPS, LATENCY, STEADY, Fault, Scenario, World
+from tests.bench.judge.scenarios import CLUMPS, LATENCY, PAST_SECONDS, STEADY, Fault, Scenario, World
 from tests.bench.judge.score import Runs, score_runs
 from tests.bench.judge.weather import make_past, make_rollout, make_stream
 
@@ -30,6 +33,12 @@ GROSS = Scenario("20x", STEADY, Fault(20.0))
 def play(scenario: Scenario, runs: int = 4) -> Exposed:
     past = make_past(scenario.world, LOOK_SECONDS, runs, make_stream(1, "past", scenario.world))
     return expose(scenario, past, make_rollout(scenario, past, make_stream(1, scenario.name)))
+
+
+def test_the_operator_is_driven_as_it_drives_itself() -> None:
+    assert HISTORY.total_seconds() == PAST_SECONDS
+    assert max(UNCHANGED.interval, PAST_SECONDS / HISTORY_LOOKS) == LOOK_SECONDS
+    assert pytest.approx(1.0 - RESTARTS_SHARE) == WEIGHT
 
 
 def test_readings_are_cumulative_counters_by_pod_and_code() -> None:

@@ -115,7 +115,7 @@ def find_boundary(shares: tuple[float, ...]) -> float:
     return (low + high) / 2
 
 
-def find_crossing(shares: tuple[float, ...], height: float, points: int = 1501) -> float:
+def find_crossing(shares: tuple[float, ...], height: float, points: int = 501) -> float:
     """The chance that Brownian motion lies above `height` at one of these times at least."""
     grid = np.linspace(-7.0, height, points)
     width = grid[1] - grid[0]
