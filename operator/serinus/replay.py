@@ -21,7 +21,7 @@ from serinus.core.snapshot import Judgement
 from serinus.core.trial import Reading, SignalReading, Trial, observe_history, observe_reading, open_trial
 from serinus.core.verdict import judge_trial
 from serinus.metrics.prometheus import PrometheusSource
-from serinus.metrics.source import Answer, MetricSource, Series
+from serinus.metrics.source import Access, Answer, MetricSource, Series
 
 SIGNAL = "counters"
 CHUNK = timedelta(hours=1)
@@ -199,10 +199,11 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     token = given.token_file
 
+    async def read_token(renew: bool) -> Access:
+        return Access(token.read_text().strip() if token else None)
+
     async def run() -> int:
-        source = PrometheusSource(
-            replay.address, timeout=30.0, token=lambda: token.read_text().strip() if token else None
-        )
+        source = PrometheusSource(replay.address, timeout=30.0, access=read_token)
         try:
             return await run_replay(source, replay, as_json=given.json, out=Printer())
         finally:

@@ -5,45 +5,25 @@ import json
 import math
 import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from serinus.metrics.prometheus import PrometheusSource, observe_series
+from serinus.metrics.prometheus import PrometheusSource
 from serinus.metrics.source import Answer, Failure, FailureReason, Sample, Series
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from serinus.metrics.threads import QueryThreads
+from tests.fakes.prometheus import MATRIX, FakePrometheus, Handler, Raw, always, hang, raw_server, success
 
 TIMEOUT = 0.5
-MATRIX = [{"metric": {"__name__": "up", "pod": "a"}, "values": [[1000.5, "1"], [1001.5, "2"]]}]
-
-
-class FakePrometheus:
-    """Answers every query through `handler`, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.handler: Handler = lambda request: success(MATRIX)
-        self.requests: list[web.Request] = []
-        self.url = ""
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(request)
-        return await self.handler(request)
 
 
 @pytest.fixture
 async def prometheus() -> AsyncIterator[FakePrometheus]:
-    fake = FakePrometheus()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", fake.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = "http://{}:{}".format(*runner.addresses[0][:2])
-    yield fake
-    await runner.cleanup()
+    async with FakePrometheus().running() as fake:
+        yield fake
 
 
 @contextlib.contextmanager
@@ -53,22 +33,6 @@ def reading(fake: FakePrometheus, **options: Any) -> Any:
         yield source
     finally:
         source.close()
-
-
-async def success(result: Any, **more: Any) -> web.Response:
-    return web.json_response({"status": "success", "data": {"resultType": "matrix", "result": result}, **more})
-
-
-def always(status: int = 200, text: str = "", headers: dict[str, str] | None = None) -> Handler:
-    async def handle(request: web.Request) -> web.Response:
-        return web.Response(status=status, text=text, headers=headers)
-
-    return handle
-
-
-async def hang(request: web.Request) -> web.StreamResponse:
-    await asyncio.sleep(60)
-    raise AssertionError
 
 
 async def test_samples_come_with_their_own_timestamps(prometheus: FakePrometheus) -> None:
@@ -81,14 +45,6 @@ async def test_samples_come_with_their_own_timestamps(prometheus: FakePrometheus
     assert dict(request.query) == {"query": 'up{pod="a"}[15s]', "timeout": "0.5s"}
     assert "Authorization" not in request.headers
     assert outcomes == ["Answer"]
-
-
-async def test_a_token_that_rotates_is_sent_as_it_is_now(prometheus: FakePrometheus) -> None:
-    tokens = iter(["one", "two"])
-    with reading(prometheus, token=lambda: next(tokens)) as source:
-        await source.fetch_series("up[15s]")
-        await source.fetch_series("up[15s]")
-    assert [request.headers["Authorization"] for request in prometheus.requests] == ["Bearer one", "Bearer two"]
 
 
 async def test_no_series_is_an_answer(prometheus: FakePrometheus) -> None:
@@ -117,18 +73,30 @@ async def test_a_compressed_answer_is_read(prometheus: FakePrometheus) -> None:
         assert isinstance(await source.fetch_series("up[15s]"), Answer)
 
 
+def remark(*warnings: str, **more: Any) -> Handler:
+    return lambda _: success(MATRIX, warnings=list(warnings), **more)
+
+
 @pytest.mark.parametrize(
     ("handler", "reason", "words"),
     [
-        pytest.param(always(503, "no healthy upstream"), "Unreachable", "HTTP 503: no healthy upstream", id="503"),
-        pytest.param(always(401, "who are you"), "Unreachable", "HTTP 401", id="401"),
-        pytest.param(always(429, "", {"Retry-After": "9"}), "Unreachable", "HTTP 429", id="429 is not retried"),
-        pytest.param(always(400, '{"error": "parse error"}'), "InvalidAnswer", "refused.*parse error", id="bad query"),
-        pytest.param(always(422, '{"error": "expanding"}'), "InvalidAnswer", "refused.*expanding", id="too costly"),
+        pytest.param(always(503, "no healthy upstream"), "Unreachable", "HTTP 503$", id="503"),
+        pytest.param(always(500, '{"error": "disk full"}'), "Unreachable", "HTTP 500: disk full$", id="500 with words"),
+        pytest.param(always(404, "not here"), "Unreachable", "HTTP 404: there is no Prometheus", id="404"),
+        pytest.param(always(204), "Unreachable", "HTTP 204", id="no content"),
+        pytest.param(always(401, "who are you"), "Unauthorized", "HTTP 401: .* or there are none$", id="401"),
+        pytest.param(always(403, "not you"), "Unauthorized", "HTTP 403", id="403"),
+        pytest.param(always(429, "", {"Retry-After": "9"}), "Throttled", "HTTP 429", id="429 is not retried"),
+        pytest.param(always(400, '{"error": "parse error"}'), "QueryRefused", "HTTP 400: parse error", id="bad query"),
+        pytest.param(always(422, '{"error": "expanding"}'), "QueryRefused", "HTTP 422: expanding", id="too costly"),
+        pytest.param(always(400, "<b>no</b>"), "QueryRefused", "HTTP 400$", id="bad query in HTML"),
+        pytest.param(always(414, "long"), "TooLarge", "the query is too long", id="414"),
         pytest.param(always(200, "<html>log in</html>"), "InvalidAnswer", "login page", id="HTML"),
-        pytest.param(always(302, "", {"Location": "/login"}), "Unreachable", "redirected to /login", id="redirect"),
-        pytest.param(always(200, "[]"), "InvalidAnswer", "cannot be read", id="no object"),
-        pytest.param(always(200, "{}"), "InvalidAnswer", "cannot be read", id="no data"),
+        pytest.param(always(302, "", {"Location": "/login"}), "Unreachable", "redirected", id="redirect"),
+        pytest.param(always(200, ""), "InvalidAnswer", "no JSON", id="nothing"),
+        pytest.param(always(200, "[]"), "InvalidAnswer", "not one of the Prometheus", id="no object"),
+        pytest.param(always(200, "{}"), "InvalidAnswer", "not one of the Prometheus", id="no data"),
+        pytest.param(always(200, '{"status": "success"}'), "InvalidAnswer", "no result", id="no result"),
         pytest.param(lambda _: success([1000, "5"]), "InvalidAnswer", "ask for a range", id="scalar"),
         pytest.param(lambda _: success(None), "InvalidAnswer", "ask for a range", id="null"),
         pytest.param(
@@ -138,26 +106,102 @@ async def test_a_compressed_answer_is_read(prometheus: FakePrometheus) -> None:
             lambda _: success([{"metric": {}, "histograms": []}]), "InvalidAnswer", "native histograms", id="histogram"
         ),
         pytest.param(
-            lambda _: success([{"metric": {}, "values": [[1, "many"]]}]), "InvalidAnswer", "sample", id="no number"
+            lambda _: success([{"metric": {}, "values": [[1, "many"]]}]), "InvalidAnswer", "no number", id="no number"
         ),
-        pytest.param(
-            lambda _: success(MATRIX, warnings=["store down"]), "InvalidAnswer", "not complete: store down", id="part"
-        ),
-        pytest.param(hang, "Timeout", "in time", id="hang"),
+        pytest.param(remark("store down"), "InvalidAnswer", "not complete: store down", id="part"),
+        pytest.param(remark(isPartial=True), "InvalidAnswer", "not complete", id="part without a word"),
+        pytest.param(lambda _: success(MATRIX * 2), "InvalidAnswer", "the same series twice", id="twice"),
+        pytest.param(hang, "Timeout", "no answer within 0.5s|no whole answer in time", id="hang"),
     ],
 )
 async def test_what_goes_wrong_is_a_value(
     prometheus: FakePrometheus, handler: Handler, reason: FailureReason, words: str
 ) -> None:
     prometheus.handler = handler
+    results: list[object] = []
     started = asyncio.get_running_loop().time()
-    with reading(prometheus) as source:
+    with reading(prometheus, on_result=results.append) as source:
         failure = await source.fetch_series("up[15s]")
     assert isinstance(failure, Failure), failure
     assert failure.reason == reason
+    assert failure.message.startswith(f"{prometheus.url}/prefix: ")
     assert re.search(words, failure.message), failure.message
     assert len(prometheus.requests) == 1
     assert asyncio.get_running_loop().time() - started < 2 * TIMEOUT
+    assert results == [failure]
+
+
+async def test_a_remark_that_is_no_warning_does_no_harm(prometheus: FakePrometheus) -> None:
+    prometheus.handler = remark("PromQL info: metric might not be a counter")
+    with reading(prometheus) as source:
+        assert isinstance(await source.fetch_series("up[15s]"), Answer)
+
+
+@pytest.mark.parametrize(
+    ("handler", "blamed"),
+    [
+        (always(400), True),
+        (lambda _: success([1000, "5"]), True),
+        (always(414), True),
+        (always(503), False),
+        (always(200, "<html>"), False),
+        (lambda _: success([{"metric": {}, "values": [[1, True]]}]), False),
+    ],
+)
+async def test_a_query_is_blamed_only_for_what_its_server_did_right(
+    prometheus: FakePrometheus, handler: Handler, blamed: bool
+) -> None:
+    prometheus.handler = handler
+    with reading(prometheus) as source:
+        failure = await source.fetch_series("up[15s]")
+    assert failure.of_query is blamed
+
+
+async def test_a_server_that_asks_for_a_pause_gets_it(prometheus: FakePrometheus) -> None:
+    prometheus.handler = always(429, "", {"Retry-After": "1"})
+    with reading(prometheus) as source:
+        await source.fetch_series("up[15s]")
+        prometheus.handler = lambda request: success(MATRIX)
+        failure = await source.fetch_series("up[15s]")
+        assert failure.reason == "Throttled"
+        assert len(prometheus.requests) == 1
+        await asyncio.sleep(1.1)
+        assert isinstance(await source.fetch_series("up[15s]"), Answer)
+
+
+async def test_the_past_is_asked_by_range(prometheus: FakePrometheus) -> None:
+    start, end = datetime(2026, 11, 23, 10, tzinfo=UTC), datetime(2026, 11, 23, 11, tzinfo=UTC)
+    with reading(prometheus) as source:
+        answer = await source.fetch_history("up", start, end, 30.0)
+    assert [sample.value for sample in answer.series[0].samples] == [1.0, 2.0]
+    (request,) = prometheus.requests
+    assert request.path == "/prefix/api/v1/query_range"
+    asked = {"query": "up", "start": "1795428000", "end": "1795431600", "step": "30s", "timeout": "0.5s"}
+    assert dict(request.query) == asked
+
+
+async def test_a_value_is_asked_as_it_is_now(prometheus: FakePrometheus) -> None:
+    prometheus.handler = lambda request: success([{"metric": {"a": "b"}, "value": [5, "7"]}])
+    with reading(prometheus) as source:
+        assert await source.fetch_instant("sum(up)") == Answer((Series({"a": "b"}, (Sample(5.0, 7.0),)),))
+        prometheus.handler = lambda request: success(MATRIX)
+        failure = await source.fetch_instant("up[15s]")
+    assert failure.reason == "InvalidAnswer"
+    assert "samples over time instead; ask for one value" in failure.message
+
+
+@pytest.mark.parametrize(("ahead", "expected"), [(-3600, Answer), (60, Answer), (3600, Failure)])
+async def test_the_servers_own_clock_tells_a_sample_from_the_future(
+    prometheus: FakePrometheus, ahead: float, expected: type
+) -> None:
+    now = datetime.now(UTC).timestamp()
+    prometheus.handler = lambda request: success([{"metric": {}, "values": [[now + ahead, "1"]]}])
+    with reading(prometheus) as source:
+        result = await source.fetch_series("up[15s]")
+    assert isinstance(result, expected)
+    if isinstance(result, Failure):
+        assert result.reason == "InvalidAnswer"
+        assert "ahead of the server's own clock" in result.message
 
 
 async def test_a_server_that_is_not_there_is_unreachable() -> None:
@@ -206,45 +250,118 @@ async def test_a_compressed_bomb_is_measured_unpacked(prometheus: FakePrometheus
     assert failure.reason == "TooLarge"
 
 
-async def test_a_dripping_answer_ends_at_the_deadline(prometheus: FakePrometheus) -> None:
-    async def drip(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        with contextlib.suppress(ConnectionError):
-            for _ in range(100):
-                await response.write(b" ")
-                await asyncio.sleep(0.05)
-        return response
+async def drip_body(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    await drip_for_ever(writer, b" ")
 
-    prometheus.handler = drip
-    started = asyncio.get_running_loop().time()
-    with reading(prometheus) as source:
+
+async def drip_body_of_a_connection_that_ends(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.0 200 OK\r\n\r\n")
+    await drip_for_ever(writer, b" ")
+
+
+async def drip_chunks(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await drip_for_ever(writer, b"1\r\n \r\n")
+
+
+async def drip_status(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await drip_for_ever(writer, b"H")
+
+
+async def drip_headers(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+    await drip_for_ever(writer, b"x")
+
+
+async def drip_interim_answers(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await drip_for_ever(writer, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def drip_for_ever(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    while True:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        drip_body,
+        drip_body_of_a_connection_that_ends,
+        drip_chunks,
+        drip_status,
+        drip_headers,
+        drip_interim_answers,
+    ],
+)
+async def test_a_dripping_answer_ends_at_the_deadline_and_so_does_its_thread(talk: Raw) -> None:
+    async with raw_server(talk) as address:
+        source = PrometheusSource(address, timeout=TIMEOUT)
+        started = asyncio.get_running_loop().time()
         failure = await source.fetch_series("up[15s]")
+        assert isinstance(failure, Failure)
+        assert failure.reason == "Timeout"
+        assert asyncio.get_running_loop().time() - started < 3 * TIMEOUT
+        await asyncio.sleep(0.2)
+        assert [thread for thread in threading.enumerate() if thread.name == "prometheus-query"] == []
+        source.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"\x15\x03\x01\x00\x02\x02"],
+)
+async def test_what_is_no_http_or_breaks_off_is_unreachable(words: bytes) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words)
+
+    async with raw_server(talk) as address:
+        source = PrometheusSource(address, timeout=TIMEOUT)
+        failure = await source.fetch_series("up[15s]")
+        source.close()
     assert isinstance(failure, Failure)
-    assert failure.reason == "Timeout"
-    assert asyncio.get_running_loop().time() - started < 3 * TIMEOUT
+    assert failure.reason == "Unreachable"
+    assert "0x" not in failure.message
 
 
-async def test_one_query_at_a_time_per_server_and_servers_do_not_wait_for_each_other(
-    prometheus: FakePrometheus,
-) -> None:
+async def test_a_server_that_hangs_has_a_few_places_and_nobody_else_waits_for_it(prometheus: FakePrometheus) -> None:
+    async with FakePrometheus().running() as stuck:
+        stuck.handler = hang
+        threads = QueryThreads()
+        bad = [PrometheusSource(stuck.url, timeout=TIMEOUT, threads=threads) for _ in range(2)]
+        good = PrometheusSource(prometheus.url, timeout=TIMEOUT, threads=threads)
+        waiting = [asyncio.create_task(source.fetch_series("up[15s]")) for source in bad for _ in range(6)]
+        await asyncio.sleep(0.1)
+        assert len(stuck.requests) == 4
+        for _ in range(20):
+            started = asyncio.get_running_loop().time()
+            assert isinstance(await good.fetch_series("up[15s]"), Answer)
+            assert asyncio.get_running_loop().time() - started < 0.2
+        assert {result.reason for result in await asyncio.gather(*waiting)} == {"Timeout"}
+        for source in (*bad, good):
+            source.close()
+
+
+async def test_there_are_so_many_threads_in_all(prometheus: FakePrometheus) -> None:
     active = peak = 0
 
     async def slow(request: web.Request) -> web.StreamResponse:
         nonlocal active, peak
         active += 1
         peak = max(peak, active)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
         active -= 1
         return await success(MATRIX)
 
     prometheus.handler = slow
-    started = asyncio.get_running_loop().time()
-    sources = [PrometheusSource(prometheus.url, timeout=TIMEOUT) for _ in range(8)]
-    answers = await asyncio.gather(*(source.fetch_series("up[15s]") for source in sources for _ in range(3)))
+    threads = QueryThreads(per_server=4, in_all=6)
+    paths = [f"{prometheus.url}/{number}" for number in range(4)]
+    sources = [PrometheusSource(path, timeout=TIMEOUT, threads=threads) for path in paths]
+    answers = await asyncio.gather(*(source.fetch_series("up[15s]") for source in sources for _ in range(6)))
     assert all(isinstance(answer, Answer) for answer in answers)
-    assert peak == 8
-    assert asyncio.get_running_loop().time() - started < 1.5
+    assert peak == 6
     for source in sources:
         source.close()
 
@@ -259,7 +376,7 @@ async def test_a_thread_that_never_comes_back_blocks_neither_the_next_query_nor_
         nonlocal stuck
         stuck += 1
         release.wait(30)
-        return Answer(())
+        raise OSError
 
     with reading(prometheus) as source:
         with monkeypatch.context() as patched:
@@ -289,7 +406,3 @@ async def test_a_caller_who_gives_up_leaves_the_source_usable(prometheus: FakePr
             await query
         prometheus.handler = lambda request: success(MATRIX)
         assert isinstance(await source.fetch_series("up[15s]"), Answer)
-
-
-def test_labels_are_text_whatever_was_sent() -> None:
-    assert observe_series([{"metric": {"code": 200}, "values": []}]) == Answer((Series({"code": "200"}, ()),))

@@ -1,62 +1,54 @@
-"""Prometheus through prometheus-api-client, which is synchronous, without limits of its own, and drops half the answer.
+"""Prometheus through prometheus-api-client, which is synchronous and has no limits of its own (see transport).
 
-So each query runs in a daemon thread, one at a time per server: a slow server delays nobody else, and a thread that
-never comes back neither blocks the next query nor keeps the process from ending, as a thread of a pool would. Retries
-are off, every read has a timeout and the whole answer a deadline and a size limit. Redirects are not followed: behind
-them is a login page. Whatever goes wrong becomes a Failure; nothing is raised.
+Each query runs in a thread of its own; retries are off, and the whole answer has a deadline, a size limit and a limit
+of series. What a server refuses as unauthorised is tried once more if the Secret says something else by now. Whatever
+goes wrong becomes a Failure; nothing is raised, and no message holds a token.
 """
 
-import asyncio
-import contextlib
-import io
+import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import requests
 import urllib3
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
-from requests.adapters import HTTPAdapter
 
-from serinus.metrics.source import Answer, Failure, QueryResult, Sample, Series
+from serinus.metrics.answers import Read, observe_series, observe_values, read_body, read_error
+from serinus.metrics.source import Access, Answer, Failure, FetchAccess, QueryResult
+from serinus.metrics.threads import QueryThreads, StuckError
+from serinus.metrics.transport import MAX_BYTES, Body, Client, StatusError, TooLargeError, build_context
 
-T = TypeVar("T")
-
-MAX_BYTES: Final = 1024 * 1024
 _GRACE_SECONDS: Final = 0.5
-_MAX_THREADS: Final = 4
-_CHUNK: Final = 64 * 1024
+_LONGEST_PAUSE: Final = 60.0
+"""Seconds that we leave a server alone at most, however long it asks us to."""
+_DENIED: Final = frozenset({"Unauthorized", "UntrustedCertificate"})
+_READING: Final = threading.Lock()
+"""Parsing holds the interpreter anyway; one at a time, so that many large answers are not in memory at once."""
 
-_Work = Callable[[PrometheusConnect], QueryResult]
-"""What is done with a connection, in a thread; must not raise."""
+_Work = Callable[[PrometheusConnect], Body]
 
 OnQuery = Callable[[str, float], None]
 """Told of every query: `Answer` or the reason of the failure, and the seconds it took."""
+OnResult = Callable[[QueryResult], None]
+"""Told of everything that a caller got, also where no query could be sent."""
 
 
-class _TooLargeError(requests.RequestException):
-    pass
-
-
-class _PartialError(requests.RequestException):
-    pass
-
-
-class _StatusError(requests.RequestException):
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"HTTP {status}: {' '.join(text.split())[:300]}")
-        self.status = status
+async def fetch_no_access(renew: bool) -> Access:
+    """Send nothing, trust whom the system trusts."""
+    return Access()
 
 
 class PrometheusSource:
     """One Prometheus-compatible server.
 
-    `timeout` in seconds is for a whole answer. `token` is asked before every query, so that it may rotate. `ca_path` is
-    a PEM file with the authority to trust instead of the system's.
+    `timeout` in seconds is for a whole answer. `access` is asked before every query, so that a token may rotate.
+    `threads` are to be shared by all sources of a process.
     """
 
     def __init__(
@@ -64,219 +56,194 @@ class PrometheusSource:
         address: str,
         *,
         timeout: float = 3.0,
-        token: Callable[[], str | None] = lambda: None,
-        ca_path: str | None = None,
+        access: FetchAccess = fetch_no_access,
+        threads: QueryThreads | None = None,
         max_bytes: int = MAX_BYTES,
         on_query: OnQuery = lambda outcome, seconds: None,
+        on_result: OnResult = lambda result: None,
     ) -> None:
         self._address = address.rstrip("/")
         self._timeout = timeout
-        self._token = token
-        self._ca_path = ca_path
+        self._access = access
+        self._threads = threads or QueryThreads()
         self._max_bytes = max_bytes
         self._on_query = on_query
-        self._turn = asyncio.Lock()
-        self._threads: list[threading.Thread] = []
-        self._connection = self._connect()
+        self._on_result = on_result
+        self._idle: list[Client] = []
+        self._context: tuple[str | None, ssl.SSLContext] | None = None
+        self._quiet_until = 0.0
 
     async def fetch_series(self, query: str) -> QueryResult:
-        """Ask for raw samples; see MetricSource. Waits its turn where another query to this server is under way."""
-        return await self._take_turn(partial(_query, query=query, timeout=self._timeout, read=observe_series))
+        """Ask for raw samples; see MetricSource."""
+        return await self._fetch(partial(_query, query=query, timeout=self._timeout), observe_series)
 
     async def fetch_history(self, query: str, start: datetime, end: datetime, step: float) -> QueryResult:
         """Ask for the past; see MetricSource."""
         work = partial(_query_range, query=query, start=start, end=end, step=step, timeout=self._timeout)
-        return await self._take_turn(work)
+        return await self._fetch(work, observe_series)
 
     async def fetch_instant(self, query: str) -> QueryResult:
         """Ask for values as they are now; see MetricSource."""
-        return await self._take_turn(partial(_query, query=query, timeout=self._timeout, read=observe_values))
-
-    async def _take_turn(self, work: _Work) -> QueryResult:
-        async with self._turn:
-            started = time.monotonic()
-            result = await self._fetch(work)
-            self._on_query("Answer" if isinstance(result, Answer) else result.reason, time.monotonic() - started)
-            return result
+        return await self._fetch(partial(_query, query=query, timeout=self._timeout), observe_values)
 
     def close(self) -> None:
         """Close idle connections. Queries under way end by themselves."""
-        self._connection.close()
+        while self._idle:
+            self._idle.pop().close()
 
-    async def _fetch(self, work: _Work) -> QueryResult:
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        if len(self._threads) >= _MAX_THREADS:
-            return Failure("Timeout", f"{self._address}: {len(self._threads)} earlier queries still hang")
-        future, thread = _start(partial(work, self._connection))
-        self._threads.append(thread)
+    async def _fetch(self, work: _Work, read: Read) -> QueryResult:
+        result = await self._try(work, read)
+        self._on_result(result)
+        return result
+
+    async def _try(self, work: _Work, read: Read) -> QueryResult:
+        sent = await self._access(False)
+        if isinstance(sent, Failure):
+            return sent
+        result = await self._ask(work, read, sent)
+        if not isinstance(result, Failure) or result.reason not in _DENIED:
+            return result
+        renewed = await self._access(True)
+        if isinstance(renewed, Failure):
+            return renewed
+        return result if renewed == sent else await self._ask(work, read, renewed)
+
+    async def _ask(self, work: _Work, read: Read, access: Access) -> QueryResult:
+        pause = self._quiet_until - time.monotonic()
+        if pause > 0:
+            return Failure("Throttled", f"{self._address}: asked for fewer queries; the next one in {pause:.0f}s")
         try:
-            async with asyncio.timeout(self._timeout + _GRACE_SECONDS):
-                return await future
+            client = self._open(access)
+        except ValueError as error:
+            return Failure("InvalidSecret", f"spec.tls.caSecretRef: the Secret has {error}")
+        started = time.monotonic()
+        result = self._tell(await self._run(client, work, read), access.token)
+        self._on_query("Answer" if isinstance(result, Answer) else result.reason, time.monotonic() - started)
+        if isinstance(result, Failure) and result.retry_after:
+            self._quiet_until = time.monotonic() + min(result.retry_after, _LONGEST_PAUSE)
+        return result
+
+    async def _run(self, client: Client, work: _Work, read: Read) -> QueryResult:
+        job = partial(_answer, client, work, read)
+        try:
+            result = await self._threads.run(self._address, job, self._timeout + _GRACE_SECONDS, client.cut)
         except TimeoutError:
-            return Failure("Timeout", f"{self._address}: no answer within {self._timeout:g}s")
-        finally:
-            if not future.done() or future.cancelled():
-                # The thread may still use its session; the next query must not share it.
-                self._connection = self._connect()
+            return Failure("Timeout", f"no answer within {self._timeout:g}s")
+        except StuckError as stuck:
+            client.close()
+            return Failure("Timeout", str(stuck))
+        # A client whose thread was given up is not used again: the thread may still do so.
+        if self._context is not None and client.context is self._context[1]:
+            self._idle.append(client)
+        else:
+            client.close()
+        return result
 
-    def _connect(self) -> PrometheusConnect:
-        session = requests.Session()
-        session.trust_env = False
-        session.max_redirects = 0
-        session.verify = self._ca_path or True
-        session.auth = self._authenticate
-        session.hooks["response"].append(_check)
-        # PrometheusConnect mounts an adapter of its own on the address; the longer prefix wins.
-        session.mount(f"{self._address}/", _LimitedAdapter(self._max_bytes))
-        return PrometheusConnect(self._address, session=session, timeout=self._timeout, retry=urllib3.Retry(total=0))
+    def _tell(self, result: QueryResult, token: str | None) -> QueryResult:
+        """A failure says where; it never repeats the token, though a server may."""
+        if isinstance(result, Answer):
+            return result
+        message = f"{self._address}: {result.message}"
+        return replace(result, message=message.replace(token, "***") if token else message)
 
-    def _authenticate(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        token = self._token()
-        if token:
-            request.headers["Authorization"] = f"Bearer {token}"
-        return request
-
-
-class _LimitedAdapter(HTTPAdapter):
-    """Reads the body itself, so that neither a huge nor a dripping answer can hold the thread."""
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=_MAX_THREADS, max_retries=urllib3.Retry(total=0, read=False))
-        self._max_bytes = max_bytes
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        timeout = float(kwargs["timeout"])
-        deadline = time.monotonic() + timeout
-        response = super().send(request, *args, **{**kwargs, "stream": True})
-        try:
-            body = self._read(response, deadline)
-        except requests.RequestException:
-            raise
-        except urllib3.exceptions.TimeoutError as error:
-            raise requests.ReadTimeout(str(error), request=request) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise requests.ConnectionError(str(error), request=request) from error
-        finally:
-            response.raw.release_conn()
-        response.raw = io.BytesIO(body)
-        return response
-
-    def _read(self, response: requests.Response, deadline: float) -> bytes:
-        announced = response.headers.get("Content-Length", "")
-        if announced.isdecimal() and int(announced) > self._max_bytes:
-            response.raw.close()
-            raise _TooLargeError(f"the answer has {int(announced)} bytes, more than {self._max_bytes}")
-        body = bytearray()
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > self._max_bytes:
-                response.raw.close()
-                raise _TooLargeError(f"the answer has more than {self._max_bytes} bytes")
-            if time.monotonic() > deadline:
-                response.raw.close()
-                raise requests.ReadTimeout("the answer was not complete in time")
-        return bytes(body)
+    def _open(self, access: Access) -> Client:
+        """A client that nobody else uses; ValueError for authorities that are none."""
+        if self._context is None or self._context[0] != access.authorities:
+            self.close()
+            self._context = (access.authorities, build_context(access.authorities))
+        client = self._idle.pop() if self._idle else None
+        if client is None:
+            client = Client(self._address, self._timeout, self._max_bytes, self._context[1])
+        client.token = access.token
+        return client
 
 
-def _start(work: Callable[[], T]) -> tuple["asyncio.Future[T]", threading.Thread]:
-    """Run `work`, which must not raise, in a daemon thread of its own."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def deliver(result: T) -> None:
-        if not future.done():
-            future.set_result(result)
-
-    def run() -> None:
-        result = work()
-        # The loop may have closed meanwhile; then nobody waits for the result.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(deliver, result)
-
-    thread = threading.Thread(target=run, name="prometheus-query", daemon=True)
-    thread.start()
-    return future, thread
-
-
-def _check(response: requests.Response, *_: Any, **__: Any) -> None:
-    """Look at what the library throws away: the status in machine-readable form, and warnings about missing parts."""
-    if response.is_redirect:
-        raise _StatusError(response.status_code, f"redirected to {response.headers.get('Location', '?')}")
-    if response.status_code != 200:
-        raise _StatusError(response.status_code, response.text)
-    if b'"warnings"' in response.content:
-        warnings = response.json().get("warnings")
-        if warnings:
-            raise _PartialError("; ".join(str(warning) for warning in warnings)[:300])
-
-
-def _query(
-    connection: PrometheusConnect, *, query: str, timeout: float, read: Callable[[Any], QueryResult]
-) -> QueryResult:
+def _answer(client: Client, work: _Work, read: Read) -> QueryResult:
+    """Ask and read, in a thread; never raises."""
     try:
-        result = connection.custom_query(query, params={"timeout": f"{timeout:g}s"}, timeout=timeout)
+        body = work(client.prometheus)
+        with _READING:
+            return read_body(body.content, read, body.server_time)
     except Exception as error:
         return build_failure(error)
-    return read(result)
+
+
+def _query(prometheus: PrometheusConnect, *, query: str, timeout: float) -> Body:
+    body: Body = prometheus.custom_query(query, params={"timeout": f"{timeout:g}s"}, timeout=timeout)
+    return body
 
 
 def _query_range(
-    connection: PrometheusConnect, *, query: str, start: datetime, end: datetime, step: float, timeout: float
-) -> QueryResult:
+    prometheus: PrometheusConnect, *, query: str, start: datetime, end: datetime, step: float, timeout: float
+) -> Body:
     params = {"timeout": f"{timeout:g}s"}
-    try:
-        result = connection.custom_query_range(query, start, end, f"{step:g}s", params=params, timeout=timeout)
-    except Exception as error:
-        return build_failure(error)
-    return observe_series(result)
+    body: Body = prometheus.custom_query_range(query, start, end, f"{step:g}s", params=params, timeout=timeout)
+    return body
 
 
 def build_failure(error: Exception) -> Failure:
-    """Map whatever the library let through: its own exception, those of requests, and those of a wrong JSON."""
+    """Map whatever the library let through: its own exception, and those of requests and urllib3."""
     match error:
         case requests.Timeout():
-            return Failure("Timeout", f"no whole answer in time: {error}")
-        case _TooLargeError():
-            return Failure("TooLarge", str(error))
-        case _PartialError():
-            return Failure("InvalidAnswer", f"the answer is not complete: {error}")
-        case _StatusError(status=400 | 422):
-            return Failure("InvalidAnswer", f"the query was refused: {error}")
-        case requests.JSONDecodeError() | requests.exceptions.InvalidJSONError():
-            return Failure("InvalidAnswer", f"the answer is no JSON (a login page?): {error}")
-        case requests.RequestException() | OSError() | urllib3.exceptions.HTTPError():
-            return Failure("Unreachable", str(error))
-        case PrometheusApiClientException():
-            return Failure("Unreachable", str(error)[:300])
+            return Failure("Timeout", "no whole answer in time")
+        case TooLargeError():
+            return Failure("TooLarge", str(error), of_query=True)
+        case StatusError():
+            return _build_status_failure(error)
+        case requests.exceptions.SSLError():
+            return _build_tls_failure(error)
+        case requests.RequestException() | OSError() | urllib3.exceptions.HTTPError() | PrometheusApiClientException():
+            return Failure("Unreachable", _describe(error))
         case _:
-            return Failure("InvalidAnswer", f"the answer cannot be read: {type(error).__name__}: {error}")
+            return Failure("InvalidAnswer", f"the answer cannot be read ({type(error).__name__})")
 
 
-def observe_series(result: Any) -> QueryResult:
-    """Read the `result` of a range selector: a list of series, each with labels and its raw samples."""
-    if not isinstance(result, list) or not all(isinstance(item, dict) for item in result):
-        return Failure("InvalidAnswer", "the answer is a single value; ask for a range such as name[30s]")
-    if any("values" not in item for item in result):
-        kind = "native histograms" if any("histograms" in item for item in result) else "single values"
-        return Failure("InvalidAnswer", f"the answer has {kind} instead of samples; ask for a range such as name[30s]")
-    try:
-        return Answer(tuple(_read_series(item["metric"], item["values"]) for item in result))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return Failure("InvalidAnswer", f"the answer has a sample that is none: {error}")
+def _build_status_failure(error: StatusError) -> Failure:
+    said = read_error(error.body)
+    words = f"{error}: {said}" if said else str(error)
+    match error.status:
+        case 400 | 422:
+            return Failure("QueryRefused", f"the query was refused: {words}", of_query=True)
+        case 401 | 403:
+            return Failure("Unauthorized", f"{error}: the credentials are refused, or there are none")
+        case 413 | 414 | 431:
+            return Failure("TooLarge", f"the query is too long for the server: {error}", of_query=True)
+        case 429:
+            return Failure("Throttled", f"{error}: the server asks for fewer queries", retry_after=error.retry_after)
+        case status if 300 <= status < 400:
+            return Failure("Unreachable", f"{error}: redirected, which is not followed (to a login page?)")
+        case 404 | 405:
+            return Failure("Unreachable", f"{error}: there is no Prometheus HTTP API at this address")
+    return Failure("Unreachable", words)
 
 
-def observe_values(result: Any) -> QueryResult:
-    """Read the `result` of an expression: a list of series with one value each."""
-    if not isinstance(result, list) or not all(isinstance(item, dict) for item in result):
-        return Failure("InvalidAnswer", "the answer has no labels; ask for a series")
-    if any("value" not in item for item in result):
-        return Failure("InvalidAnswer", "the answer has samples over time; ask for one value, without a range")
-    try:
-        return Answer(tuple(_read_series(item["metric"], [item["value"]]) for item in result))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return Failure("InvalidAnswer", f"the answer has a sample that is none: {error}")
+def _build_tls_failure(error: Exception) -> Failure:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Failure("UntrustedCertificate", f"the certificate is not trusted: {cause.verify_message}")
+    return Failure("Unreachable", "no TLS connection: is the address one of https?")
 
 
-def _read_series(metric: Mapping[str, Any], values: list[Any]) -> Series:
-    samples = tuple(Sample(float(timestamp), float(value)) for timestamp, value in values)
-    return Series({str(name): str(value) for name, value in metric.items()}, samples)
+def _describe(error: Exception) -> str:
+    """The innermost cause in plain words; texts of the libraries hold addresses of objects and whole URLs."""
+    for cause in _causes(error):
+        match cause:
+            case urllib3.exceptions.NameResolutionError():
+                return "the name of the server cannot be resolved"
+            case ConnectionRefusedError():
+                return "the connection is refused"
+            case OSError(strerror=str(words)):
+                return f"no connection: {words}"
+    return "the connection broke, or what came is no HTTP"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything behind it; the libraries keep a cause in the arguments, in `reason`, or as context."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]

@@ -3,8 +3,8 @@
 Nothing here raises. "Cannot be known" is an answer like any other; the judge decides what follows from it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -32,20 +32,50 @@ class Answer:
     series: tuple[Series, ...]
 
 
-FailureReason = Literal["Unreachable", "Timeout", "InvalidAnswer", "TooLarge"]
-"""Unreachable: no connection, or an error of the server. Timeout: no whole answer in time. InvalidAnswer: the server
-refused the query, answered in another shape, or only in part. TooLarge: more than we are willing to read."""
+FailureReason = Literal[
+    "Unreachable",
+    "Timeout",
+    "Throttled",
+    "Unauthorized",
+    "UntrustedCertificate",
+    "SecretNotFound",
+    "SecretNotReadable",
+    "InvalidSecret",
+    "InvalidAnswer",
+    "QueryRefused",
+    "TooLarge",
+]
+"""Each is a word of `serinus.api.reasons`, where it is explained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no answer; `message` is a sentence for people, without credentials."""
+    """Why there is no answer; `message` is a sentence for people, without credentials and without foreign text."""
 
     reason: FailureReason
     message: str
+    of_query: bool = False
+    """The query is to blame (it was refused, gives too much, or something else than was asked for), so that nothing is
+    known of the server."""
+    retry_after: float = 0.0
+    """Seconds for which the server asked to be left alone."""
 
 
 QueryResult = Answer | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a server wants to see and has to show: a bearer token, and the certificates (PEM) of the authorities that
+    may have signed its own; None is no token, and the authorities that the system trusts.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    authorities: str | None = None
+
+
+FetchAccess = Callable[[bool], Awaitable[Access | Failure]]
+"""Called before each query. True asks to look anew: the server has refused what was sent last."""
 
 
 class MetricSource(Protocol):
