@@ -70,7 +70,7 @@ class PrometheusSource:
         self._on_query = on_query
         self._on_result = on_result
         self._idle: list[Client] = []
-        self._context: tuple[str | None, ssl.SSLContext] | None = None
+        self._context: tuple[str | None, ssl.SSLContext | None] | None = None
         self._quiet_until = 0.0
 
     async def fetch_series(self, query: str) -> QueryResult:
@@ -150,7 +150,8 @@ class PrometheusSource:
         """A client that nobody else uses; ValueError for authorities that are none."""
         if self._context is None or self._context[0] != access.authorities:
             self.close()
-            self._context = (access.authorities, build_context(access.authorities))
+            tls = self._address.startswith("https:")
+            self._context = (access.authorities, build_context(access.authorities) if tls else None)
         client = self._idle.pop() if self._idle else None
         if client is None:
             client = Client(self._address, self._timeout, self._max_bytes, self._context[1])

@@ -47,9 +47,12 @@ class Body:
 
 
 class Client:
-    """A connection for one query at a time, which sends `token`. `cut` may be called from another thread."""
+    """A connection for one query at a time, which sends `token`. `cut` may be called from another thread.
 
-    def __init__(self, address: str, timeout: float, max_bytes: int, context: ssl.SSLContext) -> None:
+    `context` says whom to trust; None is for addresses of http.
+    """
+
+    def __init__(self, address: str, timeout: float, max_bytes: int, context: ssl.SSLContext | None) -> None:
         self.token: str | None = None
         self.context = context
         self._adapter = _Adapter(max_bytes, context)
@@ -128,7 +131,7 @@ class _NotingHTTPS(_Noting, HTTPSConnection):
 class _Adapter(HTTPAdapter):
     """Reads the body itself, so that neither a huge nor a dripping answer can hold the thread."""
 
-    def __init__(self, max_bytes: int, context: ssl.SSLContext) -> None:
+    def __init__(self, max_bytes: int, context: ssl.SSLContext | None) -> None:
         self.line = _Line()
         self._max_bytes = max_bytes
         self._context = context
