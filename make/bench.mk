@@ -14,7 +14,7 @@ bench-rollback: setup ## how fast a bad revision is off traffic (ROUNDS=20)
 bench-writes: setup ## what a rollout and idle objects cost (IDLE_SECONDS=300)
 	IDLE_SECONDS=$(IDLE_SECONDS) $(PYTHON) -m tests.bench.writes
 
-bench-judge: setup ## how right and how fast the judge is, simulated (RUNS=2000: a quarter of an hour)
+bench-judge: setup ## how right and how fast the judge is, simulated (RUNS=2000: about 20 minutes on two cores)
 	$(PYTHON) -m tests.bench.judge --runs $(RUNS)
 
 bench-page: setup ## write docs/benchmarks.md from the last figures
