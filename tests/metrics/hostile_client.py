@@ -15,6 +15,8 @@ from serinus.metrics.threads import QueryThreads
 
 TIMEOUT = 1.0
 ROUNDS = 3
+AT_ONCE = 8
+"""Bad servers at a time."""
 
 
 def memory(field: str) -> float:
@@ -29,7 +31,7 @@ def forget_peak() -> None:
 
 
 async def main(good_address: str, bad: dict[str, str]) -> None:
-    threads = QueryThreads()
+    threads, places = QueryThreads(), asyncio.Semaphore(AT_ONCE)
     good = PrometheusSource(good_address, timeout=TIMEOUT, threads=threads)
     for _ in range(20):
         await good.fetch_series("up[15s]")
@@ -47,10 +49,11 @@ async def main(good_address: str, bad: dict[str, str]) -> None:
             await asyncio.sleep(0.02)
 
     async def suffer(address: str) -> list[str]:
-        source = PrometheusSource(address, timeout=TIMEOUT, threads=threads)
-        results = [await source.fetch_series("up[15s]") for _ in range(ROUNDS)]
-        source.close()
-        return [tell(result) for result in results]
+        async with places:
+            source = PrometheusSource(address, timeout=TIMEOUT, threads=threads)
+            told = [tell(await source.fetch_series("up[15s]")) for _ in range(ROUNDS)]
+            source.close()
+            return told
 
     polling = asyncio.create_task(poll())
     told = await asyncio.gather(*(suffer(address) for address in bad.values()))

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serinus.metrics.answers import (
+    MAX_OBJECTS,
     MAX_SERIES,
     MAX_VALUES,
     Read,
@@ -150,9 +151,10 @@ def test_so_many_series_are_too_many(number: int) -> None:
         assert (result.reason, result.of_query) == ("TooLarge", True)
 
 
-def test_many_small_values_are_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("body", [b"[" + b"1," * MAX_VALUES + b"1]", b"[" + b"{}," * MAX_OBJECTS + b"{}]"])
+def test_many_small_values_are_not_even_parsed(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     monkeypatch.setattr(json, "loads", lambda *_, **__: pytest.fail("parsed"))
-    result = read_body(b"[" + b"{}," * MAX_VALUES + b"{}]", observe_series)
+    result = read_body(body, observe_series)
     assert isinstance(result, Failure)
     assert result.reason == "TooLarge"
 

@@ -14,8 +14,9 @@ from serinus.metrics.source import Answer, Failure, QueryResult, Sample, Series
 
 MAX_SERIES: Final = 5_000
 MAX_VALUES: Final = 100_000
-"""JSON values in a body. A body of 1 MiB may hold 500,000, which take 30 times its size once they are read; one with
-real series holds 80,000 at most."""
+MAX_OBJECTS: Final = 3 * MAX_SERIES
+"""In a body, by its commas and braces. A body of 1 MiB may hold 500,000 values, and takes 30 times its size once they
+are read; one with real series has 80,000 at most, and two objects for each series."""
 
 AHEAD_SECONDS: Final = 120.0
 """How far a sample may be ahead of the clock of the server that sent it; more is an error, and would make every later
@@ -47,8 +48,9 @@ def read_body(body: bytes, read: Read, server_time: float | None = None) -> Quer
 
     `server_time` is the server's clock in seconds since 1970.
     """
-    if body.count(b",") >= MAX_VALUES:
-        return Failure("TooLarge", f"the answer has more than {MAX_VALUES} values", of_query=True)
+    if body.count(b",") >= MAX_VALUES or body.count(b"{") > MAX_OBJECTS:
+        message = f"the answer has more than {MAX_SERIES} series, or {MAX_VALUES} values"
+        return Failure("TooLarge", message, of_query=True)
     try:
         answer = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
