@@ -95,5 +95,5 @@ def _explain(first: Mapping[str, str], second: Mapping[str, str]) -> str:
     choosable = [name for name in differing if name not in CONFINING and name != "instance"]
     if choosable:
         name = choosable[0]
-        text += f", or choose one by a matcher, such as {name}={quote(first.get(name, ''))}"
+        text += f", or choose one by a matcher, such as {name}={quote(first.get(name, '')[:200])}"
     return text

@@ -85,6 +85,9 @@ def _read(text: str) -> Expression:
 
 
 def _read_string(string: str) -> str:
+    if string.startswith("`"):
+        # Without escapes; the parser reads some into it.
+        return string[1:-1]
     node = _parse(string)
     if not isinstance(node, promql.StringLiteral):
         _refuse(f"{string} is no string")
@@ -101,7 +104,7 @@ def _parse(text: str, strings: tuple[str, ...] = ()) -> promql.Expr:
         if type(error).__name__ != "PanicException":
             raise
         reason = "it has a number or duration that is too large"
-    raise _RefusedError(f"the query is no PromQL that is understood here: {reason[:200]}")
+    raise _RefusedError(f"the query cannot be read: {reason[:200]}")
 
 
 def _refuse(message: str) -> NoReturn:
