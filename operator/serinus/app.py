@@ -15,8 +15,10 @@ from functools import partial
 
 import structlog
 
+from serinus.controllers.access import AccessReader
 from serinus.controllers.analyst import Analyst, Provider
 from serinus.controllers.claims import ClaimIndex
+from serinus.controllers.metricsprovider import MetricsProviderController
 from serinus.controllers.modeldeployment import ModelDeploymentController
 from serinus.controllers.wakeup import Wakeup, owner_of
 from serinus.engine.clock import SystemClock
@@ -24,14 +26,17 @@ from serinus.engine.feed import Feed
 from serinus.engine.leader import LeaderElector, LeaseTimes
 from serinus.engine.queue import WorkQueue
 from serinus.engine.resync import Resync
-from serinus.engine.store import Key, Store
-from serinus.engine.worker import Turn, run_workers
+from serinus.engine.store import Key, Raw, Store
+from serinus.engine.worker import Result, Turn, run_workers
 from serinus.kube.connection import Credentials, build_api_client, fetch_credentials, load_configuration
 from serinus.kube.events import EventRecorder
 from serinus.kube.gateway import Kube
 from serinus.kube.lease import KubeLease
 from serinus.kube.lister import Lister
-from serinus.metrics.prometheus import PrometheusSource
+from serinus.kube.secrets import SecretReader
+from serinus.metrics.prometheus import OnResult, PrometheusSource
+from serinus.metrics.source import FetchAccess
+from serinus.metrics.threads import QueryThreads
 from serinus.settings import Settings
 from serinus.shell.http import LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan
 from serinus.shell.logging import log_resync, log_turn
@@ -64,6 +69,7 @@ class Parts:
     resync: Resync
     analyst: Analyst
     controller: ModelDeploymentController
+    providers: MetricsProviderController
     fetch_credentials: Callable[[], Awaitable[Credentials]]
 
 
@@ -90,9 +96,19 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     kube = free.fenced(elector.is_leader) if settings.leader_election else free
     store, claims = Store(owner_of), ClaimIndex()
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
-    feed = Feed(store, Wakeup(store, claims, queue.add).notify)
+    feed = Feed(store, partial(_notify, Wakeup(store, claims, queue.add), queue.add))
     lister = Lister(free, settings.watch_namespaces)
-    analyst = Analyst(partial(_make_source, telemetry), queue.add, clock, telemetry.on_judged, telemetry.on_forgotten)
+    recorder = EventRecorder(kube, clock, settings.identity)
+    providers = MetricsProviderController(
+        kube,
+        store,
+        recorder,
+        clock,
+        AccessReader(store, SecretReader(free, settings.namespace, clock)),
+        partial(_open_source, telemetry, QueryThreads()),
+        queue.add,
+    )
+    analyst = Analyst(providers.make_source, queue.add, clock, telemetry.on_judged, telemetry.on_forgotten)
     resync = Resync(
         lister.kinds,
         lister,
@@ -102,7 +118,6 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         interval=lambda: min(ACTIVE_RESYNC, settings.resync_interval) if analyst.active else settings.resync_interval,
         report=log_resync,
     )
-    recorder = EventRecorder(kube, clock, settings.identity)
     controller = ModelDeploymentController(
         kube, store, claims, analyst, recorder, clock, on_release=telemetry.on_release
     )
@@ -117,6 +132,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         resync=resync,
         analyst=analyst,
         controller=controller,
+        providers=providers,
         fetch_credentials=partial(fetch_credentials, configuration),
     )
     telemetry.gauge("serinus_queue_keys", "Objects that wait for a worker", lambda: len(queue))
@@ -127,6 +143,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         yield parts
     finally:
         await analyst.close()
+        await providers.close()
         await free.close()
 
 
@@ -172,7 +189,7 @@ async def _lead(parts: Parts, stop: asyncio.Event) -> int:
     workers = asyncio.create_task(
         run_workers(
             parts.queue,
-            parts.controller.reconcile,
+            partial(_reconcile, parts),
             workers=settings.workers,
             report=partial(_report_turn, parts.telemetry),
         ),
@@ -230,9 +247,26 @@ def _leads(parts: Parts) -> bool:
     return parts.elector.is_leader() if parts.settings.leader_election else True
 
 
-def _make_source(telemetry: Telemetry, provider: Provider) -> PrometheusSource:
+async def _reconcile(parts: Parts, key: Key) -> Result:
+    return await (parts.providers if key.kind == "MetricsProvider" else parts.controller).reconcile(key)
+
+
+def _notify(wakeup: Wakeup, add: Callable[[Key], None], kind: str, raw: Raw) -> None:
+    wakeup.notify(kind, raw)
+    if kind == "MetricsProvider":
+        add(Key(kind, "", raw["metadata"]["name"]))
+
+
+def _open_source(
+    telemetry: Telemetry, threads: QueryThreads, provider: Provider, access: FetchAccess, on_result: OnResult
+) -> PrometheusSource:
     return PrometheusSource(
-        provider.address, timeout=provider.timeout, on_query=partial(telemetry.on_query, provider.name)
+        provider.address,
+        timeout=provider.timeout,
+        access=access,
+        threads=threads,
+        on_query=partial(telemetry.on_query, provider.name),
+        on_result=on_result,
     )
 
 

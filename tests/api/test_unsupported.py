@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import ModelDeploymentSpec
-from serinus.api.unsupported import find_unsupported, find_unsupported_provider
+from serinus.api.unsupported import find_unsupported
 from tests.api.cases import change, load_example
 
 METRICS = "spec.rollout.analysis.metrics"
@@ -57,9 +56,3 @@ def test_a_field_that_does_nothing_yet_is_named(path: str, value: Any, named: st
 )
 def test_a_default_or_a_working_field_is_not_named(path: str, value: Any) -> None:
     assert find((path, value)) == ()
-
-
-def test_a_provider_names_what_it_cannot_use_yet() -> None:
-    full = MetricsProviderSpec.model_validate(load_example("metricsprovider")["spec"])
-    assert find_unsupported_provider(full) == ("spec.credentials", "spec.tls")
-    assert find_unsupported_provider(MetricsProviderSpec(address="http://prometheus:9090")) == ()

@@ -28,14 +28,16 @@ class ProviderCredentials(Model):
     """How the operator proves who it is."""
 
     secret_ref: SecretKeyRef
-    """Secret with the bearer token, in the operator's own namespace."""
+    """Secret with the bearer token, in the operator's own namespace. Read again every minute and when the token is
+    refused, so that it may rotate."""
 
 
 class ProviderTLS(Model):
     """How the operator checks whom it talks to."""
 
     ca_secret_ref: SecretKeyRef
-    """Secret with the certificate of the authority (PEM), in the operator's own namespace."""
+    """Secret with the certificates of the authorities (PEM) that may have signed the server's, in the operator's own
+    namespace. No other authority is trusted then."""
 
 
 class MetricsProviderSpec(Model):
@@ -50,18 +52,20 @@ class MetricsProviderSpec(Model):
     timeout: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("timeout")))] = "3s"
     """How long an answer is waited for; after that the metric counts as not measurable, never as bad. Default: 3s."""
     credentials: ProviderCredentials | None = None
-    """Bearer token to send. Default: none."""
+    """Bearer token to send to the address, never to where it redirects. To an http address it travels in the clear,
+    unless something below such as a mesh encrypts. Default: none."""
     tls: ProviderTLS | None = None
-    """Authority that signed the server's certificate. Default: those the system trusts."""
+    """Authority that signed the server's certificate; not used with an http address. Default: those the system
+    trusts."""
 
 
 class MetricsProviderStatus(StatusModel):
-    """Whether the provider answers."""
+    """Whether the provider can be used, as its last answers and the check after each change of the spec showed."""
 
     observed_generation: int | None = None
     """The metadata.generation that this status is about."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=list_map("type"))] = ()
-    """Ready: whether the provider is used as described."""
+    """Ready: whether the provider answers and is used as described; the reason says why not."""
 
 
 METRICS_PROVIDER: Final = Resource(

@@ -161,6 +161,38 @@ UNREACHABLE: Final = _reason(
 )
 TIMEOUT: Final = _reason("Timeout", "The provider did not answer within its timeout; the rollout holds.")
 INVALID_ANSWER: Final = _reason("InvalidAnswer", "The provider's answer has the wrong form; the rollout holds.")
+THROTTLED: Final = _reason("Throttled", "The provider asks for fewer queries (HTTP 429); the rollout holds.")
+UNAUTHORIZED: Final = _reason(
+    "Unauthorized",
+    "The provider refuses the token, or wants one (HTTP 401, 403); the rollout holds, and goes on with a right token in"
+    " the Secret.",
+)
+UNTRUSTED_CERTIFICATE: Final = _reason(
+    "UntrustedCertificate",
+    "The provider's certificate is of another host or not signed by an authority that is trusted, which spec.tls names;"
+    " nothing is sent to it and the rollout holds.",
+)
+SECRET_NOT_FOUND: Final = _reason(
+    "SecretNotFound",
+    "A Secret that the provider names, or the key in it, is not in the operator's own namespace; the rollout holds, and"
+    " goes on once it is there.",
+)
+SECRET_NOT_READABLE: Final = _reason(
+    "SecretNotReadable",
+    "The operator may not get a Secret that the provider names, or could not just now; the rollout holds.",
+)
+INVALID_SECRET: Final = _reason(
+    "InvalidSecret",
+    "What a Secret that the provider names holds is no token, or are no certificates; the rollout holds.",
+)
+TOO_LARGE: Final = _reason(
+    "TooLarge",
+    "An answer would have more series or bytes than are read, or the query is too long; fewer revisions are asked for"
+    " at once, and the rollout holds where that is not enough.",
+)
+QUERY_REFUSED: Final = _reason(
+    "QueryRefused", "The provider refuses a query, with its words in the message; the rollout holds."
+)
 INVALID_QUERY: Final = _reason(
     "InvalidQuery", "A query of your own does not give what is needed, as the message says; the rollout holds."
 )

@@ -6,7 +6,6 @@ A row is deleted here by whoever makes its field work.
 from collections.abc import Callable
 from typing import Final
 
-from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.rollout import RolloutSpec
 
@@ -32,8 +31,3 @@ def find_unsupported(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     if spec.rollout:
         found += [f"spec.rollout.{name}" for name, is_used in _ROLLOUT if is_used(spec.rollout)]
     return tuple(found)
-
-
-def find_unsupported_provider(spec: MetricsProviderSpec) -> tuple[str, ...]:
-    """Return the paths of fields in use that do nothing yet, such as `spec.tls`."""
-    return tuple(f"spec.{name}" for name in ("credentials", "tls") if getattr(spec, name) is not None)

@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from serinus.api import reasons
-from serinus.api.meta import ANNOTATION_COMMAND, LABEL_DEPLOYMENT, LABEL_MANAGED_BY, MANAGED_BY, parse_duration
+from serinus.api.meta import ANNOTATION_COMMAND, LABEL_DEPLOYMENT, LABEL_MANAGED_BY, MANAGED_BY
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout, resolve_rollout
 from serinus.api.rollout import RolloutSpec
 from serinus.api.route import RouteSpec
 from serinus.api.status import LastCommand, ModelDeploymentStatus
-from serinus.api.unsupported import find_unsupported, find_unsupported_provider
+from serinus.api.unsupported import find_unsupported
 from serinus.api.validate import check_metrics_provider, check_model_deployment
+from serinus.controllers.access import build_provider
 from serinus.controllers.analyst import Provider
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.reach import Reach
@@ -237,12 +238,7 @@ def _provider(
     if isinstance(spec, tuple):
         said = "; ".join(map(str, spec))
         return None, [Problem(reasons.INVALID_SPEC, f"{field}: MetricsProvider {rollout.provider}: {said}")]
-    unsupported = find_unsupported_provider(spec)
-    if unsupported:
-        said = f"MetricsProvider {rollout.provider}: not yet supported: {', '.join(unsupported)}"
-        return None, [Problem(reasons.NOT_YET_SUPPORTED, f"{field}: {said}")]
-    interval, timeout = parse_duration(spec.scrape_interval), parse_duration(spec.timeout)
-    return Provider(rollout.provider, spec.address, interval.total_seconds(), timeout.total_seconds()), []
+    return build_provider(rollout.provider, spec), []
 
 
 def _workloads(
