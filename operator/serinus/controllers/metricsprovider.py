@@ -41,10 +41,10 @@ Raw = dict[str, Any]
 CHECK: Final = "vector(1)"
 """A query that costs nothing and that every server of this kind answers."""
 FIRST_PAUSE: Final = 2.0
-LONGEST_PAUSE: Final = 300.0
+LONGEST_PAUSE: Final = 60.0
 """Seconds between two checks of a provider that does not answer."""
-RETURN_PAUSE: Final = 1.0
-"""The same once it answers again, until that is sure."""
+NEWS_PAUSE: Final = 1.0
+"""The same once another reason is seen than before, until that is sure."""
 
 log = structlog.get_logger(__name__)
 
@@ -145,12 +145,12 @@ class MetricsProviderController:
         try:
             while True:
                 await source.fetch_instant(CHECK)
-                health = case.health
-                if health.told is not None and health.told.is_good:
+                told, seen = case.health.told, case.health.seen
+                if told is not None and told.is_good:
                     return
-                returns = health.seen is not None and health.seen.is_good
-                await asyncio.sleep(RETURN_PAUSE if returns else pause)
-                pause = FIRST_PAUSE if returns else min(2 * pause, LONGEST_PAUSE)
+                news = told is not None and seen is not None and told.reason != seen.reason
+                await asyncio.sleep(NEWS_PAUSE if news else pause)
+                pause = FIRST_PAUSE if news else min(2 * pause, LONGEST_PAUSE)
         finally:
             source.close()
 
