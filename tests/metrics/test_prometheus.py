@@ -326,6 +326,35 @@ async def test_what_is_no_http_or_breaks_off_is_unreachable(words: bytes) -> Non
     assert "0x" not in failure.message
 
 
+async def test_a_handshake_that_hangs_ends_in_time() -> None:
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    source = PrometheusSource("https://{}:{}".format(*server.sockets[0].getsockname()[:2]), timeout=TIMEOUT)
+    failure = await source.fetch_series("up[15s]")
+    source.close()
+    server.close()
+    assert isinstance(failure, Failure)
+    assert failure.reason == "Timeout"
+
+
+async def test_a_source_that_is_closed_keeps_no_connection(prometheus: FakePrometheus) -> None:
+    prometheus.handler = slow_success
+    source = PrometheusSource(prometheus.url, timeout=TIMEOUT)
+    query = asyncio.create_task(source.fetch_series("up[15s]"))
+    await asyncio.sleep(0.1)
+    source.close()
+    assert isinstance(await query, Answer)
+    assert source._idle == []
+
+
+async def slow_success(request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(0.2)
+    return await success(MATRIX)
+
+
 async def test_a_server_that_hangs_has_a_few_places_and_nobody_else_waits_for_it(prometheus: FakePrometheus) -> None:
     async with FakePrometheus().running() as stuck:
         stuck.handler = hang

@@ -49,6 +49,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "no text": (os.urandom(1_000_000), "InvalidAnswer"),
     "gzip bomb": (gzip.compress(b" " * FLOOD), "TooLarge"),
     "bomb in a bomb": (gzip.compress(gzip.compress(b" " * FLOOD)), "InvalidAnswer"),
+    "bomb in a bomb, announced": (gzip.compress(gzip.compress(b" " * FLOOD)), "TooLarge"),
     "broken gzip": (gzip.compress(b"{}")[:10] + b"\xff" * 100, "Unreachable"),
 }
 ERRORS = {
@@ -130,8 +131,8 @@ async def serve(request: web.Request) -> web.StreamResponse:
         return await success(MATRIX, warnings=["a store could not be reached"])
     if name in ERRORS:
         return web.Response(status=ERRORS[name][0], body=LOUD)
-    encoding = {"Content-Encoding": "gzip"} if "gzip" in name or "bomb" in name else {}
-    return web.Response(body=BODIES[name][0], headers=encoding)
+    encoding = "gzip, gzip" if "announced" in name else "gzip" if "gzip" in name or "bomb" in name else "identity"
+    return web.Response(body=BODIES[name][0], headers={"Content-Encoding": encoding})
 
 
 SERVED = {

@@ -72,6 +72,7 @@ class PrometheusSource:
         self._idle: list[Client] = []
         self._context: tuple[str | None, ssl.SSLContext | None] | None = None
         self._quiet_until = 0.0
+        self._closed = False
 
     async def fetch_series(self, query: str) -> QueryResult:
         """Ask for raw samples; see MetricSource."""
@@ -88,8 +89,8 @@ class PrometheusSource:
 
     def close(self) -> None:
         """Close idle connections. Queries under way end by themselves."""
-        while self._idle:
-            self._idle.pop().close()
+        self._closed = True
+        self._close_idle()
 
     async def _fetch(self, work: _Work, read: Read) -> QueryResult:
         result = await self._try(work, read)
@@ -133,11 +134,15 @@ class PrometheusSource:
             client.close()
             return Failure("Timeout", str(stuck))
         # A client whose thread was given up is not used again: the thread may still do so.
-        if self._context is not None and client.context is self._context[1]:
-            self._idle.append(client)
-        else:
+        if self._closed or self._context is None or client.context is not self._context[1]:
             client.close()
+        else:
+            self._idle.append(client)
         return result
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
     def _tell(self, result: QueryResult, token: str | None) -> QueryResult:
         """A failure says where; it never repeats the token, though a server may."""
@@ -149,7 +154,7 @@ class PrometheusSource:
     def _open(self, access: Access) -> Client:
         """A client that nobody else uses; ValueError for authorities that are none."""
         if self._context is None or self._context[0] != access.authorities:
-            self.close()
+            self._close_idle()
             tls = self._address.startswith("https:")
             self._context = (access.authorities, build_context(access.authorities) if tls else None)
         client = self._idle.pop() if self._idle else None
