@@ -107,8 +107,8 @@ def test_every_kind_of_metric_is_made_concrete() -> None:
         ResolvedMetric("slow", "Latency", 1, "TimeToFirstToken", "Runtime", 1.2),
         ResolvedMetric("wrong", "Ratio", bad="b", total="t", max_regression=1.1, delay=seconds(600), min_samples=20),
         ResolvedMetric("high", "Latency", query="h", max_regression=1.3, min_samples=20),
-        ResolvedMetric("drift", "Gauge", source="Runtime", query="d", high=0.2, fall=0.01, min_samples=8),
-        ResolvedMetric("queue", "Gauge", 1, "QueueDepth", "Runtime", high=20.0, min_samples=8),
+        ResolvedMetric("drift", "Gauge", source="Runtime", query="d", high=0.2, fall=0.01, min_samples=40),
+        ResolvedMetric("queue", "Gauge", 1, "QueueDepth", "Runtime", high=20.0, min_samples=40),
     )
 
 

@@ -61,7 +61,8 @@ def test_a_drift_score_beyond_its_bound_goes_back(model: Model) -> None:
     serve(model)
     with model.traffic():
         model.apply("v2", behaviour={"DRIFT": 0.6})
-        model.await_reason("RolledBack")
+        # A gauge is believed after 40 scrapes.
+        model.await_reason("RolledBack", patience=100)
     message = model.condition("Ready")["message"]
     assert re.search(r"drift 0\.\d+ on \S+: allowed at most 0\.2", message), message
 

@@ -1,14 +1,48 @@
 """Profiles: from labels of real expositions to revisions and failures."""
 
 import re
+from typing import Any, get_args
 
 import pytest
 
-from serinus.metrics.profiles import HTTP, TRAEFIK, Profile, Target, attribute_points, build_query, choose_profile
+from serinus.api.modeldeployment import Runtime
+from serinus.api.signals import Signal
+from serinus.core.counters import BAD, LEVEL, TOTAL, Point, bound_key
+from serinus.metrics.profiles import (
+    GATEWAYS,
+    RUNTIMES,
+    Profile,
+    Refusal,
+    Target,
+    attribute_points,
+    build_query,
+    choose_gateway_profile,
+    choose_runtime_profile,
+    find_profile,
+    find_shape_problem,
+)
+from serinus.metrics.profiles.gateways import ENVOY, ENVOY_GATEWAY, ENVOY_GATEWAY_ENDPOINTS, ISTIO, LINKERD, TRAEFIK
+from serinus.metrics.profiles.runtimes import HTTP, RAY_SERVE, SGLANG, TGI, TRITON, VLLM
 from serinus.metrics.source import Sample, Series
 
-NEW = Target("demo", "digits-33c0471c", "digits")
-OLD = Target("demo", "digits-68940451", "digits")
+NEW = Target("demo", "digits-33c0471c", "digits", position=1, addresses=("10.244.0.81",))
+OLD = Target("demo", "digits-68940451", "digits", position=0, addresses=("10.244.0.82",))
+POD = {"namespace": "demo", "pod": "digits-33c0471c-7484d756c5-9dxzn"}
+
+
+def read(
+    profile: Profile, series: list[Series], signal: Signal = "Errors", targets: list[Target] | None = None
+) -> dict[Target, list[Point]]:
+    found = attribute_points(profile, {signal}, targets or [NEW, OLD], series)
+    return {target: points for (target, _), points in found.items()}
+
+
+def sums(points: list[Point]) -> dict[str, float]:
+    added: dict[str, float] = {}
+    for point in points:
+        for key in point.keys:
+            added[key] = added.get(key, 0.0) + point.value
+    return added
 
 
 def series(labels: dict[str, str], value: float = 5) -> Series:
@@ -17,7 +51,8 @@ def series(labels: dict[str, str], value: float = 5) -> Series:
 
 def traefik(service: str, code: str = "200") -> Series:
     """Labels as Traefik 3.7.15 exports them."""
-    return series({"service": service, "code": code, "method": "GET", "protocol": "http"})
+    name = "traefik_service_requests_total"
+    return series({"__name__": name, "service": service, "code": code, "method": "GET", "protocol": "http"})
 
 
 REAL = (
@@ -33,19 +68,25 @@ def pattern_of(query: str) -> str:
 
 
 def test_traefiks_series_belong_to_their_revision() -> None:
-    points = attribute_points(TRAEFIK, [NEW, OLD], [traefik(REAL), traefik(REAL, "503")])
-    assert [p.bad for p in points[NEW]] == [False, True]
+    points = read(TRAEFIK, [traefik(REAL), traefik(REAL, "503")])
+    assert [p.keys for p in points[NEW]] == [(TOTAL,), (TOTAL, BAD)]
     assert points[NEW][0].value == 5
     assert points[NEW][0].at == 2.0
     assert points[OLD] == []
 
 
 def test_the_query_asks_for_just_these_series() -> None:
-    query = build_query(TRAEFIK, [NEW, OLD], 4.0)
-    assert query.startswith("traefik_service_requests_total{service=~")
+    query = build_query(TRAEFIK, {"Errors"}, [NEW, OLD], 4.0)
+    assert query.startswith('{__name__=~"traefik_service_requests_total",service=~')
     assert query.endswith("}[4s]")
     assert re.fullmatch(pattern_of(query), REAL)
     assert not re.fullmatch(pattern_of(query), REAL.replace("digits-33c0471c", "digits-00000000"))
+
+
+def test_several_signals_are_one_query() -> None:
+    query = build_query(TRAEFIK, {"Errors", "Latency"}, [NEW, OLD], 4.0)
+    assert "traefik_service_request_duration_seconds_bucket|" in query
+    assert query.count("[4s]") == 1
 
 
 def test_traefik_folds_dashes_in_the_name_of_the_route_but_not_of_the_service() -> None:
@@ -54,8 +95,8 @@ def test_traefik_folds_dashes_in_the_name_of_the_route_but_not_of_the_service() 
         "httproute-a-b-c-my-fraud-gw-gateways-public-ep-web-0-584d31ffb856c0b4b0f8"
         "-svc-a--b---c-my--fraud-6a6677a4-0@kubernetesgateway"
     )
-    assert len(attribute_points(TRAEFIK, [target], [traefik(label)])[target]) == 1
-    assert re.fullmatch(pattern_of(build_query(TRAEFIK, [target], 4.0)), label)
+    assert len(read(TRAEFIK, [traefik(label)], targets=[target])[target]) == 1
+    assert re.fullmatch(pattern_of(build_query(TRAEFIK, {"Errors"}, [target], 4.0)), label)
 
 
 @pytest.mark.parametrize(
@@ -68,38 +109,171 @@ def test_traefik_folds_dashes_in_the_name_of_the_route_but_not_of_the_service() 
     ],
 )
 def test_series_of_others_are_left_out(service: str) -> None:
-    points = attribute_points(TRAEFIK, [NEW], [traefik(service)])
-    assert points[NEW] == []
+    assert read(TRAEFIK, [traefik(service)])[NEW] == []
 
 
 def test_a_name_that_contains_svc_is_cut_in_the_right_place() -> None:
     target = Target("demo", "a-svc-b-33c0471c", "a-svc-b")
     label = "httproute-demo-a-svc-b-gw-gateways-public-ep-web-0-ff-svc-demo-a-svc-b-33c0471c-0@kubernetesgateway"
-    assert len(attribute_points(TRAEFIK, [target], [traefik(label)])[target]) == 1
+    assert len(read(TRAEFIK, [traefik(label)], targets=[target])[target]) == 1
 
 
 @pytest.mark.parametrize("label", ["status", "code", "status_code"])
 def test_pods_counters_belong_to_their_revision_by_pod_name(label: str) -> None:
-    labels = {"namespace": "demo", "pod": "digits-33c0471c-7484d756c5-9dxzn", "path": "/predict"}
-    points = attribute_points(HTTP, [NEW], [series({**labels, label: "500"}), series({**labels, label: "200"})])
-    assert [p.bad for p in points[NEW]] == [True, False]
+    labels = {"__name__": "http_requests_total", **POD, "path": "/predict"}
+    points = read(HTTP, [series({**labels, label: "500"}), series({**labels, label: "200"})])
+    assert [p.keys for p in points[NEW]] == [(TOTAL, BAD), (TOTAL,)]
+    assert points[NEW][0].unit == POD["pod"]
 
 
 def test_probes_and_scrapes_are_nobodys_requests() -> None:
-    labels = {"namespace": "demo", "pod": "digits-33c0471c-7484d756c5-9dxzn", "status": "200"}
-    points = attribute_points(
-        HTTP, [NEW], [series({**labels, "path": "/healthz"}), series({**labels, "path": "/metrics"})]
-    )
-    assert points[NEW] == []
+    labels = {"__name__": "http_requests_total", **POD, "status": "200"}
+    assert read(HTTP, [series({**labels, "path": path}) for path in ("/healthz", "/metrics")])[NEW] == []
 
 
 def test_a_pod_of_another_namespace_is_somebody_elses() -> None:
-    labels = {"namespace": "other", "pod": "digits-33c0471c-7484d756c5-9dxzn", "status": "200"}
-    assert attribute_points(HTTP, [NEW], [series(labels)])[NEW] == []
+    labels = {"__name__": "http_requests_total", **POD, "namespace": "other", "status": "200"}
+    assert read(HTTP, [series(labels)])[NEW] == []
+
+
+def test_buckets_are_bounds_in_seconds() -> None:
+    name = "ray_serve_deployment_processing_latency_ms_bucket"
+    given = [series({"__name__": name, **POD, "le": le}, n) for le, n in (("250", 3), ("+Inf", 4))]
+    assert sums(read(RAY_SERVE, given, "Latency")[NEW]) == {bound_key(0.25): 3, TOTAL: 4}
+
+
+def test_a_summary_is_refused_in_words_that_help() -> None:
+    quantile = series({"__name__": "http_request_duration_seconds", **POD, "quantile": "0.99"})
+    assert "is a summary" in (find_shape_problem(HTTP, {"Latency"}, [quantile]) or "")
+    assert find_shape_problem(HTTP, {"Errors"}, [quantile]) is None
+
+
+def test_how_a_request_ended_is_a_label_of_vllm() -> None:
+    name = "vllm:request_success_total"
+    given = [
+        series({"__name__": name, **POD, "finished_reason": reason}, n)
+        for reason, n in (("stop", 90), ("error", 3), ("abort", 7))
+    ]
+    assert sums(read(VLLM, given)[NEW]) == {TOTAL: 100, BAD: 3}
+    assert sums(read(VLLM, given, "Aborts")[NEW]) == {TOTAL: 100, BAD: 7}
+    depth = series({"__name__": "vllm:num_requests_waiting", **POD}, 12)
+    assert read(VLLM, [depth], "QueueDepth")[NEW][0].keys == (LEVEL,)
+
+
+def test_failures_that_no_other_series_counts_are_added() -> None:
+    good = series({"__name__": "ray_serve_deployment_request_counter_total", **POD}, 5)
+    bad = series({"__name__": "ray_serve_deployment_error_counter_total", **POD}, 1)
+    assert sums(read(RAY_SERVE, [good, bad])[NEW]) == {TOTAL: 6, BAD: 1}
+
+
+def test_failures_that_are_part_of_the_requests_are_not() -> None:
+    total = series({"__name__": "sglang:num_requests_total", **POD}, 50)
+    aborted = series({"__name__": "sglang:num_aborted_requests_total", **POD}, 2)
+    assert sums(read(SGLANG, [total, aborted], "Aborts")[NEW]) == {TOTAL: 50, BAD: 2}
+
+
+def test_envoy_gateway_names_clusters_by_the_place_of_the_backend() -> None:
+    labels = {"__name__": "envoy_cluster_upstream_rq_xx", "envoy_response_code_class": "5"}
+    place = "httproute/demo/digits/rule/0/backend/{}"
+    given = [series({**labels, "envoy_cluster_name": place.format(i)}, 10 + i) for i in (0, 1)]
+    merged = series({**labels, "envoy_cluster_name": "httproute/demo/digits/rule/0"})
+    points = read(ENVOY_GATEWAY, [*given, merged])
+    assert sums(points[OLD]) == {TOTAL: 10, BAD: 10}
+    assert sums(points[NEW]) == {TOTAL: 11, BAD: 11}
+    assert ENVOY_GATEWAY.needs_filter
+
+
+def test_envoys_endpoints_are_told_apart_by_the_pods_address() -> None:
+    def endpoint(name: str, address: str, cluster: str, value: float) -> Series:
+        labels = {"envoy_endpoint_address": address, "envoy_cluster_name": cluster}
+        return series({"__name__": f"envoy_cluster_endpoint_{name}", **labels}, value)
+
+    rule = "httproute/demo/digits/rule/0"
+    given = [
+        endpoint("rq_total", "10.244.0.81:8080", rule, 9),
+        endpoint("rq_error", "10.244.0.81:8080", rule, 2),
+        endpoint("rq_total", "10.244.0.81:8080", f"{rule}-mirror-0", 100),
+        endpoint("rq_total", "10.244.0.99:8080", rule, 100),
+    ]
+    assert sums(read(ENVOY_GATEWAY_ENDPOINTS, given)[NEW]) == {TOTAL: 9, BAD: 2}
 
 
 @pytest.mark.parametrize(
-    ("controller", "profile"), [("traefik.io/gateway-controller", TRAEFIK), ("example.com/gateway", HTTP), (None, HTTP)]
+    ("profile", "labels"),
+    [
+        (ENVOY, {"__name__": "envoy_cluster_upstream_rq_xx", "envoy_cluster_name": "demo/digits-33c0471c/80"}),
+        (ENVOY, {"__name__": "envoy_cluster_upstream_rq_xx", "envoy_cluster_name": "demo_digits-33c0471c_80"}),
+        (
+            ISTIO,
+            {
+                "__name__": "istio_requests_total",
+                "reporter": "source",
+                "destination_workload": "digits-33c0471c",
+                "destination_workload_namespace": "demo",
+            },
+        ),
+        (
+            LINKERD,
+            {
+                "__name__": "outbound_http_route_backend_response_statuses_total",
+                "backend_name": "digits-33c0471c",
+                "backend_namespace": "demo",
+            },
+        ),
+    ],
 )
-def test_the_gateway_chooses_the_profile(controller: str | None, profile: Profile) -> None:
-    assert choose_profile(controller) is profile
+def test_other_planes_name_the_service_or_workload(profile: Profile, labels: dict[str, str]) -> None:
+    code = {"envoy_response_code_class": "2", "response_code": "200", "http_status": "200"}
+    assert len(read(profile, [series({**labels, **code})])[NEW]) == 1
+    foreign = {k: v.replace("demo", "other") for k, v in labels.items()}
+    assert read(profile, [series({**foreign, **code})])[NEW] == []
+
+
+def test_only_one_end_of_a_request_is_counted_in_istio() -> None:
+    labels = {
+        "__name__": "istio_requests_total",
+        "reporter": "destination",
+        "destination_workload": "digits-33c0471c",
+        "destination_workload_namespace": "demo",
+    }
+    assert read(ISTIO, [series(labels)])[NEW] == []
+
+
+def test_the_gateway_gives_what_it_can_and_the_runtime_the_rest() -> None:
+    assert find_profile("Errors", TRAEFIK, VLLM) is TRAEFIK
+    assert find_profile("TimeToFirstToken", TRAEFIK, VLLM) is VLLM
+    assert find_profile("Errors", TRAEFIK, VLLM, "Runtime") is VLLM
+    assert find_profile("Errors", None, HTTP) is HTTP
+
+
+@pytest.mark.parametrize(
+    ("signal", "runtime", "source", "said"),
+    [
+        ("Latency", TRITON, "Runtime", "give a mean"),
+        ("Errors", TGI, "Runtime", "measure at the gateway"),
+        ("TimeToFirstToken", HTTP, "Auto", "language models only"),
+        ("CacheUse", HTTP, "Gateway", "does not see the model server's queue"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_in_words_that_help(
+    signal: Any, runtime: Profile, source: Any, said: str
+) -> None:
+    found = find_profile(signal, TRAEFIK, runtime, source)
+    assert isinstance(found, Refusal)
+    assert said in found.message
+    assert isinstance(find_profile("Errors", None, HTTP, "Gateway"), Refusal)
+
+
+@pytest.mark.parametrize("profile", [*GATEWAYS.values(), *RUNTIMES.values()], ids=lambda p: p.name)
+def test_every_signal_is_given_or_refused_with_a_reason(profile: Profile) -> None:
+    signals = set(get_args(Signal))
+    assert set(profile.signals) | set(profile.cannot) == signals
+    assert not set(profile.signals) & set(profile.cannot)
+
+
+def test_profiles_are_chosen_by_controller_and_runtime() -> None:
+    assert choose_gateway_profile("traefik.io/gateway-controller") is TRAEFIK
+    assert choose_gateway_profile("example.com/gateway") is None
+    assert choose_gateway_profile(None) is None
+    assert choose_runtime_profile("VLLM") is VLLM
+    assert set(RUNTIMES) == set(get_args(Runtime))

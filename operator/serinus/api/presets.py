@@ -15,7 +15,7 @@ from serinus.api.signals import Signal
 
 DEFAULT_PROVIDER: Final = "default"
 DEFAULT_HOLD: Final = timedelta(minutes=1)
-GAUGE_SAMPLES: Final = 8
+GAUGE_SAMPLES: Final = 40
 MIN_OUTCOMES: Final = 20
 
 MetricKind = Literal["Ratio", "Latency", "Gauge"]

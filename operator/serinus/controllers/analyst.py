@@ -52,6 +52,8 @@ HISTORY_LOOKS = 120
 PASTS_PER_BEAT = 4
 """Pasts read before the present is: many rollouts that begin at once must not keep each other waiting."""
 
+PAST_TRIES = 3
+
 MAX_TARGETS = 64
 MIN_TARGETS = 2
 """Revisions in one query: fewer where an answer is too large."""
@@ -75,6 +77,7 @@ class _Entry:
     state: TrialState
     judgement: Judgement | None = None
     past_known: bool = False
+    past_tries: int = 0
     series: tuple[EvidencePoint, ...] = ()
 
 
@@ -208,13 +211,15 @@ class Analyst:
             self._settle(key, entry, observe_reading(entry.state, watch.trial, reading))
 
     async def _read_past(self, source: MetricSource, provider: Provider, entry: _Entry) -> None:
-        """Learn from before the rollout how unruly stable is. Whatever cannot be had is done without."""
-        entry.past_known = True
+        """Learn from before the rollout how unruly stable is. What cannot be had after a few tries is done without."""
+        entry.past_tries += 1
+        entry.past_known = entry.past_tries >= PAST_TRIES
         trial = entry.watch.trial
         step = max(provider.interval, HISTORY.total_seconds() / HISTORY_LOOKS)
         for asked, text in history_queries(entry.watch):
             result = await source.fetch_history(text, trial.started_at - HISTORY, trial.started_at, step)
             if isinstance(result, Answer):
+                entry.past_known = True
                 frames = build_frames(entry.watch, asked, result)
                 entry.state = observe_history(entry.state, trial, asked.key, frames, step)
             else:

@@ -170,7 +170,9 @@ def observe_level(
         return state
     worst = max(deviations)
     own = observe_value(state.deviation, worst)
-    noise = _noisier(floor_variance(state.deviation, mine), floor_variance(state.track, mine))
+    # A difference of two such values varies twice as much as one of them.
+    share = 2.0 if metric.rise is not None or metric.fall is not None else 1.0
+    noise = _noisier((floor_variance(state.deviation, mine), 1.0), (floor_variance(state.track, mine), share))
     state = replace(state, deviation=own)
     if noise is None:
         return state
@@ -204,11 +206,11 @@ def _deviations(metric: Metric, mine: float, base: float | None) -> list[float]:
     return found if len(found) == sum(bound is not None for bound in bounds) else []
 
 
-def _noisier(*tracks: Track) -> tuple[float, float] | None:
-    """Variance and long-run variance of the noisier of those sequences that are long enough."""
+def _noisier(*tracks: tuple[Track, float]) -> tuple[float, float] | None:
+    """Variance and long-run variance, each times its factor, of the noisier of those sequences that are long enough."""
     known = [
-        (variance, long_run)
-        for track in tracks
+        (factor * variance, factor * long_run)
+        for track, factor in tracks
         if (variance := assess_variance(track)) is not None
         and (long_run := assess_long_run_variance(track)) is not None
     ]
