@@ -18,6 +18,7 @@ Sources: Lindon & Malek, arXiv 2011.03567 (sequential count tests); Robbins 1970
 arXiv 2203.03532 (e-detectors); Shiryaev 1963 (priors over the onset)."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -170,15 +171,17 @@ def assess_detectable_ratio(
         return None
     # Half a failure stands for none at all: stable that never failed is not known to be perfect.
     stable_ratio = max(counts.stable_bad, 0.5) / counts.stable_total
-    for ratio in _RATIOS:
+
+    def is_seen(ratio: float) -> bool:
         expected = min(ratio * stable_ratio, 1.0) * counts.candidate_total
         pessimistic = max(expected - POWER_Z * math.sqrt(expected * dispersion), 0.0)
-        imagined = replace(counts, candidate_bad=pessimistic)
-        gains = split_gains(imagined, margin, dispersion, thetas)
+        gains = split_gains(replace(counts, candidate_bad=pessimistic), margin, dispersion, thetas)
         log_e = _log_sum([gain - math.log(len(gains)) for gain in gains]) + math.log(FROM_THE_START)
-        if log_e >= log_threshold:
-            return ratio
-    return None
+        return log_e >= log_threshold
+
+    # More failures are never less evidence, so the first ratio that is seen can be halved for.
+    first = bisect_left(_RATIOS, True, key=is_seen)
+    return _RATIOS[first] if first < len(_RATIOS) else None
 
 
 _RATIOS: Final[tuple[float, ...]] = tuple(round(1.1 * 1.05**i, 1) for i in range(93))

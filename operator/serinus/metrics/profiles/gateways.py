@@ -59,9 +59,8 @@ ENVOY_GATEWAY: Final = Profile(
     signals=_ENVOY_SIGNALS,
     cannot=_NOT_AT_A_GATEWAY,
     traps=(
-        "All backends of a rule are one Envoy cluster, unless one of them has a filter of its own: the operator gives"
-        " each a response header with the name of the revision.",
-        "Clusters are named by the place in backendRefs, so the operator keeps stable first and the candidate second.",
+        "All backends of a rule are one Envoy cluster, unless one of them has a filter of its own.",
+        "Clusters are named by the place in backendRefs, not by name.",
         "envoy_cluster_external_upstream_* count the same requests again.",
         _STREAMS,
     ),
@@ -135,4 +134,6 @@ GATEWAYS: Final[Mapping[str, Profile]] = {
 
 def choose_gateway_profile(controller: str | None) -> Profile | None:
     """The profile of a gateway by its controllerName; None where it cannot tell revisions apart, or is not known."""
-    return GATEWAYS.get(controller or "")
+    profile = GATEWAYS.get(controller or "")
+    # Our routes have no filters of their own yet, so such a gateway counts all revisions as one.
+    return None if profile is not None and profile.needs_filter else profile
