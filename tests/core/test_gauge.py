@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.core.gauge import Track, assess_long_run_variance, observe_value
-from serinus.core.metric import Metric, MetricState, observe_level
+from serinus.core.level import observe_level
+from serinus.core.metric import Metric, MetricState
 from serinus.core.trial import Trial, TrialState
 from serinus.core.verdict import judge_trial
 from tests.core.world import START

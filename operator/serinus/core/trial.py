@@ -23,13 +23,12 @@ from serinus.core.counters import (
     open_ledger,
     sum_points,
 )
+from serinus.core.level import average_level, observe_level
 from serinus.core.metric import (
     Interval,
     Metric,
     MetricState,
-    average_level,
     observe_interval,
-    observe_level,
     observe_lifetime,
     observe_past,
 )
