@@ -22,6 +22,7 @@ def main() -> int:
         if command == "up":
             one.add_argument("--scrape-interval", default="1s")
             one.add_argument("--bare", action="store_true", help="without CRDs and operator")
+            one.add_argument("--envoy-gateway", action="store_true", help="with a second Gateway, envoy")
         if command == "load":
             one.add_argument("archive", type=Path, nargs="+", help="an image as `docker save` writes it")
         if command in ("exec", "kubectl"):
@@ -68,6 +69,9 @@ def _up(options: argparse.Namespace) -> None:
     cluster = Cluster.find(options.name)
     if cluster is None or not cluster.is_running():
         cluster = Cluster.start(options.flavour, options.name, scrape_interval=options.scrape_interval)
+    if options.envoy_gateway:
+        cluster.add_envoy_gateway()
+        print(f"Gateway gateways/envoy answers at {cluster.envoy_url}")
     if not options.bare:
         install_serinus(cluster, scrape_interval=options.scrape_interval)
     print(f"cluster {cluster.name} is up after {time.monotonic() - started:.0f}s; to use it:")

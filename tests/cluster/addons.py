@@ -71,9 +71,9 @@ def traefik(processes: Processes, kubectl: Kubectl, keys: Path, program: Path) -
     kubectl("apply", "-f", str(HERE / "manifests" / "gateway.yaml"))
 
 
-def is_gateway_ready(kubectl: Kubectl) -> bool:
+def is_gateway_ready(kubectl: Kubectl, name: str = "public") -> bool:
     """The Gateway is programmed and its class has told what it supports."""
-    answer = kubectl("get", "gateways/public", "-n", "gateways", "-o", "json", check=False)
+    answer = kubectl("get", f"gateways/{name}", "-n", "gateways", "-o", "json", check=False)
     if answer.returncode != 0:
         return False
     conditions = json.loads(answer.stdout).get("status", {}).get("conditions", [])

@@ -33,7 +33,11 @@ _LDFLAGS = {
         )
     )
 }
-_PACKAGES = {"kwok": "sigs.k8s.io/kwok/cmd/kwok", "coredns": "github.com/coredns/coredns"}
+_PACKAGES = {
+    "kwok": "sigs.k8s.io/kwok/cmd/kwok",
+    "coredns": "github.com/coredns/coredns",
+    "envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway",
+}
 
 
 def kubernetes_binaries() -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.cluster import addons, bootstrap, controlplane, images, kwok, netns, node, paths, sandbox
+from tests.cluster import addons, bootstrap, controlplane, envoy, images, kwok, netns, node, paths, sandbox
 from tests.cluster.build import build, kubernetes_binaries, module_folder
 from tests.cluster.errors import ClusterError
 from tests.cluster.ground import find_ground
@@ -186,6 +186,19 @@ class Cluster:
         """A kubeconfig that acts as a service account."""
         token = self.kubectl("create", "token", account, "-n", namespace, "--duration=24h").stdout.strip()
         return write_kubeconfig(self.keys, f"{namespace}-{account}", {"token": token})
+
+    def add_envoy_gateway(self) -> None:
+        """Install Envoy Gateway beside Traefik, with a Gateway `envoy`; see `envoy_url`. Safe to call twice."""
+        self.load_image(envoy.fetch_image())
+        envoy.install(self.kubectl)
+        self.processes.wait_for(
+            "envoy gateway programmed", lambda: addons.is_gateway_ready(self.kubectl, envoy.GATEWAY), "kubelet"
+        )
+
+    @property
+    def envoy_url(self) -> str:
+        """Where the Gateway `envoy` answers."""
+        return f"http://{envoy.find_address(self.kubectl)}:{addons.GATEWAY_PORT}"
 
     def stop_prometheus(self) -> None:
         self.processes.kill("prometheus")

@@ -25,6 +25,8 @@ def find_targets(pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
             continue
         address = f"{status['podIP']}:{wishes.get('prometheus.io/port', '8080')}"
         labels = {"namespace": metadata["namespace"], "pod": metadata["name"]}
+        if "prometheus.io/path" in wishes:
+            labels["__metrics_path__"] = wishes["prometheus.io/path"]
         groups.append({"targets": [address], "labels": labels})
     return groups
 

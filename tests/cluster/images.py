@@ -1,6 +1,7 @@
 """Container images without Docker: from scratch, by buildah, into OCI archives kept under a hash of their sources."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -66,7 +67,7 @@ def python_image(
     """An image `localhost/<name>:<tag>` with Python 3.11, some packages and some files, run by uid 65532.
 
     `files` maps a path in the image to a file or folder here; `run` is a Python file of the image, run once while it is
-    built. Files and environment are a thin layer above a base that all tags with the same requirements share."""
+    built; without a `command` there is no entry point. Files and environment are a thin layer above a base that all tags with the same requirements share."""
     with hold_lock("images"):
         return _python_image(name, tag, requirements, files, command, environment or {}, run)
 
@@ -96,11 +97,9 @@ def _python_image(
     lines += [f"ENV {key}={value}" for key, value in environment.items()]
     if run:
         lines.append(f'RUN ["/usr/bin/python3", "{run}"]')
-    lines += [
-        "USER 65532:65532",
-        "WORKDIR /app",
-        f"ENTRYPOINT [{', '.join(chr(34) + part + chr(34) for part in command)}]",
-    ]
+    lines += ["USER 65532:65532", "WORKDIR /app"]
+    if command:
+        lines.append(f"ENTRYPOINT {json.dumps(list(command))}")
     (context / "Containerfile").write_text("\n".join(lines) + "\n")
     _build(context, f"localhost/{name}:{tag}", archive)
     return archive
