@@ -67,7 +67,8 @@ def python_image(
     """An image `localhost/<name>:<tag>` with Python 3.11, some packages and some files, run by uid 65532.
 
     `files` maps a path in the image to a file or folder here; `run` is a Python file of the image, run once while it is
-    built; without a `command` there is no entry point. Files and environment are a thin layer above a base that all tags with the same requirements share."""
+    built; without a `command` there is no entry point. Files and environment are a thin layer above a base that all
+    tags with the same requirements share."""
     with hold_lock("images"):
         return _python_image(name, tag, requirements, files, command, environment or {}, run)
 

@@ -21,12 +21,30 @@ def stocked_cluster(node_cluster: Cluster) -> Cluster:
     return node_cluster
 
 
+@pytest.fixture(scope="session")
+def envoy_cluster(stocked_cluster: Cluster) -> Cluster:
+    """The same node with Envoy Gateway as a second gateway."""
+    stocked_cluster.add_envoy_gateway()
+    return stocked_cluster
+
+
 @pytest.fixture
 def model(stocked_cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Model]:
-    """A model that is not applied yet."""
+    """A model behind Traefik that is not applied yet."""
+    yield from make_model(stocked_cluster, tmp_path, request, "public")
+
+
+@pytest.fixture
+def envoy_model(envoy_cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Model]:
+    """A model behind Envoy Gateway that is not applied yet."""
+    yield from make_model(envoy_cluster, tmp_path, request, "envoy")
+
+
+def make_model(cluster: Cluster, folder: Path, request: pytest.FixtureRequest, gateway: str) -> Iterator[Model]:
+    """A model in a namespace of its own, which is removed in the end."""
     words = re.sub(r"[^a-z]+", "-", request.node.name.removeprefix("test_"))
     # Two dashes in a row are a good name, and a gateway may fold them in its metrics.
     namespace = f"{words[:36].strip('-')}--{next(numbers)}"
-    stocked_cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
-    yield Model(stocked_cluster, namespace, tmp_path)
-    stocked_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+    cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
+    yield Model(cluster, namespace, folder, gateway)
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")

@@ -275,8 +275,6 @@ def test_profiles_are_chosen_by_controller_and_runtime() -> None:
     assert choose_gateway_profile("traefik.io/gateway-controller") is TRAEFIK
     assert choose_gateway_profile("example.com/gateway") is None
     assert choose_gateway_profile(None) is None
-    assert choose_gateway_profile("gateway.envoyproxy.io/gatewayclass-controller") is None, (
-        "no filters in our routes yet"
-    )
+    assert choose_gateway_profile("gateway.envoyproxy.io/gatewayclass-controller") is ENVOY_GATEWAY
     assert choose_runtime_profile("VLLM") is VLLM
     assert set(RUNTIMES) == set(get_args(Runtime))

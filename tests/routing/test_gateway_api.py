@@ -6,7 +6,7 @@ import pytest
 
 from serinus.api.route import RouteSpec
 from serinus.core.children import Owner
-from serinus.routing.gateway_api import build_route, find_missing_features, list_claims, observe_route
+from serinus.routing.gateway_api import build_route, find_missing_features, list_claims, observe_route, place_backends
 from serinus.routing.reweigh import reweigh_route
 
 OWNER = Owner("fraud", "ml", "uid-1")
@@ -44,6 +44,45 @@ def test_what_is_written_is_read_back(weights: dict[str, int]) -> None:
 def test_a_backend_without_weight_is_left_out() -> None:
     backends = build_route(OWNER, spec(), {"fraud-a": 100, "fraud-b": 0})["spec"]["rules"][0]["backendRefs"]
     assert [b["name"] for b in backends] == ["fraud-a"]
+
+
+def test_a_gateway_that_counts_by_place_gets_a_filter_on_each_backend() -> None:
+    weights = {"fraud-a": 95, "fraud-b": 5}
+    plain, tagged = (build_route(OWNER, spec(), weights, by_place=by_place) for by_place in (False, True))
+    backends = tagged["spec"]["rules"][0]["backendRefs"]
+    named = [b["filters"][0]["responseHeaderModifier"]["set"] for b in backends]
+    assert named == [[{"name": "Serinus-Revision", "value": name}] for name in weights]
+    assert observe_route(OWNER, spec(), tagged, by_place=True).in_shape
+    assert not observe_route(OWNER, spec(), plain, by_place=True).in_shape
+    assert "filters" not in plain["spec"]["rules"][0]["backendRefs"][0]
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "placed"),
+    [
+        ({}, {"a": 80, "b": 20}, {"a": 80, "b": 20}),
+        ({"b": 100}, {"a": 20, "b": 80}, {"b": 80, "a": 20}),
+        ({"a": 80, "b": 20}, {"b": 100}, {"a": 0, "b": 100}),
+        ({"a": 80, "b": 20}, {"a": 100}, {"a": 100}),
+        ({"a": 0, "b": 100}, {"b": 80, "c": 20}, {"c": 20, "b": 80}),
+        ({"a": 0, "b": 100}, {"b": 80, "a": 20}, {"a": 20, "b": 80}),
+        ({"c": 20, "b": 80}, {"c": 100}, {"c": 100}),
+        ({"a": 80, "b": 20}, {"a": 90, "c": 10}, {"a": 90, "c": 10}),
+    ],
+)
+def test_who_has_a_place_keeps_it(present: dict[str, int], wanted: dict[str, int], placed: dict[str, int]) -> None:
+    refs = [{"name": name, "weight": weight} for name, weight in present.items()]
+    route = {"spec": {"rules": [{"backendRefs": refs}]}} if present else None
+    assert list(place_backends(wanted, route).items()) == list(placed.items())
+
+
+def test_other_weights_keep_the_filters_and_places_of_the_backends() -> None:
+    route = build_route(OWNER, spec(), {"fraud-a": 95, "fraud-b": 5}, by_place=True)
+    backends = reweigh_route(route, {"fraud-b": 100})["spec"]["rules"][0]["backendRefs"]
+    assert [(b["name"], b["weight"], len(b["filters"])) for b in backends] == [("fraud-a", 0, 1), ("fraud-b", 100, 1)]
+    route["spec"]["rules"][0]["backendRefs"] = backends
+    view = observe_route(OWNER, spec(), route, by_place=True)
+    assert (view.backends, view.weights, view.in_shape) == (("fraud-a", "fraud-b"), {"fraud-b": 100}, True)
 
 
 def test_every_rule_gets_the_same_split() -> None:

@@ -38,14 +38,15 @@ class Model:
 
     name = "fraud"
 
-    def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, folder: Path, gateway: str = "public") -> None:
         self.cluster = cluster
+        self.gateway = gateway
         self.namespace = namespace
         self.host = f"{namespace}.example.com"
         self.folder = folder
         self.spec: Raw = {
             "replicas": 2,
-            "route": {"parentRefs": [{"name": "public", "namespace": "gateways"}], "hostnames": [self.host]},
+            "route": {"parentRefs": [{"name": gateway, "namespace": "gateways"}], "hostnames": [self.host]},
             "rollout": {
                 "steps": [{"weight": 20, "hold": "2s"}, {"weight": 50, "hold": "2s"}],
                 "bake": "5s",
@@ -90,6 +91,10 @@ class Model:
             "spec": {**self.spec, "template": template, **spec},
         }
         self.cluster.apply(json.dumps(body))
+
+    @property
+    def gateway_url(self) -> str:
+        return self.cluster.gateway_url if self.gateway == "public" else self.cluster.envoy_url
 
     def command(self, text: str) -> None:
         self._kubectl("annotate", "modeldeployment", self.name, "--overwrite", f"serinus.dev/command={text}")
@@ -167,7 +172,7 @@ class Model:
         def start(command: Any) -> Any:
             return self.cluster.popen(command)
 
-        url = url or f"{self.cluster.gateway_url}/"
+        url = url or f"{self.gateway_url}/"
         # The node's proxy and the gateway hear of a new Service a little later than the API server.
         wait_for("an answer", lambda: self._answers(url), self.explain, 20)
         traffic = Traffic(

@@ -92,7 +92,8 @@ class Executor:
                 await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
             return
         try:
-            await self._apply(HTTPROUTES, owner, build_route(owner, snapshot.spec.route, weights), ROUTING)
+            wanted = build_route(owner, snapshot.spec.route, weights, route, by_place=gathered.by_place)
+            await self._apply(HTTPROUTES, owner, wanted, ROUTING)
         except Invalid:
             # The way back to stable depends on nothing, and so not on the rest of the route.
             if route is not None and dict(snapshot.route.weights) != dict(weights):

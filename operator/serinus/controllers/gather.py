@@ -49,6 +49,8 @@ class Gathered:
     pods: tuple[Raw, ...]
     raw: Raw
     raw_route: Raw | None
+    by_place: bool
+    """Whether the gateway counts backends by their places, and needs a filter on each to do so at all."""
 
 
 def gather_snapshot(
@@ -76,7 +78,9 @@ def gather_snapshot(
     contents.setdefault(wanted.name, wanted.content)
     controller, features, gateway_problems = _gateways(store, key.namespace, spec)
     provider, provider_problems = _provider(store, rollout, explicit=_names_provider(spec), first=status.stable is None)
-    plan = plan_metrics(rollout, choose_gateway_profile(controller), spec.runtime)
+    profile = choose_gateway_profile(controller)
+    plan = plan_metrics(rollout, profile, spec.runtime)
+    by_place = profile is not None and profile.needs_filter
     route_problems = spec_problems or [*gateway_problems, *_features(spec, features), *_conflicts(claims, key)]
     problems = route_problems if spec_problems else [*route_problems, *provider_problems, *plan.problems]
     usable = not route_problems
@@ -98,20 +102,22 @@ def gather_snapshot(
             for s in store.by_owner("Service", key.namespace, key.name)
             if is_owned(s, owner)
         },
-        route=_observe_route(owner, spec, owned_route, usable=usable),
+        route=_observe_route(owner, spec, owned_route, by_place=by_place, usable=usable),
         problems=tuple(problems),
         spec_readable=readable,
         route_usable=usable,
         status_written_at=written_at,
     )
     pods = store.by_owner("Pod", key.namespace, key.name)
-    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, owned_route)
+    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, owned_route, by_place)
 
 
-def _observe_route(owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, usable: bool) -> RouteView:
+def _observe_route(
+    owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, by_place: bool, usable: bool
+) -> RouteView:
     if spec.route.mode == "Replicas":
         return RouteView(exists=raw is not None)
-    view = observe_route(owner, spec.route, raw)
+    view = observe_route(owner, spec.route, raw, by_place=by_place)
     # With a spec that must not be put into force there is nothing to compare the route with.
     return view if usable else replace(view, in_shape=True)
 

@@ -107,8 +107,10 @@ def build_watch(s: Snapshot, plan: Plan, candidate: CandidateState, interval: fl
     )
     names = (candidate.revision, stable.revision)
     facts = FactSource(RESTARTS_SIGNAL, build_restarts(names, pods))
-    # The route names stable first; see `routing`.
-    mine, other = _build_target(s, names[0], 1, pods), _build_target(s, names[1], 0, pods)
+    place = _find_place(s, stable.revision)
+    # A candidate that has no place yet takes the first one that is not stable's; see `routing`.
+    mine = _build_target(s, candidate.revision, _find_place(s, candidate.revision, 1 if place == 0 else 0), pods)
+    other = _build_target(s, stable.revision, place, pods)
     return Watch(trial, mine, other, (*plan.sources, facts))
 
 
@@ -141,7 +143,7 @@ def build_stable_watch(s: Snapshot, plan: Plan, stable: StableState, interval: f
         traffic_signal=None,
         watched=True,
     )
-    target = _build_target(s, stable.revision, 0, pods)
+    target = _build_target(s, stable.revision, _find_place(s, stable.revision), pods)
     return Watch(trial, target, target, plan.sources)
 
 
@@ -170,6 +172,10 @@ def _restart_points(pod: Raw, at: datetime) -> list[Point]:
         Point(f"{name}/seconds", name, "kubernetes", lived, now, (TOTAL,)),
         Point(f"{name}/restarts", name, "kubernetes", float(restarts), now, (BAD,)),
     ]
+
+
+def _find_place(s: Snapshot, revision: str, otherwise: int = 0) -> int:
+    return s.route.backends.index(revision) if revision in s.route.backends else otherwise
 
 
 def _build_target(s: Snapshot, revision: str, position: int, pods: Sequence[Raw]) -> Target:

@@ -49,8 +49,8 @@ def render_actions(s: Snapshot, r: Release) -> Rendering:
 
 
 def wanted_weights(s: Snapshot, r: Release) -> dict[str, int]:
-    """The split that the release asks for. A weight above the observed one needs metrics that are known and not bad, in
-    this pass.
+    """The split that the release asks for, stable first. A weight above the observed one needs metrics that are known
+    and not bad, in this pass.
     """
     if r.stable is None:
         return {}
@@ -188,7 +188,7 @@ def _forget(s: Snapshot, r: Release) -> list[Action]:
     """Revisions beyond the history limit, oldest first; only when nothing is under way and nothing leads to them."""
     if r.candidate is not None or r.stable is None or r.draining:
         return []
-    busy = {s.wanted.name, r.stable.revision, *s.route.weights}
+    busy = {s.wanted.name, r.stable.revision, *s.route.backends}
     idle = sorted((x for x in s.revisions.values() if x.name not in busy), key=lambda x: x.number)
     surplus = len(idle) - s.spec.revision_history_limit
     return [DeleteRevision(record.name) for record in idle[: max(surplus, 0)]]

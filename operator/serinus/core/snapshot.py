@@ -66,6 +66,8 @@ class RouteView:
 
     exists: bool = False
     weights: Mapping[str, int] = field(default_factory=dict)
+    backends: tuple[str, ...] = ()
+    """Revisions in the order of the backends, those without weight too."""
     accepted: bool | None = None
     message: str = ""
     in_shape: bool = True

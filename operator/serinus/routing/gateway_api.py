@@ -2,7 +2,7 @@
 
 The route is ours, built anew from `spec.route` each time, so no GitOps tool ever compares it. Backends without traffic
 are left out: a weight of 0 and an absent backend mean the same, and an absent one cannot point to a Service that
-history has removed."""
+history has removed. The exception are gateways that count by the place of a backend: see `place_backends`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,13 +24,47 @@ FILTER_FEATURES: Mapping[str, str] = {
 """Filters beyond the core of the Gateway API, and the feature name under which a GatewayClass declares each."""
 
 
-def build_route(owner: Owner, spec: RouteSpec, weights: Mapping[str, int]) -> Raw:
-    """The HTTPRoute that gives each revision its weight (percent, only those above 0, in a stable order)."""
-    backends = [
-        {"group": "", "kind": "Service", "name": name, "port": SERVICE_PORT, "weight": weight}
-        for name, weight in sorted(weights.items())
-        if weight > 0
-    ]
+REVISION_HEADER = "Serinus-Revision"
+"""Header that an answer gets where each backend has a filter of its own."""
+
+
+def build_backends(weights: Mapping[str, int], present: Raw | None, *, by_place: bool) -> list[Raw]:
+    """The backends that give each revision its weight (percent). `by_place` is for gateways that count a backend by
+    itself only if it has a filter of its own, and by its place: it keeps the places that backends have in the route
+    `present`, and lets each name its revision in a header of its answers."""
+    if by_place:
+        return [_backend(name, weight, tagged=True) for name, weight in place_backends(weights, present).items()]
+    return [_backend(name, weight, tagged=False) for name, weight in sorted(weights.items()) if weight > 0]
+
+
+def place_backends(weights: Mapping[str, int], present: Raw | None) -> dict[str, int]:
+    """The weights in the order of the backends: who has a place keeps it, newcomers take those of who has left, and who
+    has left keeps a weight of 0 where it holds the place of one behind it.
+    """
+    newcomers = [name for name in weights if name not in list_backends(present)]
+    placed: dict[str, int] = {}
+    for name in list_backends(present):
+        if name in weights or not newcomers:
+            placed[name] = weights.get(name, 0)
+        else:
+            newcomer = newcomers.pop(0)
+            placed[newcomer] = weights[newcomer]
+    placed |= {name: weights[name] for name in newcomers}
+    while placed and placed[next(reversed(placed))] == 0:
+        placed.popitem()
+    return placed
+
+
+def build_route(
+    owner: Owner,
+    spec: RouteSpec,
+    weights: Mapping[str, int],
+    present: Raw | None = None,
+    *,
+    by_place: bool = False,
+) -> Raw:
+    """The HTTPRoute that gives each revision its weight; for `present` and `by_place` see `build_backends`."""
+    backends = build_backends(weights, present, by_place=by_place)
     rules = spec.rules or (RouteRule(),)
     body: Raw = {
         "parentRefs": [_parent(ref.dump()) for ref in spec.parent_refs],
@@ -46,7 +80,7 @@ def build_route(owner: Owner, spec: RouteSpec, weights: Mapping[str, int]) -> Ra
     }
 
 
-def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None) -> RouteView:
+def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: bool = False) -> RouteView:
     """What the route in the cluster says: weights in force (of its first rule), acceptance by its parents, and whether
     it is in shape.
     """
@@ -54,9 +88,16 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None) -> RouteView:
         return RouteView()
     weights = observe_weights(raw)
     accepted, message = _acceptance(raw)
-    wanted = build_route(owner, spec, weights)
+    wanted = build_route(owner, spec, weights, raw, by_place=by_place)
     in_shape = is_subset({"spec": wanted["spec"], "metadata": {"labels": wanted["metadata"]["labels"]}}, raw)
-    return RouteView(exists=True, weights=weights, accepted=accepted, message=message, in_shape=in_shape)
+    return RouteView(
+        exists=True,
+        weights=weights,
+        backends=list_backends(raw),
+        accepted=accepted,
+        message=message,
+        in_shape=in_shape,
+    )
 
 
 def observe_weights(raw: Raw) -> dict[str, int]:
@@ -64,6 +105,12 @@ def observe_weights(raw: Raw) -> dict[str, int]:
     rules = raw.get("spec", {}).get("rules") or [{}]
     shares = {b["name"]: int(b.get("weight", 1)) for b in rules[0].get("backendRefs") or []}
     return {name: weight for name, weight in shares.items() if weight > 0}
+
+
+def list_backends(raw: Raw | None) -> tuple[str, ...]:
+    """Names of the backends of the first rule in their order, those without weight too."""
+    rules = (raw or {}).get("spec", {}).get("rules") or [{}]
+    return tuple(backend["name"] for backend in rules[0].get("backendRefs") or ())
 
 
 def find_missing_features(spec: RouteSpec, supported: Iterable[str]) -> list[tuple[str, str]]:
@@ -107,6 +154,14 @@ def _canonical(match: Mapping[str, Any]) -> str:
     for kind in ("headers", "queryParams"):
         parts += sorted(f"{kind}:{m.get('name')}={m.get('value')}" for m in match.get(kind) or ())
     return "|".join(parts)
+
+
+def _backend(name: str, weight: int, *, tagged: bool) -> Raw:
+    body: Raw = {"group": "", "kind": "Service", "name": name, "port": SERVICE_PORT, "weight": weight}
+    if tagged:
+        header = {"name": REVISION_HEADER, "value": name}
+        body["filters"] = [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [header]}}]
+    return body
 
 
 def _parent(ref: Raw) -> Raw:

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from serinus.core.children import SERVICE_PORT
+from serinus.routing.gateway_api import build_backends
 
 Raw = dict[str, Any]
 
@@ -17,10 +17,7 @@ def reweigh_route(route: Raw, weights: Mapping[str, int]) -> Raw:
     metadata = route["metadata"]
     spec = copy.deepcopy(route["spec"])
     for rule in spec.get("rules") or []:
-        rule["backendRefs"] = [
-            {"group": "", "kind": "Service", "name": name, "port": SERVICE_PORT, "weight": weight}
-            for name, weight in sorted(weights.items())
-            if weight > 0
-        ]
+        by_place = any(backend.get("filters") for backend in rule.get("backendRefs") or ())
+        rule["backendRefs"] = build_backends(weights, route, by_place=by_place)
     kept = {field: metadata[field] for field in ("name", "namespace", "labels", "ownerReferences") if field in metadata}
     return {"apiVersion": route["apiVersion"], "kind": route["kind"], "metadata": kept, "spec": spec}

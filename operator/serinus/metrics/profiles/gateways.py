@@ -133,7 +133,5 @@ GATEWAYS: Final[Mapping[str, Profile]] = {
 
 
 def choose_gateway_profile(controller: str | None) -> Profile | None:
-    """The profile of a gateway by its controllerName; None where it cannot tell revisions apart, or is not known."""
-    profile = GATEWAYS.get(controller or "")
-    # Our routes have no filters of their own yet, so such a gateway counts all revisions as one.
-    return None if profile is not None and profile.needs_filter else profile
+    """The profile of a gateway by its controllerName; None where it is not known."""
+    return GATEWAYS.get(controller or "")
