@@ -104,6 +104,23 @@ def observe_points(
     return Ledger(values, ledger.sources | frozenset(sources)), Increment(units, resets, newest)
 
 
+def choose_points(
+    ledger: Ledger | None, points: Iterable[Point], wanted: frozenset[str]
+) -> tuple[Ledger | None, list[Point]]:
+    """The points that add to a wanted sum, and a ledger that has forgotten the others of these series: a histogram has
+    many more buckets than are looked at.
+    """
+    kept, needless = [], set()
+    for point in points:
+        if wanted.isdisjoint(point.keys):
+            needless.add(point.series)
+        else:
+            kept.append(point)
+    if ledger is None or needless.isdisjoint(ledger.values):
+        return ledger, kept
+    return Ledger({s: v for s, v in ledger.values.items() if s not in needless}, ledger.sources), kept
+
+
 def sum_points(points: Iterable[Point]) -> dict[str, dict[str, float]]:
     """What the series hold altogether, by unit and key: everything since their processes began."""
     units: dict[str, dict[str, float]] = {}

@@ -20,6 +20,7 @@ from typing import Final
 from serinus.core.gauge import assess_delay, assess_long_run_variance
 from serinus.core.metric import Metric, MetricState
 from serinus.core.sequential import Counts, Lane, assess_detectable_ratio, assess_log_evidence
+from serinus.core.spread import knows_pods
 from serinus.core.words import big_number, percent, plain_number, share_of
 
 SUSPICION: Final = 5.0
@@ -157,10 +158,12 @@ def _figures(state: MetricState, metric: Metric) -> _Figures:
     if metric.kind == "limit":
         limit = f"at most {plain_number(100 * metric.limit)}%"
         return _Figures(columns[0], "", here, "", limit, f"allowed {limit}", values)
-    limit = f"{plain_number(state.margin)}x"
+    limit = f"{plain_number(round(state.margin, 2))}x"
     finding = f"{_times(counts)}, allowed {limit}"
     if state.margin > metric.margin:
-        finding += f" (widened from {plain_number(metric.margin)}x: stable's own pods differ that much)"
+        known = all(knows_pods(spread) for spread in state.spreads)
+        why = "stable's own pods differ that much" if known else "how much stable's own pods differ is not known"
+        finding += f" (widened from {plain_number(metric.margin)}x: {why})"
     return _Figures(columns[0], columns[1], here, there, limit, finding, values)
 
 
@@ -202,13 +205,14 @@ def _find_detectable(state: MetricState, metric: Metric, false_alarm: float) -> 
         return None
     # Several bounds share the evidence, so one alone needs as many times more of it.
     log_threshold = -math.log(metric.weight * false_alarm) + math.log(len(state.lanes))
-    found = [
-        ratio
-        for one in state.lanes
-        if (ratio := assess_detectable_ratio(one.counts, state.margin, state.dispersion, log_threshold, metric.thetas))
-        is not None
-    ]
-    return min(found, default=None)
+    best: float | None = None
+    for one in state.lanes:
+        below = best if best is not None else math.inf
+        better = assess_detectable_ratio(
+            one.counts, state.margin, state.dispersion, log_threshold, metric.thetas, below=below
+        )
+        best = better if better is not None else best
+    return best
 
 
 def _remark(state: MetricState, metric: Metric, false_alarm: float) -> str | None:

@@ -34,7 +34,7 @@ def observe_level(
     own = observe_value(state.deviation, worst)
     # A difference of two such values varies twice as much as one of them.
     share = 2.0 if metric.rise is not None or metric.fall is not None else 1.0
-    noise = _noisier((floor_variance(state.deviation, mine), 1.0), (floor_variance(state.track, mine), share))
+    noise = _noisier(_pool(state, mine, share, seconds), _assess(floor_variance(state.deviation, mine)))
     state = replace(state, deviation=own)
     if noise is None:
         return state
@@ -53,6 +53,11 @@ def observe_level(
     )
 
 
+def observe_past_level(state: MetricState, base: float, seconds: float) -> MetricState:
+    """The state after a value of stable from before the rollout, `seconds` after the one before it."""
+    return replace(state, past=observe_value(state.past, base), past_seconds=seconds)
+
+
 def _deviations(metric: Metric, mine: float, base: float | None) -> list[float]:
     """By how much each bound is exceeded. A bound against stable needs a value of stable."""
     found = []
@@ -68,15 +73,28 @@ def _deviations(metric: Metric, mine: float, base: float | None) -> list[float]:
     return found if len(found) == sum(bound is not None for bound in bounds) else []
 
 
-def _noisier(*tracks: tuple[Track, float]) -> tuple[float, float] | None:
-    """Variance and long-run variance, each times its factor, of the noisier of those sequences that are long enough."""
-    known = [
-        (factor * variance, factor * long_run)
-        for track, factor in tracks
-        if (variance := assess_variance(track)) is not None
-        and (long_run := assess_long_run_variance(track)) is not None
-    ]
-    return max(known, key=lambda pair: pair[1]) if known else None
+def _assess(track: Track) -> tuple[float, float] | None:
+    """Variance and long-run variance of a sequence, None while it is too short."""
+    variance, long_run = assess_variance(track), assess_long_run_variance(track)
+    return None if variance is None or long_run is None else (variance, long_run)
+
+
+def _pool(state: MetricState, scale: float, share: float, seconds: float) -> tuple[float, float] | None:
+    """Variance and long-run variance of stable's values, those before and since the rollout began, each counting by
+    its number. A long-run variance times the time between two looks is the same however often one looks.
+    """
+    variance = long_run = number = 0.0
+    for track, spacing in ((state.track, 1.0), (state.past, state.past_seconds / seconds)):
+        found = _assess(floor_variance(track, scale))
+        if found is not None:
+            variance += track.n * found[0]
+            long_run += track.n * max(found[1] * spacing, found[0])
+            number += track.n
+    return (share * variance / number, share * long_run / number) if number else None
+
+
+def _noisier(*noises: tuple[float, float] | None) -> tuple[float, float] | None:
+    return max((noise for noise in noises if noise is not None), key=lambda noise: noise[1], default=None)
 
 
 def average_level(points: Iterable[Point]) -> float | None:

@@ -31,7 +31,16 @@ from serinus.core.sequential import (
     split_gains,
     upper_ratio,
 )
-from serinus.core.spread import Spread, assess_dispersion, assess_margin, forget_pods, observe_spread, pairs_of
+from serinus.core.spread import (
+    UNKNOWN,
+    UNKNOWN_LATENCY,
+    Spread,
+    assess_dispersion,
+    assess_margin,
+    forget_pods,
+    observe_spread,
+    pairs_of,
+)
 
 ALONE_FACTOR: Final = 2.0
 """During the bake nothing runs alongside, so the allowed regression is widened by this factor (see `alone_gains`)."""
@@ -77,8 +86,9 @@ class Metric:
 @dataclass(frozen=True)
 class MetricState:
     """What is known of one metric since the candidate's first request. `exposure` in seconds of testing; `margin` and
-    `dispersion` as last used; `buckets` are stable's answers by bound, until bounds are chosen; `looks` and `values`
-    (candidate, stable) belong to gauges.
+    `dispersion` as last used; `buckets` are stable's answers by bound, until bounds are chosen; `track` (of
+    stable), `past` (of stable before the rollout, a value every `past_seconds`), `deviation` and `values` (candidate,
+    stable) belong to gauges.
     """
 
     lanes: tuple[Lane, ...] = ()
@@ -93,6 +103,8 @@ class MetricState:
     first_bad_at: datetime | None = None
     as_of: datetime | None = None
     track: Track = field(default_factory=Track)
+    past: Track = field(default_factory=Track)
+    past_seconds: float = 0.0
     deviation: Track = field(default_factory=Track)
     values: tuple[float, float | None] | None = None
     detector: bool = False
@@ -195,7 +207,8 @@ def _observe_lanes(state: MetricState, metric: Metric, interval: Interval) -> Me
         counts = Counts(candidate_total, _bad(interval.candidate, lane), stable_total, _bad(interval.stable, lane))
         failed = failed or counts.candidate_bad > 0
         phi = assess_dispersion(spread)
-        wider = assess_margin(spread, metric.margin, interval.candidate_pods)
+        unknown = UNKNOWN_LATENCY if metric.kind == "latency" else UNKNOWN
+        wider = assess_margin(spread, metric.margin, interval.candidate_pods, unknown)
         if tested:
             gains = _gains(metric, lane, counts, wider, phi, alone=interval.alone and stable_total == 0)
             lane = observe_gains(lane, gains, state.exposure, after)

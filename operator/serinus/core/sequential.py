@@ -160,28 +160,40 @@ def upper_ratio(bad: float, total: float) -> float | None:
 
 
 def assess_detectable_ratio(
-    counts: Counts, margin: float, dispersion: float, log_threshold: float, thetas: Sequence[float] = THETAS
+    counts: Counts,
+    margin: float,
+    dispersion: float,
+    log_threshold: float,
+    thetas: Sequence[float] = THETAS,
+    *,
+    below: float = math.inf,
 ) -> float | None:
     """The smallest ratio candidate/stable that these requests would have shown with 90 % power, or None.
 
     For each ratio it asks what the evidence would have been had the candidate failed that much more often than stable
     did, at the 10 % quantile of the failures then expected (normal approximation). None means that no ratio up to 100
-    would have been seen."""
+    and below `below` would have been seen."""
     if counts.stable_total <= 0 or counts.candidate_total <= 0:
         return None
     # Half a failure stands for none at all: stable that never failed is not known to be perfect.
     stable_ratio = max(counts.stable_bad, 0.5) / counts.stable_total
 
+    # A gain is linear in the candidate's failures: what none and what one more of them bring is enough to know.
+    none = split_gains(replace(counts, candidate_bad=0.0), margin, dispersion, thetas)
+    one = split_gains(replace(counts, candidate_bad=1.0), margin, dispersion, thetas)
+    lines = [(start, after - start) for start, after in zip(none, one, strict=True)]
+    needed = log_threshold + math.log(len(lines)) - math.log(FROM_THE_START)
+
     def is_seen(ratio: float) -> bool:
         expected = min(ratio * stable_ratio, 1.0) * counts.candidate_total
         pessimistic = max(expected - POWER_Z * math.sqrt(expected * dispersion), 0.0)
-        gains = split_gains(replace(counts, candidate_bad=pessimistic), margin, dispersion, thetas)
-        log_e = _log_sum([gain - math.log(len(gains)) for gain in gains]) + math.log(FROM_THE_START)
-        return log_e >= log_threshold
+        return _log_sum([start + pessimistic * slope for start, slope in lines]) >= needed
 
     # More failures are never less evidence, so the first ratio that is seen can be halved for.
-    first = bisect_left(_RATIOS, True, key=is_seen)
-    return _RATIOS[first] if first < len(_RATIOS) else None
+    end = bisect_left(_RATIOS, below)
+    if end == 0 or not is_seen(_RATIOS[end - 1]):
+        return None
+    return _RATIOS[bisect_left(_RATIOS, True, hi=end - 1, key=is_seen)]
 
 
 _RATIOS: Final[tuple[float, ...]] = tuple(round(1.1 * 1.05**i, 1) for i in range(93))

@@ -18,12 +18,14 @@ from serinus.core.counters import (
     Increment,
     Ledger,
     Point,
+    choose_points,
     find_not_numbers,
     observe_points,
     open_ledger,
     sum_points,
 )
-from serinus.core.level import average_level, observe_level
+from serinus.core.latency import slow_key
+from serinus.core.level import average_level, observe_level, observe_past_level
 from serinus.core.metric import (
     Interval,
     Metric,
@@ -150,11 +152,10 @@ def observe_history(
         ledger, grown = observe_points(ledger, frame, {p.source for p in frame}, born_in_rollout=False)
         for metric in concerned:
             metrics[metric.name] = observe_past(metrics.get(metric.name) or MetricState(), metric, grown, seconds)
-        for metric in gauges:
-            before = metrics.get(metric.name) or MetricState()
-            metrics[metric.name] = observe_level(
-                before, metric, (None, average_level(frame)), seconds, trial.started_at
-            )
+        level = average_level(frame)
+        if level is not None:
+            for metric in gauges:
+                metrics[metric.name] = observe_past_level(metrics.get(metric.name) or MetricState(), level, seconds)
     return replace(state, metrics=metrics)
 
 
@@ -167,7 +168,8 @@ def observe_reading(state: TrialState, trial: Trial, reading: Reading) -> TrialS
     for name, answer in reading.signals.items():
         before = signals.get(name) or SignalState()
         gauge = any(m.signal == name and m.kind == "gauge" for m in trial.metrics)
-        after, growth = _observe_signal(before, name, trial, answer, reading.mono, gauge=gauge)
+        before, chosen = _choose(before, answer, _wanted_keys(metrics, trial, name))
+        after, growth = _observe_signal(before, name, trial, chosen, reading.mono, gauge=gauge)
         signals[name] = after
         if growth is not None:
             grown[name] = growth
@@ -181,6 +183,25 @@ def observe_reading(state: TrialState, trial: Trial, reading: Reading) -> TrialS
             metrics[metric.name] = observe_interval(metrics.get(metric.name) or MetricState(), metric, interval)
     split = _observe_split(state, trial, reading.at, grown)
     return replace(state, signals=signals, metrics=metrics, split=split)
+
+
+def _wanted_keys(metrics: Mapping[str, MetricState], trial: Trial, signal: str) -> frozenset[str] | None:
+    """The sums of a histogram that are looked at once its bounds are chosen; None: all of the signal's."""
+    concerned = [metric for metric in trial.metrics if signal in (metric.signal, metric.spread)]
+    lanes = [lane for metric in concerned if metric.name in metrics for lane in metrics[metric.name].lanes]
+    if not lanes or any(metric.kind != "latency" for metric in concerned):
+        return None
+    return frozenset({TOTAL, *(slow_key(lane.bound) for lane in lanes if lane.bound is not None)})
+
+
+def _choose(
+    state: SignalState, answer: SignalReading, wanted: frozenset[str] | None
+) -> tuple[SignalState, SignalReading]:
+    if wanted is None:
+        return state, answer
+    mine, candidate = choose_points(state.candidate, answer.candidate, wanted)
+    other, stable = choose_points(state.stable, answer.stable, wanted)
+    return replace(state, candidate=mine, stable=other), replace(answer, candidate=candidate, stable=stable)
 
 
 def _observe_signal(

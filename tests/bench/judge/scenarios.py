@@ -153,6 +153,9 @@ AT_GATEWAY = (
 )
 
 SLOWNESS = (
+    _unchanged("gateway counts: latency: steady", replace(LATENCY, pods_known=False)),
+    _unchanged("gateway counts: latency: pods differ by 5 %", replace(UNLIKE_LATENCY, pods_known=False), UNRULY),
+    Scenario("gateway counts: latency: +50 %", replace(LATENCY, pods_known=False), Fault(1.5), delay_target=30.0),
     _unchanged("latency: steady", LATENCY),
     _unchanged("latency: pods wander by 5 %", WANDERING, UNRULY),
     _unchanged("latency: pods differ by 5 % for good", UNLIKE_LATENCY, UNRULY),
@@ -169,6 +172,7 @@ QUALITY = (
     _unchanged("gauge: unchanged, autocorrelation 0.8", GAUGE),
     _unchanged("gauge: the same, past known", replace(GAUGE, past_known=True)),
     Scenario("gauge: 2 sigma lower, autocorrelation 0.8", GAUGE, Fault(2.0)),
+    Scenario("gauge: 2 sigma lower, past known", replace(GAUGE, past_known=True), Fault(2.0)),
 )
 
 SHORT = (
