@@ -32,11 +32,13 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m serinus.api.crd --check crds/
 	$(PYTHON) -m serinus.api.reference --check docs/conditions.md
+	$(PYTHON) -m serinus.metrics.reference --check docs/profiles.md
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
 
-docs: setup ## Write the page of conditions and reasons
+docs: setup ## Write the pages that are made from code: conditions and reasons, profiles
 	$(PYTHON) -m serinus.api.reference docs/conditions.md
+	$(PYTHON) -m serinus.metrics.reference docs/profiles.md
 
 .PHONY: docs help setup test test-fast check crds

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from serinus.core.spread import (
     CAP,
+    UNKNOWN_LATENCY,
     Spread,
     assess_difference,
     assess_dispersion,
     assess_margin,
     forget_pods,
+    knows_pods,
     observe_spread,
 )
 
@@ -63,6 +65,16 @@ def test_two_pods_or_few_failures_say_nothing_about_differences() -> None:
     two = Spread(totals={"a": (1000.0, 5.0), "b": (1000.0, 500.0)})
     few = Spread(totals={"a": (1000.0, 1.0), "b": (1000.0, 9.0), "c": (1000.0, 1.0)})
     assert assess_difference(two) == assess_difference(few) == 0.0
+
+
+def test_what_cannot_be_known_of_pods_widens_the_margin_and_less_so_the_more_the_candidate_has() -> None:
+    two = Spread(totals={"a": (1000.0, 5.0), "b": (1000.0, 5.0)})
+    margins = [assess_margin(two, 1.2, pods) for pods in (1, 4, 10)]
+    assert margins == [pytest.approx(1.78, abs=0.01), pytest.approx(1.33, abs=0.01), 1.2]
+    assert assess_margin(two, 2.5, 1) == 2.5, "a margin that is wide enough stays"
+    assert assess_margin(two, 1.2, 1, UNKNOWN_LATENCY) < margins[0]
+    assert not knows_pods(two)
+    assert knows_pods(live())
 
 
 def test_without_pods_neighbouring_intervals_are_compared() -> None:

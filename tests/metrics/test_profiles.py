@@ -21,12 +21,12 @@ from serinus.metrics.profiles import (
     find_profile,
     find_shape_problem,
 )
-from serinus.metrics.profiles.gateways import ENVOY, ENVOY_GATEWAY, ENVOY_GATEWAY_ENDPOINTS, ISTIO, LINKERD, TRAEFIK
+from serinus.metrics.profiles.gateways import ENVOY, ENVOY_GATEWAY, ISTIO, LINKERD, TRAEFIK
 from serinus.metrics.profiles.runtimes import HTTP, RAY_SERVE, SGLANG, TGI, TRITON, VLLM
 from serinus.metrics.source import Sample, Series
 
-NEW = Target("demo", "digits-33c0471c", "digits", position=1, addresses=("10.244.0.81",))
-OLD = Target("demo", "digits-68940451", "digits", position=0, addresses=("10.244.0.82",))
+NEW = Target("demo", "digits-33c0471c", "digits", position=1)
+OLD = Target("demo", "digits-68940451", "digits", position=0)
 POD = {"namespace": "demo", "pod": "digits-33c0471c-7484d756c5-9dxzn"}
 
 
@@ -181,21 +181,6 @@ def test_envoy_gateway_names_clusters_by_the_place_of_the_backend() -> None:
     assert sums(points[OLD]) == {TOTAL: 10, BAD: 10}
     assert sums(points[NEW]) == {TOTAL: 11, BAD: 11}
     assert ENVOY_GATEWAY.needs_filter
-
-
-def test_envoys_endpoints_are_told_apart_by_the_pods_address() -> None:
-    def endpoint(name: str, address: str, cluster: str, value: float) -> Series:
-        labels = {"envoy_endpoint_address": address, "envoy_cluster_name": cluster}
-        return series({"__name__": f"envoy_cluster_endpoint_{name}", **labels}, value)
-
-    rule = "httproute/demo/digits/rule/0"
-    given = [
-        endpoint("rq_total", "10.244.0.81:8080", rule, 9),
-        endpoint("rq_error", "10.244.0.81:8080", rule, 2),
-        endpoint("rq_total", "10.244.0.81:8080", f"{rule}-mirror-0", 100),
-        endpoint("rq_total", "10.244.0.99:8080", rule, 100),
-    ]
-    assert sums(read(ENVOY_GATEWAY_ENDPOINTS, given)[NEW]) == {TOTAL: 9, BAD: 2}
 
 
 @pytest.mark.parametrize(

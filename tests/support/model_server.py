@@ -11,6 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 VERSION = os.environ["MODEL_VERSION"]
 FAULT_RATIO = float(os.environ.get("FAULT_RATIO", "0"))
+FAULTS_AFTER = float(os.environ.get("FAULTS_AFTER", "inf"))
+"""Seconds after which a third of the answers fail."""
+STARTED = time.monotonic()
 DELAY = float(os.environ.get("DELAY", "0"))
 """Median seconds that an answer takes, lognormal with sigma 0.3."""
 WRONG_RATIO = float(os.environ.get("WRONG_RATIO", "0"))
@@ -34,7 +37,8 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/metrics":
             self.answer(200, tell_metrics())
         else:
-            status = 500 if random.random() < FAULT_RATIO else 200
+            ratio = FAULT_RATIO if time.monotonic() - STARTED < FAULTS_AFTER else 0.33
+            status = 500 if random.random() < ratio else 200
             seconds = DELAY * random.lognormvariate(0, 0.3)
             time.sleep(seconds)
             with lock:

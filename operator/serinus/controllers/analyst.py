@@ -216,14 +216,17 @@ class Analyst:
         entry.past_known = entry.past_tries >= PAST_TRIES
         trial = entry.watch.trial
         step = max(provider.interval, HISTORY.total_seconds() / HISTORY_LOOKS)
-        for asked, text in history_queries(entry.watch):
-            result = await source.fetch_history(text, trial.started_at - HISTORY, trial.started_at, step)
-            if isinstance(result, Answer):
-                entry.past_known = True
-                frames = build_frames(entry.watch, asked, result)
-                entry.state = observe_history(entry.state, trial, asked.key, frames, step)
-            else:
-                log.info("past not known", provider=provider.name, reason=result.reason, message=result.message)
+        for asked, texts in history_queries(entry.watch):
+            results = [
+                await source.fetch_history(text, trial.started_at - HISTORY, trial.started_at, step) for text in texts
+            ]
+            failed = next((result for result in results if isinstance(result, Failure)), None)
+            if failed is not None:
+                log.info("past not known", provider=provider.name, reason=failed.reason, message=failed.message)
+                continue
+            entry.past_known = True
+            frames = build_frames(entry.watch, asked, [result for result in results if isinstance(result, Answer)])
+            entry.state = observe_history(entry.state, trial, asked.key, frames, step)
 
     def _learn_phase(self, provider: Provider, beat: _Beat, newest: float) -> None:
         if newest > beat.newest:

@@ -188,27 +188,53 @@ def check_failure(failure: Failure) -> Check:
     return Check("False", reason, failure.message)
 
 
-def history_queries(watch: Watch) -> list[tuple[ProfileSource, str]]:
-    """What tells how stable's failures were spread before the rollout: a selector for a range query, per source."""
-    found = []
-    for source in watch.sources:
-        if isinstance(source, ProfileSource):
-            text = build_query(source.profile, {source.signal}, [watch.stable], 1)
-            found.append((source, re.sub(r"\[\d+s\]$", "", text)))
-    return found
+def history_queries(watch: Watch) -> list[tuple[Source, tuple[str, ...]]]:
+    """What tells how unruly stable was before the rollout: for each source the expressions of range queries."""
+    return [(source, texts) for source in watch.sources if (texts := _past_texts(source, watch))]
 
 
-def build_frames(watch: Watch, source: ProfileSource, answer: Answer) -> list[list[Point]]:
-    """The past as a sequence of looks, oldest first."""
-    times = sorted({sample.timestamp for series in answer.series for sample in series.samples})
-    by_time: dict[float, list[Series]] = {time: [] for time in times}
-    for series in answer.series:
-        for sample in series.samples:
-            by_time[sample.timestamp].append(Series(series.labels, (sample,)))
-    return [
-        list(attribute_points(source.profile, {source.signal}, [watch.stable], frame)[watch.stable, source.signal])
-        for frame in by_time.values()
-    ]
+def _past_texts(source: Source, watch: Watch) -> tuple[str, ...]:
+    scope = watch.scopes[1]
+    match source:
+        case ProfileSource(_, profile, signal):
+            return (_without_range(build_query(profile, {signal}, [watch.stable], 1)),)
+        case QuerySource(_, parts):
+            return tuple(_without_range(build_range_query(query, [scope], 1)) for query, _ in parts)
+        case ExpressionSource(_, query):
+            return (build_instant_query(query, scope),)
+    return ()
+
+
+def _without_range(selector: str) -> str:
+    return re.sub(r"\[\d+s\]$", "", selector)
+
+
+def build_frames(watch: Watch, source: Source, answers: Sequence[Answer]) -> list[list[Point]]:
+    """The past as a sequence of looks, oldest first; `answers` are those to the source's expressions."""
+    frames: dict[float, list[list[Series]]] = {}
+    for number, answer in enumerate(answers):
+        for series in answer.series:
+            for sample in series.samples:
+                frame = frames.setdefault(sample.timestamp, [[] for _ in answers])
+                frame[number].append(Series(series.labels, (sample,)))
+    return [_read_past(watch, source, frames[time]) for time in sorted(frames)]
+
+
+def _read_past(watch: Watch, source: Source, frame: Sequence[Sequence[Series]]) -> list[Point]:
+    """What stable's series held at one moment. What cannot be read teaches nothing; it is told of when it is judged."""
+    scope = watch.scopes[1]
+    points: list[Point] = []
+    match source:
+        case ProfileSource(_, profile, signal):
+            points += attribute_points(profile, {signal}, [watch.stable], frame[0])[watch.stable, signal]
+        case QuerySource(_, parts):
+            for (query, keys), series in zip(parts, frame, strict=True):
+                found = attribute_query_points(query.kind, [scope], series, keys)
+                points += [] if isinstance(found, QueryProblem) else found[scope]
+        case ExpressionSource(_, query):
+            value = read_instant(query, scope, frame[0])
+            points += [value] if isinstance(value, Point) else []
+    return points
 
 
 def _read(source: Source, watch: Watch, answers: Answers, window: float, at: datetime) -> SignalReading:

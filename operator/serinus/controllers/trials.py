@@ -109,8 +109,8 @@ def build_watch(s: Snapshot, plan: Plan, candidate: CandidateState, interval: fl
     facts = FactSource(RESTARTS_SIGNAL, build_restarts(names, pods))
     place = _find_place(s, stable.revision)
     # A candidate that has no place yet takes the first one that is not stable's; see `routing`.
-    mine = _build_target(s, candidate.revision, _find_place(s, candidate.revision, 1 if place == 0 else 0), pods)
-    other = _build_target(s, stable.revision, place, pods)
+    mine = _build_target(s, candidate.revision, _find_place(s, candidate.revision, 1 if place == 0 else 0))
+    other = _build_target(s, stable.revision, place)
     return Watch(trial, mine, other, (*plan.sources, facts))
 
 
@@ -143,7 +143,7 @@ def build_stable_watch(s: Snapshot, plan: Plan, stable: StableState, interval: f
         traffic_signal=None,
         watched=True,
     )
-    target = _build_target(s, stable.revision, _find_place(s, stable.revision), pods)
+    target = _build_target(s, stable.revision, _find_place(s, stable.revision))
     return Watch(trial, target, target, plan.sources)
 
 
@@ -178,10 +178,8 @@ def _find_place(s: Snapshot, revision: str, otherwise: int = 0) -> int:
     return s.route.backends.index(revision) if revision in s.route.backends else otherwise
 
 
-def _build_target(s: Snapshot, revision: str, position: int, pods: Sequence[Raw]) -> Target:
-    addresses = [str((pod.get("status") or {}).get("podIP") or "") for pod in pods_of(pods, revision)]
-    known = tuple(sorted(address for address in addresses if address))
-    return Target(s.namespace, revision, s.name, position=position, addresses=known)
+def _build_target(s: Snapshot, revision: str, position: int) -> Target:
+    return Target(s.namespace, revision, s.name, position=position)
 
 
 def _find_source(asked: ResolvedMetric, gateway: Profile | None, pods: Profile) -> Source | str:

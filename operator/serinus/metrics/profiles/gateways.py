@@ -7,7 +7,6 @@ from serinus.api.signals import Signal
 from serinus.metrics.profiles.locate import (
     ENVOY_BACKEND,
     ENVOY_CLUSTER,
-    ENVOY_ENDPOINT,
     ISTIO_WORKLOAD,
     LINKERD_BACKEND,
     TRAEFIK_SERVICE,
@@ -59,28 +58,14 @@ ENVOY_GATEWAY: Final = Profile(
     signals=_ENVOY_SIGNALS,
     cannot=_NOT_AT_A_GATEWAY,
     traps=(
-        "All backends of a rule are one Envoy cluster, unless one of them has a filter of its own.",
-        "Clusters are named by the place in backendRefs, not by name.",
+        "All backends of a rule are one Envoy cluster, unless they have filters of their own. The route gets some: an"
+        " answer names its revision in the header Serinus-Revision.",
+        "Clusters are named by the place in backendRefs, so backends keep theirs; one of weight 0 may stay there.",
+        "Prometheus must scrape the proxies: /stats/prometheus on port 19001, as their pods' annotations say.",
         "envoy_cluster_external_upstream_* count the same requests again.",
         _STREAMS,
     ),
     needs_filter=True,
-)
-
-ENVOY_GATEWAY_ENDPOINTS: Final = Profile(
-    name="Envoy Gateway, by endpoint",
-    measured_at="the gateway",
-    locator=ENVOY_ENDPOINT,
-    signals={
-        "Errors": Ratio(
-            (Counter("envoy_cluster_endpoint_rq_total"), Counter("envoy_cluster_endpoint_rq_error", "Part"))
-        )
-    },
-    cannot={
-        **_NOT_AT_A_GATEWAY,
-        "Latency": "Envoy has no latency histogram per endpoint: measure at the model server (source: Runtime)",
-    },
-    traps=("Needs telemetry.metrics.enablePerEndpointStats in the EnvoyProxy.", _STREAMS),
 )
 
 ENVOY: Final = Profile(

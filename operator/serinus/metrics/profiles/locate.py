@@ -99,33 +99,6 @@ ENVOY_BACKEND: Final = Locator(
 )
 
 
-# Envoy Gateway with statistics per endpoint: envoy_endpoint_address is IP:PORT of a pod.
-def _endpoint_matchers(targets: Sequence[Target]) -> str:
-    addresses = sorted({re.escape(address) for t in targets for address in t.addresses})
-    pattern = quote(f"({'|'.join(addresses) or 'none'}):[0-9]+")
-    routes = "|".join(sorted({f"{re.escape(t.namespace)}/{re.escape(t.route)}" for t in targets}))
-    return f'envoy_endpoint_address=~"{pattern}",envoy_cluster_name=~"{quote(f"httproute/({routes})/rule/.+")}"'
-
-
-def _endpoint_finder(targets: Sequence[Target]) -> Finder:
-    by_address = {address: t for t in targets for address in t.addresses}
-
-    def find(labels: Labels) -> Target | None:
-        target = by_address.get(labels.get("envoy_endpoint_address", "").rpartition(":")[0])
-        if target is None:
-            return None
-        ours = labels.get("envoy_cluster_name", "").startswith(f"httproute/{target.namespace}/{target.route}/rule/")
-        # A mirror's requests are not the users'.
-        return target if ours and "-mirror-" not in labels["envoy_cluster_name"] else None
-
-    return find
-
-
-ENVOY_ENDPOINT: Final = Locator(
-    "label envoy_endpoint_address", _endpoint_matchers, _endpoint_finder, unit=("envoy_endpoint_address",)
-)
-
-
 # Envoy by itself: clusters named after namespace and Service, with one of the usual characters between them.
 _PARTS: Final = re.compile(r"[/_|]")
 

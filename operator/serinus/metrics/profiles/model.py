@@ -12,14 +12,13 @@ Labels = Mapping[str, str]
 @dataclass(frozen=True, order=True, slots=True)
 class Target:
     """A revision whose figures are read: its Service and Deployment have the revision's name, its route that of the
-    ModelDeployment. `position` is the place of its backend in every rule of the route, `addresses` are its pods' IPs.
+    ModelDeployment. `position` is the place of its backend in every rule of the route.
     """
 
     namespace: str
     revision: str
     route: str
     position: int = 0
-    addresses: tuple[str, ...] = ()
 
 
 Finder = Callable[[Labels], Target | None]
