@@ -51,10 +51,8 @@ def test_a_gauge_is_asked_for_whatever_its_form(query: str) -> None:
     (source, (text,)), *_ = history_queries(asked)
     assert text.startswith("drift{" if query == "drift" else "avg(drift{")
     frames = build_frames(asked, source, [answer({}, 0.1, 0.3)])
-    assert [[(point.value, point.keys) for point in frame] for frame in frames] == [
-        [(0.1, (LEVEL,))],
-        [(0.3, (LEVEL,))],
-    ]
+    values = [[(point.value, point.keys) for point in frame] for frame in frames]
+    assert values == [[(0.1, (LEVEL,))], [(0.3, (LEVEL,))]]
 
 
 def test_a_past_that_cannot_be_read_teaches_nothing() -> None:

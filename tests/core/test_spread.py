@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serinus.core.counters import BAD, TOTAL, Increment
+from serinus.core.metric import Metric, MetricState, observe_past
 from serinus.core.spread import (
     CAP,
     UNKNOWN_LATENCY,
@@ -105,3 +107,16 @@ def test_every_history_gives_a_number(history: list[dict[str, tuple[int, int]]])
         spread = observe_spread(spread, {p: (float(n), float(min(n, e))) for p, (n, e) in units.items()}, 60.0)
     assert 1.0 <= assess_dispersion(spread) < math.inf
     assert 1.2 <= assess_margin(spread, 1.2, 1) <= CAP
+
+
+def test_a_gateways_sums_are_no_pod_beside_the_pods() -> None:
+    metric = Metric("errors", "ratio", "Errors", spread="Pods")
+
+    def grown(*units: str) -> Increment:
+        return Increment({unit: {TOTAL: 1000.0, BAD: 5.0} for unit in units})
+
+    state = observe_past(MetricState(), metric, grown("gateway"), 30.0)
+    assert set(state.spreads[0].totals) == {"gateway"}
+    state = observe_past(state, metric, grown("a", "b"), 30.0, by_pods=True)
+    state = observe_past(state, metric, grown("gateway"), 30.0)
+    assert set(state.spreads[0].totals) == {"a", "b"}

@@ -24,16 +24,16 @@ def test_a_holdback_keeps_a_share_on_the_old_revision_until_the_bake_ends(model:
 @pytest.mark.cluster
 def test_a_regression_that_must_be_excluded_holds_the_last_step_until_it_would_have_been_seen(model: Model) -> None:
     model.spec["rollout"]["steps"] = [{"weight": 50, "hold": "1s"}]
-    model.spec["rollout"]["analysis"] |= {"minRequests": 5, "mustDetect": "20"}
-    serve(model, FAULT_RATIO=0.02)
+    model.spec["rollout"]["analysis"] |= {"minRequests": 5, "mustDetect": "5"}
+    serve(model, FAULT_RATIO=0.01)
     with model.traffic():
-        model.apply("v2", behaviour={"FAULT_RATIO": 0.02})
+        model.apply("v2", behaviour={"FAULT_RATIO": 0.01})
         said = "must be excluded before promotion"
-        wait_for("it says why it holds", lambda: said in model.condition("Ready").get("message", ""), model.explain, 30)
+        wait_for("it says why it holds", lambda: said in model.explain(), model.explain, 30)
         model.await_reason("Serving", patience=120)
     summaries = model.get("modelrevision", model.stable())["status"]["analysis"]
     seen = next(one["wouldHaveSeen"] for one in summaries if one["name"] == "errors")
-    assert float(seen.removesuffix("x")) <= 20
+    assert float(seen.removesuffix("x")) <= 5
 
 
 @pytest.mark.cluster

@@ -86,7 +86,8 @@ class Metric:
 @dataclass(frozen=True)
 class MetricState:
     """What is known of one metric since the candidate's first request. `exposure` in seconds of testing; `margin` and
-    `dispersion` as last used; `buckets` are stable's answers by bound, until bounds are chosen; `track` (of
+    `dispersion` as last used; `buckets` are stable's answers by bound, until bounds are chosen;
+    `by_pods` says that the spreads are those of pods which count for themselves, not of a gateway's sums; `track` (of
     stable), `past` (of stable before the rollout, a value every `past_seconds`), `deviation` and `values` (candidate,
     stable) belong to gauges.
     """
@@ -103,6 +104,7 @@ class MetricState:
     first_bad_at: datetime | None = None
     as_of: datetime | None = None
     track: Track = field(default_factory=Track)
+    by_pods: bool = False
     past: Track = field(default_factory=Track)
     past_seconds: float = 0.0
     deviation: Track = field(default_factory=Track)
@@ -142,17 +144,22 @@ def observe_interval(state: MetricState, metric: Metric, interval: Interval) -> 
             return replace(state, problem=missing, as_of=interval.at)
     elif not state.lanes:
         state = replace(state, lanes=(Lane(),))
-    state = _observe_spreads(state, interval.pods or interval.stable, interval.seconds)
+    by_pods = interval.pods is not None
+    state = _observe_spreads(state, interval.pods or interval.stable, interval.seconds, by_pods=by_pods)
     return _observe_lanes(state, metric, interval)
 
 
-def observe_past(state: MetricState, metric: Metric, stable: Increment, seconds: float) -> MetricState:
-    """The state after an interval before the rollout, of stable alone: it teaches how unruly stable is, no more."""
+def observe_past(
+    state: MetricState, metric: Metric, stable: Increment, seconds: float, *, by_pods: bool = False
+) -> MetricState:
+    """The state after an interval before the rollout, of stable alone: it teaches how unruly stable is, no more.
+    `by_pods`: see `MetricState`.
+    """
     if metric.kind == "latency":
         state = _choose_lanes(state, stable)
     elif not state.lanes:
         state = replace(state, lanes=(Lane(),))
-    return _observe_spreads(state, stable, seconds) if state.lanes else state
+    return _observe_spreads(state, stable, seconds, by_pods=by_pods) if state.lanes else state
 
 
 def observe_lifetime(state: MetricState, metric: Metric, units: Mapping[str, Sums]) -> MetricState:
@@ -184,7 +191,11 @@ def _find_missing_bucket(state: MetricState, candidate: Increment) -> str | None
     return None
 
 
-def _observe_spreads(state: MetricState, stable: Increment, seconds: float) -> MetricState:
+def _observe_spreads(state: MetricState, stable: Increment, seconds: float, *, by_pods: bool) -> MetricState:
+    if state.by_pods and not by_pods:
+        return state  # a gateway is no pod: its sums would look like one that has all requests
+    if by_pods and not state.by_pods:
+        state = replace(state, spreads=(), by_pods=True)
     spreads = state.spreads or (Spread(),) * len(state.lanes)
     observed = []
     for lane, spread in zip(state.lanes, spreads, strict=True):

@@ -151,7 +151,8 @@ def observe_history(
             continue
         ledger, grown = observe_points(ledger, frame, {p.source for p in frame}, born_in_rollout=False)
         for metric in concerned:
-            metrics[metric.name] = observe_past(metrics.get(metric.name) or MetricState(), metric, grown, seconds)
+            before = metrics.get(metric.name) or MetricState()
+            metrics[metric.name] = observe_past(before, metric, grown, seconds, by_pods=signal == metric.spread)
         level = average_level(frame)
         if level is not None:
             for metric in gauges:
@@ -265,7 +266,7 @@ def _interval_of(
         trial.interval_seconds,
         at,
         alone=trial.weight >= FULL,
-        pods=pods if pods is not None and len(pods.units) > 1 else None,
+        pods=pods if pods is not None and pods.units else None,
         candidate_pods=trial.candidate_pods,
         watched=trial.watched,
     )

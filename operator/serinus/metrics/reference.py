@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from serinus.api.signals import Signal
 from serinus.metrics.profiles import GATEWAYS, RUNTIMES, Profile
 from serinus.metrics.profiles.model import Counter, Gauge, Given, Histogram, Ratio
 
@@ -44,7 +45,7 @@ def _render(profile: Profile, chosen: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def _list_refusals(cannot: Mapping[str, str]) -> Iterable[str]:
+def _list_refusals(cannot: Mapping[Signal, str]) -> Iterable[str]:
     by_reason: dict[str, list[str]] = {}
     for signal, reason in cannot.items():
         by_reason.setdefault(reason, []).append(signal)
