@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
+from serinus.metrics.native import NativeError, read_native
 from serinus.metrics.source import Answer, Failure, QueryResult, Sample, Series
 
 MAX_SERIES: Final = 5_000
@@ -96,6 +97,12 @@ def _observe(result: Any, field: str, advice: str) -> QueryResult:
         return Failure("TooLarge", message, of_query=True)
     if not all(isinstance(item, dict) for item in result):
         return Failure("InvalidAnswer", f"the answer has no series; {advice}", of_query=True)
+    try:
+        result = _expand_native(result) if field == "values" else result
+    except NativeError as wrong:
+        return Failure("InvalidAnswer", f"the answer has {wrong}")
+    if len(result) > MAX_SERIES:
+        return Failure("TooLarge", f"the answer has more than {MAX_SERIES} buckets", of_query=True)
     if any(field not in item for item in result):
         return Failure("InvalidAnswer", f"the answer has {_kind_of(result)}; {advice}", of_query=True)
     try:
@@ -104,6 +111,23 @@ def _observe(result: Any, field: str, advice: str) -> QueryResult:
     except _WrongError as wrong:
         return Failure("InvalidAnswer", f"the answer has {wrong}")
     return Answer(series)
+
+
+def _expand_native(result: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Native histograms as the classic series that they stand for, unless the server has those, too."""
+    if not any("histograms" in item and "values" not in item for item in result):
+        return result
+    labelled = [item for item in result if isinstance(item.get("metric"), dict)]
+    classic = {item["metric"].get("__name__") for item in labelled if "values" in item}
+    expanded: list[dict[str, Any]] = [item for item in result if "values" in item or item not in labelled]
+    for item in labelled:
+        name = f"{item['metric'].get('__name__', '')}_bucket"
+        if "values" not in item and "histograms" in item and name not in classic:
+            expanded += [
+                {"metric": {**item["metric"], "__name__": name, "le": bound}, "values": samples}
+                for bound, samples in read_native(item["histograms"]).items()
+            ]
+    return expanded
 
 
 def _kind_of(result: list[dict[str, Any]]) -> str:
