@@ -1,10 +1,12 @@
 """Whole reconciles: gathered, judged, decided and carried out, with faults in between."""
 
+from typing import get_args
+
 import pytest
 
 from serinus.engine.store import Key
 from serinus.kube.errors import Invalid, Unavailable
-from serinus.metrics.source import Failure
+from serinus.metrics.source import Failure, FailureReason
 from tests.controllers.stage import KEY, Stage, model_deployment
 from tests.fakes.kube import Write
 
@@ -138,7 +140,7 @@ async def test_a_transition_is_told_once_though_a_write_after_the_status_fails(s
     assert [reason for _, reason, _ in stage.events].count("WeightRaised") == 1
 
 
-@pytest.mark.parametrize("reason", ["Unreachable", "Timeout", "InvalidAnswer", "TooLarge"])
+@pytest.mark.parametrize("reason", get_args(FailureReason))
 async def test_a_provider_that_fails_holds(stage: Stage, reason: str) -> None:
     old, new = await in_canary(stage)
     stage.meter.failure = Failure(reason, "it did")  # type: ignore[arg-type]

@@ -75,9 +75,11 @@ class RatioMetric(Model):
     model_config = ConfigDict(json_schema_extra=with_rules(_ONE_LIMIT))
 
     bad: Query
-    """Selector of the counter of bad outcomes, without rate(); the operator adds namespace and pods, and counts."""
+    """Selector of the counter of bad outcomes, for example `feedback_total{verdict="wrong"}`: no rate(), no range. The
+    operator adds the matchers namespace and pod, which must not stand here, and counts. `{{namespace}}`,
+    `{{deployment}}` and `{{revision}}` may stand inside the value of a label."""
     total: Query
-    """Selector of the counter of all outcomes, without rate()."""
+    """Selector of the counter of all outcomes, by the same rules as `bad`."""
     max_regression: Factor | None = None
     """How many times the ratio of the stable revision is still allowed: a factor of at least 1, as a string."""
     max: Ratio | None = None
@@ -92,7 +94,8 @@ class HistogramMetric(Model):
     """Share of high values at several bounds of a histogram of your own."""
 
     query: Query
-    """Selector of the classic histogram, with or without `_bucket`; the operator adds namespace and pods."""
+    """Selector of the classic histogram, with or without `_bucket`: no matcher on le, no rate(), no range. The operator
+    adds the matchers namespace and pod, which must not stand here."""
     max_regression: Factor
     """How many times the stable revision's share of high values is still allowed: a factor of at least 1, as a
     string."""
@@ -104,7 +107,10 @@ class GaugeMetric(Model):
     model_config = ConfigDict(json_schema_extra=with_rules(_SOME_BOUND, _ONE_VALUE))
 
     query: Query | None = None
-    """Selector of the gauge, or an expression that yields one number; the operator adds namespace and pods."""
+    """Selector of the gauge with one series for each pod, or an expression that yields one number, for example
+    `avg(drift_score)`. The operator adds the matchers namespace and pod to every selector; they must not stand here.
+    Not allowed: subqueries, `@`, ranges and offsets beyond 1h, and functions that make a number of nothing, such as
+    vector() or absent(). `{{namespace}}`, `{{deployment}}` and `{{revision}}` may stand inside the value of a label."""
     of: GaugeSignal | None = None
     """A gauge of the model server named in spec.runtime instead of a query: QueueDepth or CacheUse."""
     min: DecimalString | None = None

@@ -163,6 +163,7 @@ def promote_candidate(s: Snapshot, r: Release) -> Release:
         stable = stable.model_copy(update={"watch_until": until, "baseline": s.judgement.evidence})
     old = r.stable
     message = f"{candidate.revision} is stable" + ("" if old is None else f"; {old.revision} is retired")
+    message += _tell_blindness(s)
     if candidate.rehearsed is not None:
         message = f"{message}; rehearsed: {candidate.rehearsed}"
     marks = [MarkRevision(candidate.revision, "Stable", reasons.PROMOTED, message, judgement=s.judgement)]
@@ -171,3 +172,10 @@ def promote_candidate(s: Snapshot, r: Release) -> Release:
         marks.append(MarkRevision(old.revision, "Retired", reasons.PROMOTED, f"replaced by {candidate.revision}"))
     r = replace(r, stable=stable, candidate=None, hold=None, marks=(*r.marks, *marks))
     return r.told(Event(reasons.PROMOTED, message))
+
+
+def _tell_blindness(s: Snapshot) -> str:
+    """The smallest regression of each metric that this rollout would have shown: what was not excluded is said."""
+    summaries = s.judgement.summaries if s.judgement is not None else ()
+    seen = [f"{one.name} from {one.would_have_seen} on" for one in summaries if one.would_have_seen is not None]
+    return f"; it would have shown a regression of {', '.join(seen)}" if seen else ""
