@@ -26,17 +26,19 @@ def render_reference() -> str:
     return HEAD + "\n".join([*rows, *table]) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page; with --check only say whether it is true, exit status 1 if not."""
+def keep_page(arguments: list[str], page: str) -> int:
+    """Write a page that is made from code, to the last of the arguments; with --check only say whether it is true, exit
+    status 1 if not.
+    """
     path = Path(arguments[-1])
-    if "--check" in arguments:
-        fresh = path.exists() and path.read_text() == render_reference()
-        if not fresh:
-            print(f"{path} is not what the constants say: run make docs", file=sys.stderr)
-        return 0 if fresh else 1
-    path.write_text(render_reference())
-    return 0
+    if "--check" not in arguments:
+        path.write_text(page)
+        return 0
+    fresh = path.exists() and path.read_text() == page
+    if not fresh:
+        print(f"{path} is not what the code says: run make docs", file=sys.stderr)
+    return 0 if fresh else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep_page(sys.argv[1:], render_reference()))

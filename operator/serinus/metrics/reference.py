@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
+from serinus.api.reference import keep_page
 from serinus.api.signals import Signal
 from serinus.metrics.profiles import GATEWAYS, RUNTIMES, Profile
 from serinus.metrics.profiles.model import Counter, Gauge, Given, Histogram, Ratio
@@ -79,17 +79,5 @@ def _describe_counter(counter: Counter) -> str:
     return f"failed where {' or '.join(counter.labels)} is {bad}{only}"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page; with --check only say whether it is true, exit status 1 if not."""
-    path = Path(arguments[-1])
-    if "--check" in arguments:
-        fresh = path.exists() and path.read_text() == render_reference()
-        if not fresh:
-            print(f"{path} is not what the profiles say: run make docs", file=sys.stderr)
-        return 0 if fresh else 1
-    path.write_text(render_reference())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep_page(sys.argv[1:], render_reference()))
