@@ -1,10 +1,11 @@
-# Benchmarks: each prints a table and writes build/bench/NAME.json; all but bench-judge start a node cluster of their own.
+# Benchmarks: each prints a table and writes build/bench/NAME.json; most start a node cluster.
 # None of them is a test.
 ROUNDS ?= 20
 IDLE_SECONDS ?= 300
 RUNS ?= 2000
+SECONDS_OF_NOISE ?= 600
 
-.PHONY: bench bench-rollback bench-writes bench-judge bench-page
+.PHONY: bench bench-rollback bench-writes bench-judge bench-noise bench-page
 
 bench: bench-rollback bench-writes bench-judge
 
@@ -16,6 +17,9 @@ bench-writes: setup ## what a rollout and idle objects cost (IDLE_SECONDS=300)
 
 bench-judge: setup ## how right and how fast the judge is, simulated (RUNS=2000: about 20 minutes on two cores)
 	$(PYTHON) -m tests.bench.judge --runs $(RUNS)
+
+bench-noise: setup ## equal model servers against each other: false alarms on the noise of this machine (SECONDS_OF_NOISE=600)
+	$(PYTHON) -m tests.bench.noise --seconds $(SECONDS_OF_NOISE)
 
 bench-page: setup ## write docs/benchmarks.md from the last figures
 	$(PYTHON) -m tests.bench.judge.page

@@ -74,7 +74,7 @@ def tell_metrics() -> str:
 
 
 def main() -> None:
-    server = ThreadingHTTPServer(("", 8080), Handler)
+    server = ThreadingHTTPServer((os.environ.get("HOST", ""), int(os.environ.get("PORT", "8080"))), Handler)
     server.daemon_threads = True
 
     def leave(*_: object) -> None:
