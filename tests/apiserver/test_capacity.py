@@ -54,8 +54,8 @@ def test_a_quota_that_refuses_is_quoted_and_a_higher_one_lets_it_go_on(model: Mo
     assert model.stable() != stable
 
 
-def test_pods_that_crash_are_rejected_at_the_deadline_and_stable_never_notices(model: Model) -> None:
-    model.spec["rollout"]["progressDeadline"] = "6s"
+def test_pods_that_crash_are_rejected_long_before_the_deadline_and_stable_never_notices(model: Model) -> None:
+    model.spec["rollout"]["progressDeadline"] = "30m"
     model.apply("v1")
     model.await_reason("Serving")
     stable = model.stable()
@@ -63,7 +63,8 @@ def test_pods_that_crash_are_rejected_at_the_deadline_and_stable_never_notices(m
     with model.route_watch() as route:
         model.apply("v2", labels={"fake-crash": "true"})
         model.await_reason("RolledBack")
-    assert model.condition("Stalled")["reason"] == "DeadlineExceeded"
+    assert model.condition("Stalled")["reason"] == "CrashLooping"
+    assert "after 3 restarts" in model.status()["rejected"]["message"]
     # Simulated pods are ready for a moment before they crash.
     rejected = model.status()["rejected"]["revision"]
     assert list_weights(route.changes, rejected) in ([], [20, 0])

@@ -342,6 +342,22 @@ LONG_STEPS = {
 }
 
 
+def test_pods_that_crash_again_and_again_are_not_waited_for() -> None:
+    world = World(spec())
+    world.settle()
+    old = world.wanted
+    new = world.apply("m:2")
+    world.frozen_pods[new] = Waiting(reasons.CRASH_LOOPING, "after 2 restarts", stops_clock=False)
+    world.run(5)
+    assert world.status.candidate is not None
+    world.frozen_pods[new] = Waiting(reasons.CRASH_LOOPING, "after 3 restarts", stops_clock=False, hopeless=True)
+    world.run(2)
+    assert world.status.candidate is None
+    assert world.status.rejected is not None
+    assert world.status.rejected.reason == reasons.CRASH_LOOPING
+    assert world.route.weights == {old: 100}
+
+
 def test_a_step_may_last_longer_than_the_deadline_of_its_pods() -> None:
     world = first(replicas=5, rollout=LONG_STEPS)
     world.apply("m:2", replicas=5, rollout=LONG_STEPS)

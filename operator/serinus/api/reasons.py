@@ -50,6 +50,20 @@ PROMOTED: Final = _reason(
 )
 SCALED_TO_ZERO: Final = _reason("ScaledToZero", "replicas is 0 as you asked; raise it to serve again.")
 DEPLOYING: Final = _reason("Deploying", "The revision's pods are being made; it gets traffic once they are ready.")
+IMAGE_PULL_FAILED: Final = _reason(
+    "ImagePullFailed",
+    "An image cannot be had, as the kubelet's words in the message say; no traffic moves, and the revision is rejected"
+    " at progressDeadline if it still cannot.",
+)
+NODE_LOST: Final = _reason(
+    "NodeLost",
+    "The node of a pod does not answer any more; the pod is replaced by the cluster, and the deadline's clock runs.",
+)
+CRASH_LOOPING: Final = _reason(
+    "CrashLooping",
+    "A container ends again and again; after the third restart the revision is rejected, without waiting for"
+    " progressDeadline.",
+)
 WAITING_FOR_CAPACITY: Final = _reason(
     "WaitingForCapacity",
     "No node has room for a pod, as the scheduler's words in the message say; no traffic moves, the deadline's clock"

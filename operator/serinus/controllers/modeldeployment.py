@@ -40,6 +40,7 @@ ENDINGS = frozenset(
         reasons.PROMOTED,
         reasons.ANALYSIS_FAILED,
         reasons.INCONCLUSIVE,
+        reasons.CRASH_LOOPING,
         reasons.DEADLINE_EXCEEDED,
         reasons.ABORTED,
         reasons.SUPERSEDED,

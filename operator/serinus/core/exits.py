@@ -60,6 +60,15 @@ def spec_put_back(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | 
     return Exit(reasons.SUPERSEDED, f"{candidate.revision} is superseded by {s.wanted.name}", remember=False)
 
 
+def crash_looping(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    """A container that has ended that often will end again: nobody waits for the deadline."""
+    work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
+    if r.stable is None or work.waiting is None or not work.waiting.hopeless or work.ready >= needed:
+        return None
+    message = f"{work.ready} of {needed} pods of {candidate.revision} ready: {work.waiting.message}"
+    return Exit(reasons.CRASH_LOOPING, message)
+
+
 def deadline_exceeded(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
     if r.stable is None or candidate.deadline_at is None or candidate.clock_stopped_at is not None:
         return None
@@ -86,6 +95,7 @@ RULES: tuple[Rule, ...] = (
     rejected_already,  # a rollback was begun and must be finished
     aborted,  # a person says so
     spec_put_back,  # the spec says so
+    crash_looping,  # its pods end again and again
     deadline_exceeded,  # its pods never came
     held_too_long,  # nobody could tell, and the user chose to go back then
 )

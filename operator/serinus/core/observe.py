@@ -21,6 +21,12 @@ LABEL_SERVICE_NAME = "kubernetes.io/service-name"
 """Set on every EndpointSlice by the controller that makes it."""
 
 IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
+NODE_NOT_READY = "node is not ready"
+"""What the node controller writes on the pods of a node that stopped answering."""
+
+MAX_RESTARTS = 3
+"""Restarts of a container after which nobody waits any longer for it to come up."""
+
 CRASH_REASONS = frozenset(
     {"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"}
 )
@@ -117,17 +123,37 @@ def _pods_waiting(pods: Sequence[Raw]) -> Waiting | None:
     if unscheduled:
         return Waiting(reasons.WAITING_FOR_CAPACITY, unscheduled[0], stops_clock=True)
     for pod in pods:
-        for status in (pod.get("status") or {}).get("containerStatuses") or ():
-            waiting = (status.get("state") or {}).get("waiting") or {}
-            reason, said = waiting.get("reason"), waiting.get("message") or ""
-            if reason in IMAGE_REASONS:
-                return Waiting(reasons.DEPLOYING, f"{reason}: {said or status.get('image')}", stops_clock=False)
-            if reason in CRASH_REASONS:
-                count = status.get("restartCount", 0)
-                return Waiting(
-                    reasons.DEPLOYING, f"{reason} after {count} restarts: {said}".rstrip(": "), stops_clock=False
-                )
+        state = pod.get("status") or {}
+        for status in (*(state.get("initContainerStatuses") or ()), *(state.get("containerStatuses") or ())):
+            found = _container_waiting(status)
+            if found is not None:
+                return found
+    return next((found for pod in pods if (found := _node_lost(pod)) is not None), None)
+
+
+def _container_waiting(status: Raw) -> Waiting | None:
+    """An image that cannot be had, or a container that ends again and again."""
+    waiting = (status.get("state") or {}).get("waiting") or {}
+    reason, said = waiting.get("reason"), waiting.get("message") or ""
+    if reason in IMAGE_REASONS:
+        return Waiting(reasons.IMAGE_PULL_FAILED, f"{reason}: {said or status.get('image')}", stops_clock=False)
+    count = int(status.get("restartCount") or 0)
+    # Between two ends of a loop the container runs for a moment and is not ready.
+    if reason in CRASH_REASONS or (count >= MAX_RESTARTS and not status.get("ready")):
+        name = status.get("name")
+        message = f"container {name}: {reason or 'not ready'} after {count} restarts: {said}".rstrip(": ")
+        return Waiting(reasons.CRASH_LOOPING, message, stops_clock=False, hopeless=count >= MAX_RESTARTS)
     return None
+
+
+def _node_lost(pod: Raw) -> Waiting | None:
+    status: Raw = pod.get("status") or {}
+    messages = [c.get("message") for c in status.get("conditions") or () if c.get("type") == "Ready"]
+    if status.get("reason") != "NodeLost" and NODE_NOT_READY not in messages:
+        return None
+    node = (pod.get("spec") or {}).get("nodeName")
+    message = f"node {node} of pod {pod['metadata']['name']} does not answer"
+    return Waiting(reasons.NODE_LOST, message, stops_clock=False)
 
 
 def _unschedulable(pod: Raw) -> str | None:

@@ -21,11 +21,13 @@ from serinus.core.revision import Revision
 
 @dataclass(frozen=True)
 class Waiting:
-    """Why pods are not there yet. `stops_clock` where only the cluster's owner can help."""
+    """Why pods are not there yet. `stops_clock` where only the cluster's owner can help, `hopeless` where waiting for
+    longer helps nobody."""
 
     reason: str
     message: str
     stops_clock: bool
+    hopeless: bool = False
 
 
 @dataclass(frozen=True)
