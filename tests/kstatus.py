@@ -9,7 +9,7 @@ Raw = Mapping[str, Any]
 KStatus = Literal["Current", "InProgress", "Failed", "Terminating"]
 Health = Literal["Healthy", "Progressing", "Suspended", "Degraded"]
 
-WAITS_FOR_A_PERSON = frozenset({"Paused", "AwaitingApproval", "ScaledToZero"})
+WAITS_FOR_A_PERSON = frozenset({"Paused", "AwaitingApproval", "Frozen", "ScaledToZero"})
 """Reasons of Ready that the health script for Argo CD shows as Suspended."""
 
 

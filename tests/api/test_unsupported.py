@@ -32,8 +32,6 @@ def test_the_minimal_example_uses_nothing_unsupported() -> None:
         ("spec.rollout.testers", {"headers": [{"name": "x", "value": "y"}]}, "spec.rollout.testers"),
         ("spec.rollout.validation", [{"name": "v", "job": {"template": {}}}], "spec.rollout.validation"),
         ("spec.rollout.warmup", {"requests": 1}, "spec.rollout.warmup"),
-        ("spec.rollout.approval", {"required": "BeforeTraffic"}, "spec.rollout.approval"),
-        ("spec.rollout.freeze", [{"cron": "0 17 * * 5", "duration": "1h"}], "spec.rollout.freeze"),
     ],
 )
 def test_a_field_that_does_nothing_yet_is_named(path: str, value: Any, named: str) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -35,6 +36,8 @@ TABLE = {
     "Holding": Reading("True", "InProgress", "Progressing"),
     "Baking": Reading("True", "InProgress", "Progressing"),
     "Paused": Reading("True", "InProgress", "Suspended"),
+    "AwaitingApproval": Reading("True", "InProgress", "Suspended"),
+    "Frozen": Reading("True", "InProgress", "Suspended"),
     "RolledBack": Reading("True", "Failed", "Degraded"),
     "InvalidSpec": Reading("True", "Failed", "Degraded"),
     "GatewayNotFound": Reading("any", "Failed", "Degraded"),
@@ -123,6 +126,27 @@ def test_paused_by_the_spec_and_by_a_step(model: Model) -> None:
         model.await_reason("Serving")
         assert read_reasons(seen).count("Paused") == 2
     assert_told_once(model, "Paused", "Promoted")
+
+
+def test_frozen_and_then_waiting_for_a_person(model: Model) -> None:
+    model.apply("v1")
+    model.await_reason("Serving")
+    now = datetime.now(UTC)
+    # The window began a minute or two ago and is over in ten seconds.
+    begins = now.replace(second=0) - timedelta(minutes=1)
+    duration = f"{int((now - begins).total_seconds()) + 10}s"
+    model.spec["rollout"]["freeze"] = [{"cron": f"{begins.minute} {begins.hour} * * *", "duration": duration}]
+    model.spec["rollout"]["approval"] = {"required": "BeforePromotion"}
+    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "2s"}]
+    with history(model) as seen:
+        model.apply("v2")
+        model.await_reason("Frozen")
+        assert model.candidate() is None
+        model.await_reason("AwaitingApproval")
+        model.command(f"approve {model.candidate()}")
+        model.await_reason("Serving")
+        read_reasons(seen)
+    assert_told_once(model, "Frozen", "AwaitingApproval", "Approved", "Promoted")
 
 
 def test_rolled_back_and_then_a_spec_that_cannot_be(model: Model) -> None:

@@ -85,6 +85,7 @@ class World:
     now: datetime = START
     generation: int = 1
     command: str | None = None
+    command_by: str | None = None
     status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
     revisions: dict[str, RevisionRecord] = field(default_factory=dict)
     workloads: dict[str, Workload] = field(default_factory=dict)
@@ -122,6 +123,7 @@ class World:
             wanted=build_revision(self.name, self.spec),
             now=self.now,
             command=self.command,
+            command_by=self.command_by,
             revisions=dict(self.revisions),
             workloads=dict(self.workloads),
             service_targets=dict(self.services),

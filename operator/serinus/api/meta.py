@@ -29,6 +29,7 @@ LABEL_REVISION: Final = "serinus.dev/revision"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "serinus"
 ANNOTATION_COMMAND: Final = "serinus.dev/command"
+ANNOTATION_COMMAND_BY: Final = "serinus.dev/command-by"
 
 NAME_MAX_LENGTH: Final = 45
 """Children append `-` and 8 hex digits, and their pods a further suffix, within the 63 characters of a label value."""

@@ -6,11 +6,12 @@ The only place that knows these numbers. Pure; expects a spec that `serinus.api.
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from serinus.api.analysis import AnalysisMode, AnalysisSpec, OnDegradation, OnInconclusive, WatchSpec
 from serinus.api.meta import parse_decimal, parse_duration, parse_ratio
 from serinus.api.metricspec import MetricSource, MetricSpec
-from serinus.api.rollout import Preset, RolloutSpec, StepSpec
+from serinus.api.rollout import ApprovalRequired, FreezeSpec, Preset, RolloutSpec, StepSpec
 from serinus.api.signals import Signal
 
 DEFAULT_PROVIDER: Final = "default"
@@ -75,6 +76,15 @@ class ResolvedWatch:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedFreeze:
+    """A recurring time without advance."""
+
+    cron: str
+    duration: timedelta
+    time_zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedRollout:
     """A rollout with every value concrete.
 
@@ -98,6 +108,8 @@ class ResolvedRollout:
     must_detect: float | None
     watch: ResolvedWatch | None
     metrics: tuple[ResolvedMetric, ...]
+    approval: ApprovalRequired = "Never"
+    freezes: tuple[ResolvedFreeze, ...] = ()
 
 
 def _steps(*pairs: tuple[int, int]) -> tuple[ResolvedStep, ...]:
@@ -185,7 +197,13 @@ def resolve_rollout(spec: RolloutSpec | None) -> ResolvedRollout:
         must_detect=_decimal(analysis.must_detect),
         watch=_resolve_watch(analysis.watch),
         metrics=preset.metrics if analysis.metrics is None else _resolve_metrics(analysis.metrics),
+        approval=spec.approval.required if spec.approval else "Never",
+        freezes=tuple(map(_resolve_freeze, spec.freeze)),
     )
+
+
+def _resolve_freeze(freeze: FreezeSpec) -> ResolvedFreeze:
+    return ResolvedFreeze(freeze.cron, parse_duration(freeze.duration), ZoneInfo(freeze.time_zone or "UTC"))
 
 
 def _duration(text: str | None, default: timedelta) -> timedelta:

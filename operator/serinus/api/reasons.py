@@ -90,7 +90,14 @@ BAKING: Final = _reason(
 PAUSED: Final = _reason(
     "Paused", "The rollout stands still because of spec.paused, a pause step or a command; it goes on when released."
 )
-AWAITING_APPROVAL: Final = _reason("AwaitingApproval", "A person must agree; the rollout goes on with their approval.")
+AWAITING_APPROVAL: Final = _reason(
+    "AwaitingApproval", "A person must agree; the rollout goes on with their command approve, which the message shows."
+)
+FROZEN: Final = _reason(
+    "Frozen",
+    "A freeze window is in force; no rollout starts or advances until its end, which the message tells. Rollbacks, undo"
+    " and returns inside the rollback window go on.",
+)
 ROLLED_BACK: Final = _reason(
     "RolledBack",
     "The candidate was taken off traffic and the stable revision serves; the same revision is not tried again until"
@@ -117,6 +124,7 @@ RETRIED: Final = _reason("Retried", "A person asked to try a rejected revision a
 
 # Events only
 ROLLOUT_STARTED: Final = _reason("RolloutStarted", "A new revision is being released; its first step follows.")
+APPROVED: Final = _reason("Approved", "A person agreed to go on; status.lastCommand says who, where that is known.")
 WEIGHT_RAISED: Final = _reason("WeightRaised", "The candidate reached its next step and gets a larger share.")
 COMMAND_REFUSED: Final = _reason(
     "CommandRefused", "A command was not carried out; status.lastCommand says why, and nothing changed."

@@ -146,6 +146,10 @@ class CandidateState(StatusModel):
     """Whether it is a return inside the rollback window, which skips the steps."""
     forced_step: Count = 0
     """The step that a person ordered by command; it starts without asking for evidence. 0: none."""
+    approved_at: Time | None = None
+    """When a person approved it."""
+    approved_by: Name | None = None
+    """Who approved it, by the annotation serinus.dev/command-by."""
     bake_until: Time | None = None
     """When the bake ends and it is promoted."""
     rehearsed: Message | None = None
@@ -210,6 +214,8 @@ class LastCommand(StatusModel):
     """The revision that was meant."""
     at: Time | None = None
     """When it was read."""
+    by: Name | None = None
+    """Who gave it, by the annotation serinus.dev/command-by; proven only where an admission policy checks that."""
     outcome: CommandOutcome = "Accepted"
     """Accepted (done), Refused (not possible) or Ignored (for a revision that is gone, or already done)."""
     message: Message = ""

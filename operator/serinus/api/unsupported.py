@@ -14,8 +14,6 @@ _ROLLOUT: Final[tuple[tuple[str, Callable[[RolloutSpec], bool]], ...]] = (
     ("testers", lambda rollout: rollout.testers is not None),
     ("validation", lambda rollout: bool(rollout.validation)),
     ("warmup", lambda rollout: rollout.warmup is not None),
-    ("approval", lambda rollout: rollout.approval is not None and rollout.approval.required != "Never"),
-    ("freeze", lambda rollout: bool(rollout.freeze)),
 )
 
 

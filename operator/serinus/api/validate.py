@@ -7,8 +7,11 @@ tightened, or in parts that CEL cannot see). Never looks at other objects: those
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cronsim import CronSim, CronSimError
 from pydantic import ValidationError
 
 from serinus.api.analysis import AnalysisSpec
@@ -18,8 +21,10 @@ from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import AcceleratorSpec, ModelDeploymentSpec
 from serinus.api.podtemplate import child, containers_of, find_port, ports_of
 from serinus.api.problems import Problem, build_problems
-from serinus.api.rollout import RolloutSpec, StepSpec
+from serinus.api.rollout import FreezeSpec, RolloutSpec, StepSpec
 from serinus.api.route import RouteSpec
+
+_ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def check_model_deployment(name: str, raw: Mapping[str, Any]) -> ModelDeploymentSpec | tuple[Problem, ...]:
@@ -151,8 +156,27 @@ def _check_rollout(rollout: RolloutSpec) -> Iterator[Problem]:
     if rollout.progress_deadline is not None and not parse_duration(rollout.progress_deadline):
         yield Problem("spec.rollout.progressDeadline", rollout.progress_deadline, "must be longer than 0s")
     yield from _no_duplicates("spec.rollout.validation", (check.name for check in rollout.validation))
+    for index, freeze in enumerate(rollout.freeze):
+        yield from _check_freeze(f"spec.rollout.freeze[{index}]", freeze)
     if rollout.analysis:
         yield from _check_analysis(rollout.analysis)
+
+
+def _check_freeze(field: str, freeze: FreezeSpec) -> Iterator[Problem]:
+    try:
+        CronSim(freeze.cron, _ANY_TIME)
+    except CronSimError as error:
+        yield Problem(
+            f"{field}.cron",
+            freeze.cron,
+            f'must be five cron fields that come true some day, such as "0 17 * * 5": {error}',
+        )
+    try:
+        ZoneInfo(freeze.time_zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield Problem(f"{field}.timeZone", freeze.time_zone, "must be an IANA time zone, such as Europe/Paris")
+    if not parse_duration(freeze.duration):
+        yield Problem(f"{field}.duration", freeze.duration, "must be longer than 0s")
 
 
 def _check_steps(steps: tuple[StepSpec, ...]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from serinus.api import reasons
-from serinus.api.meta import ANNOTATION_COMMAND, LABEL_DEPLOYMENT, LABEL_MANAGED_BY, MANAGED_BY
+from serinus.api.meta import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, LABEL_DEPLOYMENT, LABEL_MANAGED_BY, MANAGED_BY
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout, resolve_rollout
 from serinus.api.rollout import RolloutSpec
@@ -84,7 +84,8 @@ def gather_snapshot(
     route_problems = spec_problems or [*gateway_problems, *_features(spec, features), *_conflicts(claims, key)]
     problems = route_problems if spec_problems else [*route_problems, *provider_problems, *plan.problems]
     usable = not route_problems
-    command = (metadata.get("annotations") or {}).get(ANNOTATION_COMMAND)
+    annotations = metadata.get("annotations") or {}
+    command = annotations.get(ANNOTATION_COMMAND)
     snapshot = Snapshot(
         name=key.name,
         namespace=key.namespace,
@@ -95,6 +96,7 @@ def gather_snapshot(
         wanted=wanted,
         now=now,
         command=LastCommand(text=command).text if command else None,
+        command_by=LastCommand(text="", by=annotations.get(ANNOTATION_COMMAND_BY)).by,
         revisions={name: observe_revision(r) for name, r in revisions.items()},
         workloads=_workloads(store, reach, owner, contents, now),
         service_targets={
@@ -172,7 +174,7 @@ def _stand_in(
         template=content.get("template", {}),
         port=content.get("port"),
         route=route,
-        rollout=_read_part(RolloutSpec, given.get("rollout")),
+        rollout=_without_calendar(_read_part(RolloutSpec, given.get("rollout"))),
     )
 
 
@@ -182,6 +184,11 @@ def _read_part(model: type[M], part: Any) -> M | None:
         return model.model_validate(part)
     except ValidationError:
         return None
+
+
+def _without_calendar(rollout: RolloutSpec | None) -> RolloutSpec | None:
+    """Nothing advances on an invalid spec, and what is wrong with it may be the calendar."""
+    return None if rollout is None else rollout.model_copy(update={"freeze": ()})
 
 
 def _route_in_force(raw: Raw | None) -> RouteSpec | None:

@@ -13,7 +13,7 @@ from serinus.core.release import Exit, Release, start_candidate
 from serinus.core.snapshot import RevisionRecord, Snapshot
 from serinus.core.steps import is_pause_step
 
-VERBS = ("promote", "abort", "retry", "pause", "resume", "skip-step", "undo")
+VERBS = ("promote", "approve", "abort", "retry", "pause", "resume", "skip-step", "undo")
 
 
 def parse_command(text: str) -> tuple[str, str]:
@@ -42,7 +42,9 @@ def obey_command(s: Snapshot, r: Release) -> Release:
         return r
     verb, revision = parse_command(s.command)
     after, outcome, message = _carry_out(s, r, verb, revision)
-    command = LastCommand(text=s.command, verb=verb, revision=revision, at=s.now, outcome=outcome, message=message)
+    command = LastCommand(
+        text=s.command, verb=verb, revision=revision, at=s.now, by=s.command_by, outcome=outcome, message=message
+    )
     after = replace(after, last_command=command)
     if outcome == "Accepted":
         return after
@@ -66,7 +68,21 @@ def _carry_out(s: Snapshot, r: Release, verb: str, revision: str) -> _Outcome:
     if r.candidate is None or r.candidate.revision != revision:
         running = "no rollout is running" if r.candidate is None else f"the candidate is {r.candidate.revision}"
         return r, "Ignored", f"{running}, nothing to {verb}"
+    if verb == "approve":
+        return _approve(s, r, r.candidate)
     return _steer(s, r, r.candidate, verb)
+
+
+def _approve(s: Snapshot, r: Release, candidate: CandidateState) -> _Outcome:
+    if s.rollout.approval == "Never":
+        return r, "Ignored", "spec.rollout.approval asks for none"
+    if candidate.approved_at is not None:
+        return r, "Ignored", f"{candidate.revision} is approved already"
+    update = {"approved_at": s.now, "approved_by": s.command_by}
+    by = f" by {s.command_by}" if s.command_by else ""
+    r = replace(r, candidate=candidate.model_copy(update=update))
+    r = r.told(Event(reasons.APPROVED, f"{candidate.revision} is approved{by}"))
+    return r, "Accepted", "goes on as soon as everything else is in order"
 
 
 def _steer(s: Snapshot, r: Release, candidate: CandidateState, verb: str) -> _Outcome:

@@ -11,7 +11,7 @@ from enum import Enum
 from serinus.api import reasons
 from serinus.api.meta import Condition
 from serinus.api.status import StableState
-from serinus.core.release import Release
+from serinus.core.release import Hold, Release
 from serinus.core.snapshot import Check, Snapshot
 from serinus.core.watching import is_watched
 
@@ -38,6 +38,15 @@ class Situation:
     stalled_reason: str | None = None
 
 
+_PHASES = {
+    reasons.PAUSED: "Paused",
+    reasons.HOLDING: "Holding",
+    reasons.AWAITING_APPROVAL: "AwaitingApproval",
+    reasons.FROZEN: "Frozen",
+}
+"""Words for the columns of kubectl get, where a hold says more than the phase of the candidate."""
+
+
 def assess_situation(s: Snapshot, r: Release) -> Situation:
     """The situation after this pass's transitions."""
     if s.problems:
@@ -54,7 +63,14 @@ def assess_situation(s: Snapshot, r: Release) -> Situation:
     if s.wanted.name != r.stable.revision and s.is_rejected(s.wanted.name):
         message = f"{s.wanted.name} was rejected earlier; {r.stable.revision} serves. Retry it or change the spec"
         return Situation(Kind.STUCK, "Rejected", reasons.ROLLED_BACK, message, reasons.ROLLED_BACK)
+    if r.hold is not None:
+        kind = Kind.STUCK if _is_endless(r.hold) else Kind.WORKING
+        return Situation(kind, "Frozen", r.hold.reason, f"{r.hold.message}; {r.stable.revision} serves")
     return _settled_situation(s, r.stable)
+
+
+def _is_endless(hold: Hold) -> bool:
+    return hold.reason == reasons.FROZEN and hold.until is None
 
 
 def _candidate_situation(s: Snapshot, r: Release) -> Situation:
@@ -74,8 +90,8 @@ def _candidate_situation(s: Snapshot, r: Release) -> Situation:
         where = f"step {candidate.step} of {candidate.steps}, {candidate.weight}%"
         reason = reasons.BAKING if candidate.phase == "Baking" else reasons.CANARY_PROGRESSING
         return Situation(Kind.WORKING, candidate.phase, reason, f"{candidate.revision} in {where}")
-    phase = {reasons.PAUSED: "Paused", reasons.HOLDING: "Holding"}.get(hold.reason, candidate.phase)
-    if hold.reason == reasons.ROUTE_NOT_ACCEPTED:
+    phase = _PHASES.get(hold.reason, candidate.phase)
+    if hold.reason == reasons.ROUTE_NOT_ACCEPTED or _is_endless(hold):
         return Situation(Kind.STUCK, phase, hold.reason, hold.message)
     return Situation(Kind.WORKING, phase, hold.reason, hold.message)
 

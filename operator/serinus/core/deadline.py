@@ -3,8 +3,9 @@ or the cluster's owner could bring them."""
 
 from dataclasses import replace
 
+from serinus.api import reasons
 from serinus.api.status import CandidateState
-from serinus.core.gates import needed_pods
+from serinus.core.gates import find_hold, needed_pods
 from serinus.core.release import Release
 from serinus.core.snapshot import Snapshot
 
@@ -19,7 +20,7 @@ def run_clock(s: Snapshot, r: Release) -> Release:
     if candidate is None:
         return r
     waiting = s.workload(candidate.revision).waiting
-    stopped = candidate.paused or s.spec.paused or (waiting is not None and waiting.stops_clock)
+    stopped = candidate.paused or s.spec.paused or (waiting is not None and waiting.stops_clock) or _held(s, candidate)
     update: dict[str, object] = {}
     if stopped and candidate.clock_stopped_at is None:
         update = {"clock_stopped_at": s.now}
@@ -32,6 +33,14 @@ def run_clock(s: Snapshot, r: Release) -> Release:
         if abs(fresh - candidate.deadline_at) > s.rollout.progress_deadline * TOLERANCE:
             update = {"deadline_at": fresh}
     return replace(r, candidate=candidate.model_copy(update=update)) if update else r
+
+
+def _held(s: Snapshot, candidate: CandidateState) -> bool:
+    """Whether people hold it back: for want of an approval, or by the calendar."""
+    if candidate.phase == "Baking":
+        return False
+    hold = find_hold(s, candidate)
+    return hold is not None and hold.reason in (reasons.AWAITING_APPROVAL, reasons.FROZEN)
 
 
 def is_lack_new(s: Snapshot, candidate: CandidateState) -> bool:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from serinus.api import reasons
+from serinus.api.meta import ANNOTATION_COMMAND
 from serinus.api.status import CandidateState
+from serinus.core.freeze import find_freeze
 from serinus.core.judge import Verdict
 from serinus.core.release import Hold
 from serinus.core.snapshot import Snapshot
-from serinus.core.steps import is_pause_step, size_for_share, size_for_weight, weight_of_step
+from serinus.core.steps import FULL, is_pause_step, size_for_share, size_for_weight, weight_of_step
 
 PATIENCE = timedelta(seconds=10)
 """How long figures may be overdue before the release counts, and is shown, as holding."""
@@ -47,23 +49,26 @@ def needed_pods(s: Snapshot, candidate: CandidateState) -> int:
 
 
 def is_due(s: Snapshot, candidate: CandidateState) -> bool:
-    """Time and evidence of the present step are complete."""
-    return time_over(s, candidate) is None and _evidence_gate(s, candidate) is None
+    """Time and evidence of the present step are complete, and people let it go on: only now more pods are worth their
+    price.
+    """
+    gates = (time_over, metrics_known, enough_evidence, traffic_verified, not_frozen, approved)
+    return all(gate(s, candidate) is None for gate in gates)
 
 
 def find_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
     """The first gate that is closed for the next step, or None: the candidate may advance."""
     gates = FORCED_GATES if is_forced(s, candidate) else PENDING_GATES if candidate.step == 0 else GATES
-    for gate in gates:
-        hold = gate(s, candidate)
-        if hold is not None:
-            return hold
-    return None
+    return _first(gates, s, candidate)
 
 
 def find_bake_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
     """The first gate that keeps a baking candidate from being promoted."""
-    for gate in BAKE_GATES:
+    return _first(BAKE_GATES, s, candidate)
+
+
+def _first(gates: tuple[Gate, ...], s: Snapshot, candidate: CandidateState) -> Hold | None:
+    for gate in gates:
         hold = gate(s, candidate)
         if hold is not None:
             return hold
@@ -84,6 +89,51 @@ def not_paused(s: Snapshot, candidate: CandidateState) -> Hold | None:
     )
     why = candidate.pause_reason or "paused"
     return Hold(reasons.PAUSED, f"{candidate.revision} stays at {candidate.weight}%: {why}{until}")
+
+
+def not_frozen(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """A return is a way back, and no freeze stands before that."""
+    return None if candidate.returning else frozen(s, f"{candidate.revision} stays at {candidate.weight}%")
+
+
+def frozen(s: Snapshot, what: str) -> Hold | None:
+    """The freeze in force, if any, as the reason why `what`."""
+    freeze = find_freeze(s.rollout.freezes, s.now)
+    if freeze is None:
+        return None
+    if freeze.until is None:
+        ends = "that has no end within a year: shorten its duration or change its cron"
+    else:
+        ends = f"until {freeze.until:%Y-%m-%d %H:%M:%SZ}"
+    return Hold(reasons.FROZEN, f"{what}: freeze {freeze.cron!r} {ends}", until=freeze.until)
+
+
+def approved(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    required = s.rollout.approval
+    if required == "Never" or candidate.approved_at is not None or candidate.returning:
+        return None
+    full = weight_of_step(s.rollout, next_step(s, candidate)) >= FULL or _is_alone(s)
+    if required == "BeforePromotion" and not full:
+        return None
+    if required == "BeforeTraffic" and candidate.weight > 0:
+        return None
+    before = "its first request" if candidate.weight == 0 else "it gets all traffic"
+    command = f'{ANNOTATION_COMMAND}="approve {candidate.revision}"'
+    return Hold(
+        reasons.AWAITING_APPROVAL,
+        f"{candidate.revision} needs approval before {before}:"
+        f" kubectl annotate --overwrite modeldeployment {s.name} -n {s.namespace} {command}",
+    )
+
+
+def _is_alone(s: Snapshot) -> bool:
+    """Whether the candidate takes everything at once, because nothing serves that it could share with."""
+    return s.status.stable is None or s.spec.replicas == 0
+
+
+def find_first_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """What keeps a first revision, or one of a model at zero, from serving though its pods are there."""
+    return _first(FIRST_GATES, s, candidate)
 
 
 def pods_ready(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -171,14 +221,6 @@ def bake_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
     )
 
 
-def _evidence_gate(s: Snapshot, candidate: CandidateState) -> Hold | None:
-    for gate in (metrics_known, enough_evidence, traffic_verified):
-        hold = gate(s, candidate)
-        if hold is not None:
-            return hold
-    return None
-
-
 def _rehearses(s: Snapshot) -> bool:
     """In a rehearsal the judge says what it would have done, and nothing waits for it."""
     return s.rollout.mode == "Rehearse"
@@ -212,6 +254,8 @@ GATES: tuple[Gate, ...] = (
     time_over,  # every step has its shortest time
     enough_evidence,  # and its fewest requests
     traffic_verified,  # which must have gone where they were sent
+    not_frozen,  # the calendar
+    approved,  # a person must agree
     route_accepted,  # the gateway must take the next weight
     others_gone,  # nobody else may get a share
     pods_ready,  # the pods for the next weight must be there
@@ -222,6 +266,9 @@ PENDING_GATES: tuple[Gate, ...] = (
     others_gone,
     route_accepted,
     metrics_known,  # unknown is not good: no traffic before the figures can be read
+    not_frozen,
+    approved,
 )
-FORCED_GATES: tuple[Gate, ...] = (not_paused, route_accepted, others_gone, pods_ready)
-BAKE_GATES: tuple[Gate, ...] = (not_paused, bake_over, metrics_known, pods_ready)
+FORCED_GATES: tuple[Gate, ...] = (not_paused, not_frozen, approved, route_accepted, others_gone, pods_ready)
+BAKE_GATES: tuple[Gate, ...] = (not_paused, bake_over, metrics_known, not_frozen, pods_ready)
+FIRST_GATES: tuple[Gate, ...] = (approved,)

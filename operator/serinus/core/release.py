@@ -5,7 +5,7 @@ Nothing here looks at objects in the cluster: whether a transition is due is ask
 """
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from serinus.api import reasons
 from serinus.api.meta import format_duration
@@ -24,11 +24,14 @@ from serinus.core.steps import FULL, weight_of_step
 
 @dataclass(frozen=True)
 class Hold:
-    """Why a rollout does not advance right now. `inconclusive`: it waits for metrics, `maxHold` counts."""
+    """Why a rollout does not advance right now. `inconclusive`: it waits for metrics, `maxHold` counts. `until`: when
+    time alone ends it.
+    """
 
     reason: str
     message: str
     inconclusive: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,8 @@ def promote_candidate(s: Snapshot, r: Release) -> Release:
     old = r.stable
     message = f"{candidate.revision} is stable" + ("" if old is None else f"; {old.revision} is retired")
     message += _tell_blindness(s)
+    if candidate.approved_by is not None:
+        message += f"; approved by {candidate.approved_by}"
     if candidate.rehearsed is not None:
         message = f"{message}; rehearsed: {candidate.rehearsed}"
     marks = [MarkRevision(candidate.revision, "Stable", reasons.PROMOTED, message, judgement=s.judgement)]

@@ -19,7 +19,7 @@ from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
 from serinus.core.deadline import run_clock
 from serinus.core.exits import find_exit
-from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_hold, next_step
+from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_first_hold, find_hold, frozen, next_step
 from serinus.core.judge import Verdict
 from serinus.core.plan import Event, Plan
 from serinus.core.release import (
@@ -81,6 +81,9 @@ def start_if_wanted(s: Snapshot, r: Release) -> Release:
     if s.is_rejected(wanted) and not retried:
         return r
     returning = r.stable is not None and any(x.name == wanted for x in promoted_before(s, r.stable.revision))
+    freeze = frozen(s, f"{wanted} has not been started")
+    if freeze is not None and r.stable is not None and not returning:
+        return replace(r, hold=freeze)
     return start_candidate(s, r, wanted, returning=returning)
 
 
@@ -104,7 +107,8 @@ def _advance_without_traffic(s: Snapshot, r: Release, candidate: CandidateState)
     """The first revision, or one that replaces a model at zero: nothing to compare with, nobody to protect."""
     work = s.workload(candidate.revision)
     if work.ready >= 1 or s.spec.replicas == 0:
-        return promote_candidate(s, r)
+        hold = find_first_hold(s, candidate)
+        return promote_candidate(s, r) if hold is None else replace(r, hold=hold)
     waiting = work.waiting
     message = waiting.message if waiting else f"waiting for the first pods of {candidate.revision}"
     return replace(r, hold=Hold(waiting.reason if waiting else reasons.DEPLOYING, message))
@@ -166,7 +170,13 @@ _WARN = frozenset(
         reasons.DEADLINE_EXCEEDED,
     }
 )
-_TOLD = _WARN | {reasons.SERVING, reasons.SCALED_TO_ZERO, reasons.PAUSED}
+_TOLD = _WARN | {
+    reasons.SERVING,
+    reasons.SCALED_TO_ZERO,
+    reasons.PAUSED,
+    reasons.AWAITING_APPROVAL,
+    reasons.FROZEN,
+}
 
 
 def build_status(s: Snapshot, r: Release, situation: Situation) -> ModelDeploymentStatus:
@@ -255,6 +265,7 @@ def _peak(evidence: EvidenceState) -> float:
 def find_wake(s: Snapshot, r: Release) -> datetime | None:
     """The next moment at which time alone may change the decision."""
     moments: list[datetime | None] = [d.until for d in r.draining]
+    moments.append(r.hold.until if r.hold is not None else None)
     candidate = r.candidate
     if candidate is not None:
         moments += [candidate.next_at, candidate.bake_until if candidate.phase == "Baking" else None]

@@ -145,6 +145,7 @@ class Snapshot:
     wanted: Revision
     now: datetime
     command: str | None = None
+    command_by: str | None = None
     revisions: Mapping[str, RevisionRecord] = field(default_factory=dict)
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     service_targets: Mapping[str, str] = field(default_factory=dict)
