@@ -5,12 +5,15 @@ IDLE_SECONDS ?= 300
 RUNS ?= 2000
 SECONDS_OF_NOISE ?= 600
 
-.PHONY: bench bench-rollback bench-writes bench-judge bench-noise bench-page
+.PHONY: bench bench-rollback bench-release bench-writes bench-judge bench-noise bench-page
 
-bench: bench-rollback bench-writes bench-judge
+bench: bench-rollback bench-release bench-writes bench-judge
 
 bench-rollback: setup ## how fast a bad revision is off traffic (ROUNDS=20)
 	$(PYTHON) -m tests.bench.rollback --rounds $(ROUNDS)
+
+bench-release: setup ## what releases cost: lost requests, stages, model loads (ROUNDS=20)
+	$(PYTHON) -m tests.bench.release --rounds $(ROUNDS)
 
 bench-writes: setup ## what a rollout and idle objects cost (IDLE_SECONDS=300)
 	IDLE_SECONDS=$(IDLE_SECONDS) $(PYTHON) -m tests.bench.writes

@@ -20,7 +20,9 @@ from serinus.controllers.analyst import Analyst, Provider
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.metricsprovider import MetricsProviderController
 from serinus.controllers.modeldeployment import ModelDeploymentController
-from serinus.controllers.wakeup import Wakeup, owner_of
+from serinus.controllers.models import ModelResolver
+from serinus.controllers.wakeup import Wakeup, owner_of, slim
+from serinus.controllers.warmer import Warmer
 from serinus.engine.clock import SystemClock
 from serinus.engine.feed import Feed
 from serinus.engine.leader import LeaderElector, LeaseTimes
@@ -29,14 +31,19 @@ from serinus.engine.resync import Resync
 from serinus.engine.store import Key, Raw, Store
 from serinus.engine.worker import Result, Turn, run_workers
 from serinus.kube.connection import Credentials, build_api_client, fetch_credentials, load_configuration
+from serinus.kube.errors import KubeError
 from serinus.kube.events import EventRecorder
 from serinus.kube.gateway import Kube
 from serinus.kube.lease import KubeLease
 from serinus.kube.lister import Lister
+from serinus.kube.resources import CONFIGMAPS
 from serinus.kube.secrets import SecretReader
 from serinus.metrics.prometheus import OnResult, PrometheusSource
 from serinus.metrics.source import FetchAccess
 from serinus.metrics.threads import QueryThreads
+from serinus.registries.resolver import Registries, read_hosts, resolve
+from serinus.registries.transport import Transport
+from serinus.serving.client import ModelClient
 from serinus.settings import Settings
 from serinus.shell.http import LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan
 from serinus.shell.logging import log_resync, log_turn
@@ -94,7 +101,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     elector = LeaderElector(lease, settings.identity, clock, times, on_trouble=_log_lease_trouble)
     # Whoever lost the Lease must not write any more, however late he notices.
     kube = free.fenced(elector.is_leader) if settings.leader_election else free
-    store, claims = Store(owner_of), ClaimIndex()
+    store, claims = Store(owner_of, slim), ClaimIndex()
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
     feed = Feed(store, partial(_notify, Wakeup(store, claims, queue.add), queue.add))
     lister = Lister(free, settings.watch_namespaces)
@@ -118,8 +125,12 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         interval=lambda: min(ACTIVE_RESYNC, settings.resync_interval) if analyst.active else settings.resync_interval,
         report=log_resync,
     )
+    client = ModelClient()
+    transport = Transport()
+    models = ModelResolver(partial(resolve, transport, _registries(settings)), queue.add)
+    warmer = Warmer(client.send, partial(_read_config_map, free), queue.add)
     controller = ModelDeploymentController(
-        kube, store, claims, analyst, recorder, clock, on_release=telemetry.on_release
+        kube, store, claims, analyst, recorder, clock, warmer, models, on_release=telemetry.on_release
     )
     parts = Parts(
         settings=settings,
@@ -142,6 +153,10 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     try:
         yield parts
     finally:
+        await warmer.close()
+        await models.close()
+        await transport.close()
+        await client.close()
         await analyst.close()
         await providers.close()
         await free.close()
@@ -249,6 +264,17 @@ def _leads(parts: Parts) -> bool:
 
 async def _reconcile(parts: Parts, key: Key) -> Result:
     return await (parts.providers if key.kind == "MetricsProvider" else parts.controller).reconcile(key)
+
+
+async def _read_config_map(kube: Kube, namespace: str, name: str) -> Raw | None:
+    try:
+        return await kube.get(CONFIGMAPS, namespace, name)
+    except KubeError:
+        return None
+
+
+def _registries(settings: Settings) -> Registries:
+    return Registries(read_hosts(settings.model_hosts), settings.mlflow_url, settings.huggingface_url)
 
 
 def _notify(wakeup: Wakeup, add: Callable[[Key], None], kind: str, raw: Raw) -> None:

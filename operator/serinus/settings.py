@@ -51,12 +51,19 @@ class Settings(BaseModel):
     """Least severe message that is written."""
     log_format: Literal["json", "console"] = "json"
     """Lines of JSON, or text for people."""
+    model_hosts: tuple[str, ...] = ()
+    """Registries that may be asked for the digest of oci:// model references, separated by commas: `registry.example`,
+    or `http://registry.example:5000` for one without TLS. They are asked without credentials."""
+    mlflow_url: str | None = None
+    """Base address of the MLflow server that models:/ references are resolved with."""
+    huggingface_url: str | None = None
+    """Base address of the hub that hf:// references are resolved with, such as https://huggingface.co."""
     kubeconfig: str | None = None
     """Kubeconfig to use; without it the service account of the pod, or the usual file."""
     context: str | None = None
     """Context of the kubeconfig; without it the current one."""
 
-    @field_validator("watch_namespaces", mode="before")
+    @field_validator("watch_namespaces", "model_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

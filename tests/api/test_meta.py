@@ -142,13 +142,18 @@ FULL_STATUS: dict[str, Any] = {
         "steps": 4,
         "startedAt": "2026-11-23T10:08:00.000Z",
         "stepStartedAt": "2026-11-23T10:12:00.000Z",
+        "trafficSince": "2026-11-23T10:12:00.000Z",
         "nextAt": "2026-11-23T10:17:00.000Z",
         "deadlineAt": "2026-11-23T10:38:00.000Z",
         "clockStoppedAt": "2026-11-23T10:38:00.000Z",
         "holdSince": "2026-11-23T10:17:00.000Z",
+        "validation": [
+            {"name": "cases", "attempt": "0f", "outcome": "Passed", "job": "fraud-1-cases", "message": "recall 1"}
+        ],
         "paused": True,
         "pauseReason": "a pause step",
         "returning": True,
+        "inPlace": False,
         "forcedStep": 2,
         "bakeUntil": "2026-11-23T10:38:00.000Z",
         "rehearsed": "would have rolled back",

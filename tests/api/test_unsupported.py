@@ -9,7 +9,7 @@ from serinus.api.unsupported import find_unsupported
 from tests.api.cases import change, load_example
 
 METRICS = "spec.rollout.analysis.metrics"
-MODEL = {"from": {"uri": "oci://registry.example/models/fraud:7"}}
+SOURCE = {"uri": "oci://registry.example/models/fraud:7"}
 
 
 def find(*changes: tuple[str, Any]) -> tuple[str, ...]:
@@ -26,12 +26,11 @@ def test_the_minimal_example_uses_nothing_unsupported() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("spec.model", MODEL, "spec.model.from"),
+        ("spec.model", {"from": {"retrainPolicy": "fraud"}}, "spec.model.from"),
+        ("spec.model", {"from": SOURCE, "delivery": "ImageVolume"}, "spec.model.delivery"),
+        ("spec.model", {"from": SOURCE, "schema": {"configMap": "c", "key": "k"}}, "spec.model.schema"),
         ("spec.route.kind", "GRPCRoute", "spec.route.kind"),
-        ("spec.rollout.strategy", "BlueGreen", "spec.rollout.strategy"),
-        ("spec.rollout.testers", {"headers": [{"name": "x", "value": "y"}]}, "spec.rollout.testers"),
-        ("spec.rollout.validation", [{"name": "v", "job": {"template": {}}}], "spec.rollout.validation"),
-        ("spec.rollout.warmup", {"requests": 1}, "spec.rollout.warmup"),
+        ("spec.rollout.strategy", "Shadow", "spec.rollout.strategy"),
     ],
 )
 def test_a_field_that_does_nothing_yet_is_named(path: str, value: Any, named: str) -> None:

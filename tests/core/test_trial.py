@@ -151,3 +151,23 @@ def test_pod_counts_are_called_approximate() -> None:
     trial = replace(TRIAL, approximate=True)
     state = follow([reading(t, (60 * t, 0), (40 * t, 0)) for t in range(1, 9)], trial)
     assert judge_trial(state, trial).traffic.reason == reasons.APPROXIMATED
+
+
+def test_what_happens_while_the_candidate_may_still_be_cold_is_held_against_nobody() -> None:
+    spared = replace(TRIAL, judged_from=START + timedelta(seconds=3))
+    readings = [reading(1, (0, 0), (1000, 5)), reading(2, (5, 40), (1060, 5)), reading(2.5, (5, 90), (1090, 5))]
+    assert judge_trial(follow(readings), TRIAL).verdict is Verdict.BAD
+    state = follow(readings, spared)
+    assert judge_trial(state, spared).verdict is Verdict.NOT_ENOUGH_EVIDENCE
+    for second in range(3, 7):
+        state = observe_reading(state, spared, reading(second, (25 * second, 90), (100 * second + 1000, 6)))
+    judgement = judge_trial(state, spared)
+    assert judgement.verdict is Verdict.GOOD
+    assert judgement.evidence[0].lanes[0].candidate_bad == 0
+
+
+def test_restarts_are_judged_from_the_beginning() -> None:
+    crashes = Metric("restarts", "ratio", "Errors", margin=2.0, over_time=True)
+    spared = replace(TRIAL, metrics=(crashes,), judged_from=START + timedelta(seconds=60))
+    state = follow([reading(1, (0, 0), (1000, 5)), reading(2, (5, 90), (1060, 5))], spared)
+    assert state.metric("restarts").lanes[0].counts.candidate_bad == 90

@@ -40,7 +40,7 @@ UNREADY = {"type": "Ready", "status": "False", "reason": "ContainersNotReady"}
     ],
 )
 def test_each_cause_has_its_own_reason(status: Raw, reason: str, hopeless: bool) -> None:
-    waiting = observe_workload({}, [_pod(status)], {}, None, NOW).waiting
+    waiting = observe_workload({}, [_pod(status)], {}, wanted=None, now=NOW).waiting
     assert waiting is not None
     assert (waiting.reason, waiting.hopeless) == (reason, hopeless)
 
@@ -49,4 +49,4 @@ def test_a_pod_that_is_ready_or_just_scheduled_waits_for_nothing() -> None:
     ready = {"conditions": [{"type": "Ready", "status": "True"}], **_container({"running": {}})}
     ready["containerStatuses"][0]["ready"] = True
     for status in (ready, {}, {"conditions": [UNREADY]}):
-        assert observe_workload({}, [_pod(status)], {}, None, NOW).waiting is None
+        assert observe_workload({}, [_pod(status)], {}, wanted=None, now=NOW).waiting is None

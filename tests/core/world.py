@@ -10,27 +10,35 @@ from typing import Any
 
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import resolve_rollout
-from serinus.api.status import ModelDeploymentStatus
+from serinus.api.status import EvidenceState, ModelDeploymentStatus
+from serinus.core.checkjobs import name_job
 from serinus.core.judge import Verdict
 from serinus.core.plan import (
     Action,
     ApplyRoute,
     ApplyService,
+    ApplySide,
     ApplyWorkload,
+    DeleteCheck,
     DeleteRevision,
     DeleteRoute,
+    DeleteSide,
     MarkRevision,
     Plan,
     RecordRevision,
+    RunCheck,
 )
 from serinus.core.revision import build_revision
 from serinus.core.rollout import decide
 from serinus.core.snapshot import (
     Check,
+    CheckRun,
     Judgement,
     Problem,
     RevisionRecord,
     RouteView,
+    SideKind,
+    SideView,
     Snapshot,
     Waiting,
     Workload,
@@ -67,6 +75,7 @@ def judged(verdict: Verdict = Verdict.GOOD, **changes: Any) -> Judgement:
         message=f"the judge says {verdict.value}",
         health=health,
         traffic=Check("True", "SplitAsAsked", "as asked"),
+        evidence=(EvidenceState(metric="errors", stable_total=100_000),),
     )
     return replace(base, **changes)
 
@@ -91,6 +100,8 @@ class World:
     workloads: dict[str, Workload] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
     route: RouteView = field(default_factory=lambda: RouteView(accepted=True))
+    sides: dict[SideKind, SideView] = field(default_factory=dict)
+    checks: dict[str, CheckRun] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     readable: bool = True
     judge: Callable[["World"], Judgement | None] = lambda world: judged()
@@ -99,6 +110,8 @@ class World:
     events: list[str] = field(default_factory=list)
     weights: list[dict[str, int]] = field(default_factory=list)
     status_writes: int = 0
+    lingering: set[str] = field(default_factory=set)
+    """Revisions whose pods take their time to end."""
     frozen_pods: dict[str, Waiting | None] = field(default_factory=dict)
     cut_after: int | None = None
     written_at: datetime | None = None
@@ -128,6 +141,8 @@ class World:
             workloads=dict(self.workloads),
             service_targets=dict(self.services),
             route=self.route,
+            sides=dict(self.sides),
+            checks=dict(self.checks),
             problems=self.problems,
             spec_readable=self.readable,
             status_written_at=self.written_at,
@@ -172,12 +187,21 @@ class World:
 
     def pods_come(self) -> None:
         for name, work in self.workloads.items():
-            if name in self.frozen_pods:
+            if name in self.lingering and work.pods > work.wanted:
+                self.workloads[name] = replace(work, current=0, ready=0, settled=0)
+            elif name in self.frozen_pods:
                 waiting = self.frozen_pods[name] if work.wanted else None
-                self.workloads[name] = replace(work, current=work.wanted, ready=0, settled=0, waiting=waiting)
+                self.workloads[name] = replace(
+                    work, current=work.wanted, pods=work.wanted, ready=0, settled=0, waiting=waiting
+                )
             else:
                 self.workloads[name] = replace(
-                    work, current=work.wanted, ready=work.wanted, settled=work.wanted, waiting=None
+                    work,
+                    current=work.wanted,
+                    pods=work.wanted,
+                    ready=work.wanted,
+                    settled=work.wanted,
+                    waiting=None,
                 )
 
     def ready(self) -> tuple[str, str]:
@@ -201,11 +225,20 @@ class World:
                 self.revisions[revision.name] = RevisionRecord(revision.name, number)
             case ApplyWorkload(name, replicas):
                 self.workloads[name] = replace(self.workloads.get(name, Workload()), wanted=replicas)
+            case RunCheck(revision, check, target, _, attempt):
+                name = name_job(revision, check.name, target)
+                self.checks[name] = CheckRun(name, attempt, "Pending")
+            case DeleteCheck(name):
+                self.checks.pop(name)
             case ApplyService(name, target):
                 self.services[name] = target or "*"
             case ApplyRoute(weights):
                 self.route = replace(self.route, exists=True, weights=dict(weights))
                 self.weights.append(dict(weights))
+            case ApplySide(kind, target):
+                self.sides[kind] = SideView(target)
+            case DeleteSide(kind):
+                self.sides.pop(kind)
             case DeleteRoute():
                 self.route = replace(self.route, exists=False, weights={})
             case MarkRevision(name, phase, _, message):

@@ -62,10 +62,11 @@ class Model:
         faults: float = 0.0,
         labels: Mapping[str, str] | None = None,
         behaviour: Mapping[str, float] | None = None,
+        change: Callable[[Raw], None] = lambda template: None,
         **spec: Any,
     ) -> None:
         """Apply a version that answers a share `faults` of the requests with 500; `labels` are those of its pods,
-        `behaviour` further settings of the server (DELAY, WRONG_RATIO, DRIFT).
+        `behaviour` further settings of the server (DELAY, WRONG_RATIO, DRIFT), and `change` works on the template.
         """
         settings = {"MODEL_VERSION": version, "FAULT_RATIO": faults, **(behaviour or {})}
         environment = [{"name": name, "value": str(value)} for name, value in settings.items()]
@@ -84,6 +85,7 @@ class Model:
             },
             "spec": {"terminationGracePeriodSeconds": 8, "containers": [container]},
         }
+        change(template)
         body = {
             "apiVersion": "serinus.dev/v1alpha1",
             "kind": "ModelDeployment",

@@ -38,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, tell_metrics())
         else:
             ratio = FAULT_RATIO if time.monotonic() - STARTED < FAULTS_AFTER else 0.33
-            status = 500 if random.random() < ratio else 200
+            status = 500 if random.random() < ratio or "x-fault" in self.headers else 200
             seconds = DELAY * random.lognormvariate(0, 0.3)
             time.sleep(seconds)
             with lock:
@@ -47,6 +47,10 @@ class Handler(BaseHTTPRequestHandler):
                 for bound in BOUNDS:
                     slow[bound] += seconds <= bound
             self.answer(status, VERSION)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.do_GET()
 
     def answer(self, status: int, text: str) -> None:
         body = text.encode()

@@ -70,7 +70,9 @@ class ModelSource(Model):
     model_config = ConfigDict(json_schema_extra=with_rules(_ONE_SOURCE))
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    """Address of the model, for example oci://registry.example/models/fraud:7. A tag is resolved to a digest first."""
+    """Address of the model: oci://HOST/REPOSITORY:TAG, models:/NAME@ALIAS or models:/NAME/VERSION (MLflow),
+    hf://ORG/NAME@REVISION, s3://, gs://, https:// or pvc://CLAIM/PATH. What can be resolved is served by digest, and
+    asked once for each text: a tag that moves later changes nothing."""
     retrain_policy: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """Name of a RetrainPolicy of this namespace whose candidate is followed."""
     registry: RegistrySource | None = None
@@ -83,7 +85,9 @@ class ModelSpec(Model):
     from_: Annotated[ModelSource, Field(alias="from")]
     """Where the model comes from."""
     delivery: Delivery = "Env"
-    """How the model gets to the container: Env hands over address and digest as environment variables. Default: Env."""
+    """How the model gets to the containers. Env: SERINUS_MODEL_URI and SERINUS_MODEL_DIGEST in the environment. Claim:
+    besides, the claim of a pvc:// address mounted read-only at /mnt/models. InitContainer and ImageVolume are accepted
+    and reported as not yet supported. Default: Env."""
     schema_: Annotated[ConfigMapKey | None, Field(alias="schema")] = None
     """Feature schema that the revision was built for; a change of it is a new revision."""
 

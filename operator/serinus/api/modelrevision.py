@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from serinus.api.meta import NAME_MAX_LENGTH, Message, Model, StatusModel, Time, Word
 from serinus.api.resource import Column, Resource, Rule, list_map, with_rules
 from serinus.api.rollout import FreeForm
-from serinus.api.status import AnalysisSummary, EvidencePoint, EvidenceState, Verdict
+from serinus.api.status import AnalysisSummary, CheckState, EvidencePoint, EvidenceState, Verdict
 
 RevisionPhase = Literal["Candidate", "Stable", "Rejected", "Retired", "Superseded"]
 
@@ -49,6 +49,8 @@ class ModelRevisionStatus(StatusModel):
     """When it was rejected."""
     retired_at: Time | None = None
     """When another revision replaced it."""
+    validation: Annotated[tuple[CheckState, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
+    """What the checks before any traffic found."""
     verdict: Verdict | None = None
     """The judge's last word on it."""
     evidence: Annotated[tuple[EvidenceState, ...], Field(max_length=16, json_schema_extra=list_map("metric"))] = ()

@@ -48,25 +48,30 @@ _CONTAINERS: Final[dict[str, Any]] = {
     "x-kubernetes-list-map-keys": ["name"],
     "description": "The containers of the pod; at least one, and one of them declares the port that serves.",
 }
-POD_TEMPLATE_SCHEMA: Final[dict[str, Any]] = _OPEN | {
-    "required": ["spec"],
-    "properties": {
-        "metadata": _OPEN | {"description": "Labels and annotations of the pods."},
-        "spec": _OPEN
-        | {
-            "description": "Specification of the pods, as in a Deployment.",
-            "required": ["containers"],
-            "properties": {
-                "containers": _CONTAINERS,
-                "restartPolicy": {
-                    "type": "string",
-                    "enum": ["Always"],
-                    "description": "Always, as in every Deployment; may be left out.",
-                },
-            },
-        },
-    },
-}
+
+
+def _template_of(kind: str, containers: dict[str, Any], restart_policy: str, why: str) -> dict[str, Any]:
+    """The schema of a pod template in a `kind`, whose pods have one restart policy only."""
+    policy = {"type": "string", "enum": [restart_policy], "description": f"{restart_policy}{why}; may be left out."}
+    spec = _OPEN | {
+        "description": f"Specification of the pods, as in a {kind}.",
+        "required": ["containers"],
+        "properties": {"containers": containers, "restartPolicy": policy},
+    }
+    metadata = _OPEN | {"description": "Labels and annotations of the pods."}
+    return _OPEN | {"required": ["spec"], "properties": {"metadata": metadata, "spec": spec}}
+
+
+POD_TEMPLATE_SCHEMA: Final = _template_of("Deployment", _CONTAINERS, "Always", ", as in every Deployment")
+JOB_TEMPLATE_SCHEMA: Final = _template_of(
+    "Job",
+    _CONTAINERS | {"description": "The containers of the pod; at least one."},
+    "Never",
+    ": a new attempt is a new pod",
+)
+
+JobTemplate = Annotated[dict[str, Any], WithJsonSchema(JOB_TEMPLATE_SCHEMA)]
+"""A Kubernetes PodTemplateSpec of a Job, as plain JSON."""
 
 PodTemplate = Annotated[dict[str, Any], WithJsonSchema(POD_TEMPLATE_SCHEMA)]
 """A Kubernetes PodTemplateSpec as plain JSON."""

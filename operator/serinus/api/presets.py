@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 from serinus.api.analysis import AnalysisMode, AnalysisSpec, OnDegradation, OnInconclusive, WatchSpec
 from serinus.api.meta import parse_decimal, parse_duration, parse_ratio
 from serinus.api.metricspec import MetricSource, MetricSpec
-from serinus.api.rollout import ApprovalRequired, FreezeSpec, Preset, RolloutSpec, StepSpec
+from serinus.api.rollout import ApprovalRequired, FreezeSpec, Preset, RolloutSpec, StepSpec, Strategy
 from serinus.api.signals import Signal
 
 DEFAULT_PROVIDER: Final = "default"
 DEFAULT_HOLD: Final = timedelta(minutes=1)
+AT_ONCE: Final = frozenset({"BlueGreen", "InPlace", "Direct"})
+"""Strategies that give the candidate all traffic in one move."""
 GAUGE_SAMPLES: Final = 40
 MIN_OUTCOMES: Final = 20
 
@@ -97,6 +99,7 @@ class ResolvedRollout:
     progress_deadline: timedelta
     bake: timedelta
     drain: timedelta
+    unjudged: timedelta
     rollback_window: int
     provider: str
     false_alarm: float
@@ -108,6 +111,7 @@ class ResolvedRollout:
     must_detect: float | None
     watch: ResolvedWatch | None
     metrics: tuple[ResolvedMetric, ...]
+    strategy: Strategy = "Canary"
     approval: ApprovalRequired = "Never"
     freezes: tuple[ResolvedFreeze, ...] = ()
 
@@ -122,6 +126,7 @@ _STANDARD: Final = ResolvedRollout(
     progress_deadline=timedelta(minutes=30),
     bake=timedelta(minutes=15),
     drain=timedelta(seconds=30),
+    unjudged=timedelta(0),
     rollback_window=3,
     provider=DEFAULT_PROVIDER,
     false_alarm=0.01,
@@ -141,6 +146,7 @@ PRESETS: Final[dict[Preset, ResolvedRollout]] = {
         progress_deadline=timedelta(hours=1),
         bake=timedelta(hours=1),
         drain=timedelta(minutes=1),
+        unjudged=_STANDARD.unjudged,
         rollback_window=_STANDARD.rollback_window,
         provider=DEFAULT_PROVIDER,
         false_alarm=_STANDARD.false_alarm,
@@ -160,6 +166,7 @@ PRESETS: Final[dict[Preset, ResolvedRollout]] = {
         progress_deadline=timedelta(minutes=10),
         bake=timedelta(minutes=5),
         drain=_STANDARD.drain,
+        unjudged=_STANDARD.unjudged,
         rollback_window=_STANDARD.rollback_window,
         provider=DEFAULT_PROVIDER,
         false_alarm=_STANDARD.false_alarm,
@@ -182,10 +189,12 @@ def resolve_rollout(spec: RolloutSpec | None) -> ResolvedRollout:
     preset = PRESETS[spec.preset]
     return ResolvedRollout(
         preset=spec.preset,
-        steps=preset.steps if spec.steps is None else _resolve_steps(spec.steps),
+        strategy=spec.strategy,
+        steps=_choose_steps(spec, preset),
         progress_deadline=_duration(spec.progress_deadline, preset.progress_deadline),
-        bake=_duration(spec.bake, preset.bake),
+        bake=_duration(spec.bake, timedelta(0) if spec.strategy == "Direct" else preset.bake),
         drain=_duration(spec.drain, preset.drain),
+        unjudged=_duration(spec.warmup.for_ if spec.warmup else None, preset.unjudged),
         rollback_window=preset.rollback_window if spec.rollback_window is None else spec.rollback_window,
         provider=analysis.provider or preset.provider,
         false_alarm=preset.false_alarm if analysis.false_alarm is None else parse_ratio(analysis.false_alarm),
@@ -196,10 +205,22 @@ def resolve_rollout(spec: RolloutSpec | None) -> ResolvedRollout:
         holdback=spec.holdback or preset.holdback,
         must_detect=_decimal(analysis.must_detect),
         watch=_resolve_watch(analysis.watch),
-        metrics=preset.metrics if analysis.metrics is None else _resolve_metrics(analysis.metrics),
+        metrics=_choose_metrics(spec, analysis, preset),
         approval=spec.approval.required if spec.approval else "Never",
         freezes=tuple(map(_resolve_freeze, spec.freeze)),
     )
+
+
+def _choose_metrics(spec: RolloutSpec, analysis: AnalysisSpec, preset: ResolvedRollout) -> tuple[ResolvedMetric, ...]:
+    if spec.strategy == "Direct":
+        return ()
+    return preset.metrics if analysis.metrics is None else _resolve_metrics(analysis.metrics)
+
+
+def _choose_steps(spec: RolloutSpec, preset: ResolvedRollout) -> tuple[ResolvedStep, ...]:
+    if spec.strategy in AT_ONCE:
+        return ()
+    return preset.steps if spec.steps is None else _resolve_steps(spec.steps)
 
 
 def _resolve_freeze(freeze: FreezeSpec) -> ResolvedFreeze:

@@ -50,6 +50,41 @@ PROMOTED: Final = _reason(
 )
 SCALED_TO_ZERO: Final = _reason("ScaledToZero", "replicas is 0 as you asked; raise it to serve again.")
 DEPLOYING: Final = _reason("Deploying", "The revision's pods are being made; it gets traffic once they are ready.")
+RESOLVING_MODEL: Final = _reason(
+    "ResolvingModel", "The registry is being asked what spec.model.from.uri means; the release begins once it has said."
+)
+SWAPPING: Final = _reason(
+    "Swapping",
+    "Strategy InPlace: stable has been stopped to make place for the candidate, and nobody serves until that is ready;"
+    " whatever goes wrong brings stable back.",
+)
+SWAPPED: Final = _reason(
+    "Swapped", "Strategy InPlace: a revision serves (again), after the time without service in the message."
+)
+WARMING_UP: Final = _reason(
+    "WarmingUp", "The requests of rollout.warmup are being sent to pods of the candidate; they get traffic once warm."
+)
+WARMUP_FAILED: Final = _reason(
+    "WarmupFailed",
+    "A pod of the candidate answered its first request with an error three times; the candidate is rejected. A first"
+    " revision stays without traffic until the spec changes.",
+)
+VALIDATING: Final = _reason(
+    "Validating", "The checks of rollout.validation run against the candidate; it has no traffic before they pass."
+)
+VALIDATION_FAILED: Final = _reason(
+    "ValidationFailed",
+    "A check found the candidate wanting, with the numbers in the message; it is rejected and had no traffic. A first"
+    " revision stays without traffic until the spec changes.",
+)
+VALIDATION_INCONCLUSIVE: Final = _reason(
+    "ValidationInconclusive",
+    "A check could not be carried out, or did not report what it was asked for: neither passed nor failed, no traffic."
+    " Put the check right, or delete its Job to run it again; with onInconclusive Rollback it is rejected at maxHold.",
+)
+VALIDATION_WARNED: Final = _reason(
+    "ValidationWarned", "A check with severity Warn failed, with the numbers in the message; the rollout goes on."
+)
 IMAGE_PULL_FAILED: Final = _reason(
     "ImagePullFailed",
     "An image cannot be had, as the kubelet's words in the message say; no traffic moves, and the revision is rejected"
@@ -142,6 +177,25 @@ SLOW_DEGRADATION: Final = _reason(
 # Ready and Stalled: what a person has to put right
 INVALID_SPEC: Final = _reason(
     "InvalidSpec", "A field named in the message is wrong; what serves stays as it is until the object is corrected."
+)
+MODEL_NOT_FOUND: Final = _reason(
+    "ModelNotFound",
+    "The registry knows no such model; what serves stays as it is, and it is asked again every minute.",
+)
+REGISTRY_AWAY: Final = _reason(
+    "RegistryAway",
+    "The registry does not answer, so nobody knows which digest is meant; what serves stays as it is, and it is asked"
+    " again.",
+)
+REGISTRY_REFUSED: Final = _reason(
+    "RegistryRefused",
+    "The registry is not among those that the admin lets us ask, or tells only who is known to it; write the reference"
+    " by digest, or have the registry added.",
+)
+CONFIG_MAP_NOT_FOUND: Final = _reason(
+    "ConfigMapNotFound",
+    "A ConfigMap that the pod template refers to is not there, so nobody knows what is wanted; what serves goes on with"
+    " its own copy, and the rollout with it once the ConfigMap is there.",
 )
 NAME_CONFLICT: Final = _reason(
     "NameConflict", "An object of a name that is needed belongs to somebody else; it is left alone until it is gone."

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from serinus.api.analysis import AnalysisSpec
-from serinus.api.meta import CRON_PATTERN, METRIC_NAME_PATTERN, DecimalString, Duration, Model
+from serinus.api.meta import CRON_PATTERN, Duration, Model
 from serinus.api.resource import Rule, list_map, with_rules
 from serinus.api.rules import longer_than_0s
+from serinus.api.validation import ValidationSpec
 
 Preset = Literal["Cautious", "Standard", "Fast"]
 Strategy = Literal["Canary", "BlueGreen", "Shadow", "InPlace", "Direct"]
-Severity = Literal["Block", "Warn"]
 ApprovalRequired = Literal["Never", "BeforeTraffic", "BeforePromotion"]
 
 FreeForm = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
@@ -72,53 +72,38 @@ class HeaderMatch(Model):
     """Exact value that the header must have."""
 
 
+class CookieMatch(Model):
+    """A cookie that keeps a client on one side."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", min_length=1, max_length=128)]
+    """Name of the cookie. With the value candidate the client reaches the candidate while there is one, with the value
+    stable the stable revision, both whatever the weight. Once there is no candidate, the next answer clears it."""
+
+
 class TestersSpec(Model):
     """Requests that always reach the candidate, whatever the weight."""
 
     headers: Annotated[tuple[HeaderMatch, ...], Field(max_length=16)] = ()
-    """A request with any of these headers goes to the candidate while there is one. Its outcome is not judged."""
-
-
-class ValidationJob(Model):
-    """A Job that checks the candidate before it gets any traffic."""
-
-    template: FreeForm
-    """Pod template of the Job. It finds the candidate's own Service in the environment."""
-
-
-class Bound(Model):
-    """Limits of one value; both ends included."""
-
-    min: DecimalString | None = None
-    """Lowest value that passes, a number as a string."""
-    max: DecimalString | None = None
-    """Highest value that passes, a number as a string."""
-
-
-class ValidationSpec(Model):
-    """A check against the candidate's own Service before any traffic."""
-
-    name: Annotated[str, Field(pattern=METRIC_NAME_PATTERN, max_length=63)]
-    """Your name for the check, unique in the list."""
-    job: ValidationJob
-    """The Job that is run; if it fails, so does the check."""
-    bounds: Annotated[dict[str, Bound], Field(max_length=32)] | None = None
-    """Limits for the values that the Job reports, by name."""
-    severity: Severity | None = None
-    """Block rejects the revision when the check fails; Warn only reports it. Default: Block."""
+    """A request with any of these headers goes to the candidate once its pods are ready and its validation has passed.
+    Its outcome is not judged where the gateway counts requests by route (Traefik, Envoy Gateway)."""
+    cookie: CookieMatch | None = None
+    """A cookie that your application hands out, and that keeps a client on the candidate or on stable."""
 
 
 class WarmupSpec(Model):
-    """Requests sent to the candidate before it is judged: model load and cold caches are not its fault."""
+    """Requests that the operator sends to each pod of the candidate before it gets traffic, and a time without judging:
+    cold caches are not the model's fault. Restarts and readiness are always judged."""
 
     requests: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """How many requests are sent; the first must succeed."""
+    """How many requests each pod is sent; the first must be answered with 2xx, else the candidate is rejected after
+    three tries. Default: 10 where path is given, else none."""
     for_: Annotated[Duration | None, Field(alias="for")] = None
-    """How long after readiness the candidate's answers are not judged."""
+    """How long, from the candidate's first traffic on, its answers are not judged. Default: 0s."""
     path: Annotated[str, Field(pattern=r"^/", max_length=1024)] | None = None
-    """Path of the requests, for example /v2/models/fraud/infer."""
+    """Path of the requests, for example /v2/models/fraud/infer. Default: /."""
     body_from: ConfigMapKey | None = None
-    """Where the body of the requests comes from; without it they are GET requests."""
+    """Where the body of the requests comes from; they are POST requests with it (application/json),
+    GET requests without."""
 
 
 class ApprovalSpec(Model):
@@ -153,15 +138,27 @@ _NOTHING_AFTER_100 = Rule(
 )
 
 
+_STEPS_NEED_WEIGHTS = Rule(
+    "!has(self.steps) || !has(self.strategy) || !(self.strategy in ['BlueGreen', 'InPlace', 'Direct'])",
+    "steps belong to the strategies Canary and Shadow; the others give all traffic at once: leave steps out",
+    ".steps",
+)
+
+
 class RolloutSpec(Model):
     """How a new revision takes over."""
+
+    model_config = ConfigDict(json_schema_extra=with_rules(_STEPS_NEED_WEIGHTS))
 
     preset: Preset = "Standard"
     """Values for all fields below that you leave out. Cautious: 1, 5, 10, 25, 50 percent in about an hour, bake 1h.
     Standard: 5, 25, 50 percent in 12 minutes, bake 15m. Fast: 20, 50 percent in a minute, bake 5m.
     Default: Standard."""
     strategy: Strategy = "Canary"
-    """Canary raises the candidate's share of the requests step by step. BlueGreen, Shadow, InPlace and Direct are
+    """Canary raises the candidate's share of the requests step by step. BlueGreen brings up the whole candidate
+    beside stable without traffic (look at it through route.preview), then gives it everything at once and judges it in
+    the bake. Direct does the same without judging or waiting: for models whose answers nobody depends on. InPlace
+    stops stable before it starts the candidate, for clusters that cannot hold both; nobody serves in between. Shadow is
     accepted and reported as not yet supported. Default: Canary."""
     steps: (
         Annotated[

@@ -62,10 +62,22 @@ class RouteRule(Model):
     """Time limits of the rule."""
 
 
+class PreviewSpec(Model):
+    """Host names under which the candidate can be looked at before it has traffic."""
+
+    hostnames: Annotated[tuple[Hostname, ...], Field(min_length=1, max_length=16)]
+    """Host names that lead to the candidate as soon as its pods are ready, and to stable while there is none."""
+
+
+_PREVIEW_NEEDS_ROUTE = Rule(
+    "self.mode != 'Replicas' || !has(self.preview)", "mode Replicas makes no route: remove preview", ".preview"
+)
+
+
 class RouteSpec(Model):
     """Where requests come in."""
 
-    model_config = ConfigDict(json_schema_extra=with_rules(_HAS_PARENT, _NO_PARENT_FOR_REPLICAS))
+    model_config = ConfigDict(json_schema_extra=with_rules(_HAS_PARENT, _NO_PARENT_FOR_REPLICAS, _PREVIEW_NEEDS_ROUTE))
 
     mode: RouteMode = "Gateway"
     """Gateway makes a route with exact weights. Replicas needs no gateway: it approximates the weights by the number
@@ -79,3 +91,6 @@ class RouteSpec(Model):
     Gateway's listeners."""
     rules: Annotated[tuple[RouteRule, ...], Field(max_length=16)] = ()
     """Matches, filters and timeouts. Default: one rule for every path."""
+    preview: PreviewSpec | None = None
+    """Host names under which the candidate can be looked at, whatever its weight; its outcome there is not judged
+    where the gateway counts requests by route (Traefik, Envoy Gateway). Default: none."""

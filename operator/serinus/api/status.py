@@ -11,10 +11,12 @@ from serinus.api.meta import Condition, Message, StatusModel, Text, Time, Word, 
 from serinus.api.resource import list_map
 
 Verdict = Literal["Good", "NotEnoughEvidence", "CannotMeasure", "Bad"]
-CandidatePhase = Literal["Pending", "Progressing", "Baking"]
+CandidatePhase = Literal["Pending", "Swapping", "Progressing", "Baking"]
+CheckOutcome = Literal["Pending", "Running", "Passed", "Failed", "Unknown"]
 CommandOutcome = Literal["Accepted", "Refused", "Ignored"]
 
 Count = Annotated[int, Field(ge=0)]
+ModelUri = Annotated[str, Field(max_length=2048)]
 Name = Annotated[str, Field(max_length=253), shorten_to(253)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 
@@ -103,10 +105,30 @@ class StableState(StatusModel):
     """Until when it is watched for a slow change, where that was asked for."""
     baseline: Annotated[tuple[EvidenceState, ...], Field(max_length=16, json_schema_extra=list_map("metric"))] = ()
     """What it showed up to its promotion: the measure while it is watched."""
+    down_since: Time | None = None
+    """Since when it has no pods because it makes place for another revision (InPlace)."""
+    downtime: Word | None = None
+    """How long nobody served in the release that it came from or came back from (InPlace), for example 41.3s."""
     degraded_at: Time | None = None
     """When it was found to have become worse than its baseline allows."""
     degraded: Message | None = None
     """What was found then, with the numbers."""
+
+
+class CheckState(StatusModel):
+    """What one check of rollout.validation found."""
+
+    name: Word
+    """Name of the check. Key of the list."""
+    attempt: Word
+    """Which attempt this is about; a changed check or a retry is another one."""
+    outcome: CheckOutcome
+    """Pending and Running; Passed and Failed are about the model; Unknown: the check could not be run, or did not say
+    what it was asked for."""
+    job: Name = ""
+    """The Job that ran it: kubectl logs job/NAME."""
+    message: Text = ""
+    """Why, with the numbers."""
 
 
 class CandidateState(StatusModel):
@@ -115,7 +137,8 @@ class CandidateState(StatusModel):
     revision: Name
     """Name of its ModelRevision."""
     phase: CandidatePhase = "Pending"
-    """Pending until its pods are ready, Progressing through the steps, Baking at 100 percent."""
+    """Pending until its pods are ready, Swapping while stable makes place for it (InPlace), Progressing through the
+    steps, Baking at 100 percent."""
     weight: Percent = 0
     """Percent of the requests that it gets."""
     replicas: Count = 0
@@ -130,6 +153,8 @@ class CandidateState(StatusModel):
     """When its release began."""
     step_started_at: Time | None = None
     """When its present step began."""
+    traffic_since: Time | None = None
+    """When it got its first traffic."""
     next_at: Time | None = None
     """When its present step ends at the earliest."""
     deadline_at: Time | None = None
@@ -138,10 +163,16 @@ class CandidateState(StatusModel):
     """Since when the deadline's clock stands still (waiting for capacity, an approval or a pause)."""
     hold_since: Time | None = None
     """Since when it waits for evidence past the time of its step."""
+    validation: Annotated[tuple[CheckState, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
+    """What the checks before any traffic found."""
     paused: bool = False
     """Whether it stands still until a person goes on."""
     pause_reason: Message | None = None
     """Why it stands still."""
+    in_place: bool = False
+    """Whether it takes the place of stable's pods, so that only one of them has any."""
+    downtime: Word | None = None
+    """How long nobody served until it did (InPlace), for example 41.3s."""
     returning: bool = False
     """Whether it is a return inside the rollback window, which skips the steps."""
     forced_step: Count = 0
@@ -222,6 +253,19 @@ class LastCommand(StatusModel):
     """Why, as a sentence."""
 
 
+class ResolvedModel(StatusModel):
+    """What spec.model.from.uri means: asked once for each text, so that a tag that moves later changes nothing."""
+
+    uri: ModelUri
+    """The reference as it was written."""
+    resolved: ModelUri
+    """The reference that is served; by digest, commit or version where that could be had."""
+    digest: Annotated[str, Field(max_length=1024)] | None = None
+    """What pins it; none where nothing does, so that the content may change unseen."""
+    message: Message | None = None
+    """Why it is not pinned."""
+
+
 class ModelDeploymentStatus(StatusModel):
     """What the operator observed and where the release stands."""
 
@@ -233,6 +277,8 @@ class ModelDeploymentStatus(StatusModel):
     """Pods of the stable revision, for autoscalers."""
     selector: Annotated[str, Field(max_length=512)] | None = None
     """Label selector of the stable revision's pods, for autoscalers."""
+    model: ResolvedModel | None = None
+    """What spec.model.from.uri means."""
     stable: StableState | None = None
     """The revision that serves."""
     candidate: CandidateState | None = None

@@ -6,24 +6,24 @@ A row is deleted here by whoever makes its field work.
 from collections.abc import Callable
 from typing import Final
 
-from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.modeldeployment import ModelDeploymentSpec, ModelSpec
 from serinus.api.rollout import RolloutSpec
 
 _ROLLOUT: Final[tuple[tuple[str, Callable[[RolloutSpec], bool]], ...]] = (
-    ("strategy", lambda rollout: rollout.strategy != "Canary"),
-    ("testers", lambda rollout: rollout.testers is not None),
-    ("validation", lambda rollout: bool(rollout.validation)),
-    ("warmup", lambda rollout: rollout.warmup is not None),
+    ("strategy", lambda rollout: rollout.strategy == "Shadow"),
+)
+
+
+_MODEL: Final[tuple[tuple[str, Callable[[ModelSpec], bool]], ...]] = (
+    ("from", lambda model: model.from_.uri is None),
+    ("delivery", lambda model: model.delivery in ("InitContainer", "ImageVolume")),
+    ("schema", lambda model: model.schema_ is not None),
 )
 
 
 def find_unsupported(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """Return the paths of fields in use that do nothing yet, such as `spec.rollout.warmup`."""
-    found = (
-        [f"spec.model.{name}" for name in spec.model.model_dump(by_alias=True, exclude_defaults=True)]
-        if spec.model
-        else []
-    )
+    found = [f"spec.model.{name}" for name, is_used in _MODEL if is_used(spec.model)] if spec.model else []
     if spec.route.kind != "HTTPRoute":
         found.append("spec.route.kind")
     if spec.rollout:

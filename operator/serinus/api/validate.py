@@ -19,10 +19,13 @@ from serinus.api.meta import GROUP, NAME_MAX_LENGTH, NAME_PATTERN, parse_decimal
 from serinus.api.metricspec import MetricSpec
 from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import AcceleratorSpec, ModelDeploymentSpec
+from serinus.api.modeluri import Malformed, parse_reference
 from serinus.api.podtemplate import child, containers_of, find_port, ports_of
+from serinus.api.presets import AT_ONCE
 from serinus.api.problems import Problem, build_problems
-from serinus.api.rollout import FreezeSpec, RolloutSpec, StepSpec
+from serinus.api.rollout import FreezeSpec, RolloutSpec, StepSpec, Strategy
 from serinus.api.route import RouteSpec
+from serinus.api.validation import ValidationSpec
 
 _ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -57,7 +60,7 @@ def validate_spec(spec: ModelDeploymentSpec, name: str) -> tuple[Problem, ...]:
 
 def _find_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
     yield from _check_name(name)
-    yield from _check_template(spec.template)
+    yield from _check_template("spec.template", spec.template, "Always", ": a server is restarted")
     yield from _check_port(spec)
     if spec.accelerator:
         yield from _check_accelerator(spec.accelerator, spec.template)
@@ -66,6 +69,11 @@ def _find_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
         yield from _exactly_one(
             "spec.model.from", uri=source.uri, retrainPolicy=source.retrain_policy, registry=source.registry
         )
+        reference = parse_reference(source.uri) if source.uri is not None else None
+        if isinstance(reference, Malformed):
+            yield Problem("spec.model.from.uri", None, reference.message)
+        elif spec.model.delivery == "Claim" and (reference is None or reference.scheme != "pvc"):
+            yield Problem("spec.model.delivery", "Claim", "needs a pvc://CLAIM/PATH in spec.model.from.uri")
     yield from _check_route(spec.route)
     if spec.rollout:
         yield from _check_rollout(spec.rollout)
@@ -87,24 +95,22 @@ def _check_name(name: str) -> Iterator[Problem]:
         )
 
 
-def _check_template(template: dict[str, Any]) -> Iterator[Problem]:
+def _check_template(field: str, template: dict[str, Any], restart_policy: str, why: str = "") -> Iterator[Problem]:
     containers = containers_of(template)
     if not containers:
-        yield Problem("spec.template.spec.containers", None, "must have at least one container")
+        yield Problem(f"{field}.spec.containers", None, "must have at least one container")
         return
     for index, container in enumerate(containers):
         for key in ("name", "image"):
             if not container.get(key):
-                yield Problem(f"spec.template.spec.containers[{index}].{key}", None, "is required")
-    yield from _no_duplicates("spec.template.spec.containers", (str(container.get("name")) for container in containers))
+                yield Problem(f"{field}.spec.containers[{index}].{key}", None, "is required")
+    yield from _no_duplicates(f"{field}.spec.containers", (str(container.get("name")) for container in containers))
     restart = child(template, "spec").get("restartPolicy")
-    if restart not in (None, "Always"):
-        yield Problem("spec.template.spec.restartPolicy", restart, "must be Always, or left out: a server is restarted")
+    if restart not in (None, restart_policy):
+        yield Problem(f"{field}.spec.restartPolicy", restart, f"must be {restart_policy}, or left out{why}")
     for label in child(template, "metadata", "labels"):
         if label.startswith(f"{GROUP}/"):
-            yield Problem(
-                f"spec.template.metadata.labels[{label}]", None, f"must be left out: {GROUP}/ is the operator's"
-            )
+            yield Problem(f"{field}.metadata.labels[{label}]", None, f"must be left out: {GROUP}/ is the operator's")
 
 
 def _check_port(spec: ModelDeploymentSpec) -> Iterator[Problem]:
@@ -153,13 +159,30 @@ def _check_route(route: RouteSpec) -> Iterator[Problem]:
 def _check_rollout(rollout: RolloutSpec) -> Iterator[Problem]:
     if rollout.steps is not None:
         yield from _check_steps(rollout.steps)
+        if rollout.strategy in AT_ONCE:
+            yield Problem("spec.rollout.steps", None, f"must be left out: {rollout.strategy} gives all traffic at once")
     if rollout.progress_deadline is not None and not parse_duration(rollout.progress_deadline):
         yield Problem("spec.rollout.progressDeadline", rollout.progress_deadline, "must be longer than 0s")
     yield from _no_duplicates("spec.rollout.validation", (check.name for check in rollout.validation))
+    for index, check in enumerate(rollout.validation):
+        yield from _check_validation(f"spec.rollout.validation[{index}]", check, rollout.strategy)
+    if rollout.strategy == "InPlace" and rollout.holdback is not None:
+        yield Problem("spec.rollout.holdback", rollout.holdback, "must be left out: InPlace leaves stable no pods")
     for index, freeze in enumerate(rollout.freeze):
         yield from _check_freeze(f"spec.rollout.freeze[{index}]", freeze)
     if rollout.analysis:
         yield from _check_analysis(rollout.analysis)
+
+
+def _check_validation(field: str, check: ValidationSpec, strategy: Strategy) -> Iterator[Problem]:
+    yield from _check_template(f"{field}.job.template", check.job.template, "Never")
+    if check.timeout is not None and not parse_duration(check.timeout):
+        yield Problem(f"{field}.timeout", check.timeout, "must be longer than 0s")
+    for name, bound in (check.bounds or {}).items():
+        if strategy == "InPlace" and (bound.max_drop is not None or bound.max_rise is not None):
+            yield Problem(f"{field}.bounds.{name}", None, "must be min or max: InPlace leaves no stable to ask")
+        if not bound.dump():
+            yield Problem(f"{field}.bounds.{name}", None, "must have at least one of min, max, maxDrop and maxRise")
 
 
 def _check_freeze(field: str, freeze: FreezeSpec) -> Iterator[Problem]:

@@ -10,30 +10,42 @@ from typing import Any, Final
 
 from serinus.api.meta import format_time
 from serinus.controllers.gather import Gathered, is_orphan, is_owned
-from serinus.core.children import Owner, build_deployment, build_model_revision, build_service
+from serinus.core.checkjobs import build_job
+from serinus.core.children import Owner, build_deployment, build_metadata, build_model_revision, build_service
+from serinus.core.configmaps import build_copy, digest_of, name_copy, revision_of
 from serinus.core.plan import (
     Action,
     ApplyRoute,
     ApplyService,
+    ApplySide,
     ApplyWorkload,
+    CopyConfigMap,
+    DeleteCheck,
     DeleteRevision,
     DeleteRoute,
+    DeleteSide,
     MarkRevision,
     RecordRevision,
+    RunCheck,
 )
 from serinus.engine.clock import Clock
 from serinus.engine.store import Store
 from serinus.kube.errors import AlreadyExists, Invalid, NotFound
 from serinus.kube.gateway import Kube
-from serinus.kube.resources import DEPLOYMENTS, HTTPROUTES, MODELREVISIONS, SERVICES, Resource
+from serinus.kube.resources import CONFIGMAPS, DEPLOYMENTS, HTTPROUTES, JOBS, MODELREVISIONS, SERVICES, Resource
 from serinus.routing.gateway_api import build_route
 from serinus.routing.reweigh import reweigh_route
+from serinus.routing.side_routes import build_side, name_side
 
 Raw = dict[str, Any]
 
 WORKLOAD: Final = "serinus/workload"
 ROUTING: Final = "serinus/routing"
 RECORD: Final = "serinus/record"
+
+
+class SourceChangedError(Exception):
+    """A ConfigMap does not hold the data any more that a revision was made of."""
 
 
 class NameTakenError(Exception):
@@ -61,13 +73,27 @@ class Executor:
                 await self._create_revision(owner, build_model_revision(owner, revision, number))
             case ApplyWorkload(name, replicas):
                 await self._apply_workload(owner, name, contents.get(name), replicas)
+            case CopyConfigMap(revision, source, digest):
+                await self._copy_config_map(owner, revision, source, digest)
+            case RunCheck(revision, check, target, asked, attempt):
+                model = contents.get(asked, {}).get("model") or {}
+                job = build_job(owner, revision, check, target, asked, attempt=attempt, model=model.get("from") or {})
+                self.store.written("Job", await self._create_job(owner, job))
+            case DeleteCheck(name):
+                await self._delete_check(owner, name)
             case ApplyService(name, target):
                 content = contents.get(target or gathered.snapshot.wanted.name) or gathered.snapshot.wanted.content
                 await self._apply(SERVICES, owner, build_service(owner, name, target, content), ROUTING)
             case ApplyRoute(weights):
                 await self._apply_route(gathered, weights)
             case DeleteRoute():
-                await self._delete_route(gathered)
+                await self._delete(HTTPROUTES, owner, owner.name)
+            case ApplySide(kind, target):
+                spec = gathered.snapshot.spec
+                testers = spec.rollout.testers if spec.rollout else None
+                await self._apply(HTTPROUTES, owner, build_side(owner, spec.route, testers, kind, target), ROUTING)
+            case DeleteSide(kind):
+                await self._delete(HTTPROUTES, owner, name_side(owner, kind))
             case MarkRevision():
                 await self._mark(owner, action)
             case DeleteRevision(name):
@@ -100,10 +126,13 @@ class Executor:
                 await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
             raise
 
-    async def _delete_route(self, gathered: Gathered) -> None:
-        owner, route = gathered.owner, gathered.raw_route
-        if route is not None:
-            await self.kube.delete(HTTPROUTES, owner.namespace, owner.name, uid=route["metadata"]["uid"])
+    async def _delete(self, resource: Resource, owner: Owner, name: str) -> Raw | None:
+        """Remove an object of that name where it is ours; the object as it was last seen."""
+        known = self.store.get(resource.kind, owner.namespace, name)
+        if known is None or not is_owned(known, owner):
+            return None
+        await self.kube.delete(resource, owner.namespace, name, uid=known["metadata"]["uid"])
+        return known
 
     async def _apply_workload(self, owner: Owner, name: str, content: Raw | None, replicas: int) -> None:
         if content is not None:
@@ -113,6 +142,29 @@ class Executor:
         patch = {"spec": {"replicas": replicas}}
         raw = await self.kube.merge_patch(DEPLOYMENTS, owner.namespace, name, patch, manager=WORKLOAD)
         self.store.written("Deployment", raw)
+
+    async def _create_job(self, owner: Owner, job: Raw) -> Raw:
+        try:
+            return await self.kube.create(JOBS, job, WORKLOAD)
+        except AlreadyExists:
+            name = job["metadata"]["name"]
+            raw = await self.kube.get(JOBS, owner.namespace, name)
+            if not is_owned(raw, owner):
+                raise NameTakenError("Job", owner.namespace, name) from None
+            return raw
+
+    async def _delete_check(self, owner: Owner, name: str) -> None:
+        deleted = await self._delete(JOBS, owner, name)
+        if deleted is not None:
+            # The next attempt has the same name, and must not wait for the watch.
+            self.store.pop("Job", deleted)
+
+    async def _copy_config_map(self, owner: Owner, revision: str, source: str, digest: str) -> None:
+        raw = await self._look_up(CONFIGMAPS, owner, source)
+        if raw is None or digest_of(raw) != digest:
+            raise SourceChangedError(f"ConfigMap {source} has not the data any more that {revision} was made of")
+        copy = build_copy(build_metadata(owner, name_copy(revision, source), revision), raw)
+        await self._apply(CONFIGMAPS, owner, copy, WORKLOAD)
 
     async def _apply(self, resource: Resource, owner: Owner, body: Raw, manager: str) -> None:
         name = body["metadata"]["name"]
@@ -162,9 +214,11 @@ class Executor:
 
     async def _delete_revision(self, owner: Owner, name: str) -> None:
         for resource in (DEPLOYMENTS, SERVICES, MODELREVISIONS):
-            known = self.store.get(resource.kind, owner.namespace, name)
-            if known is not None and is_owned(known, owner):
-                await self.kube.delete(resource, owner.namespace, name, uid=known["metadata"]["uid"])
+            await self._delete(resource, owner, name)
+        for resource in (JOBS, CONFIGMAPS):
+            for one in self.store.by_owner(resource.kind, owner.namespace, owner.name):
+                if revision_of(one) == name:
+                    await self._delete(resource, owner, one["metadata"]["name"])
 
 
 def build_revision_status(mark: MarkRevision, now: str) -> Raw:
@@ -175,6 +229,8 @@ def build_revision_status(mark: MarkRevision, now: str) -> Raw:
     status: Raw = {"phase": mark.phase, "reason": mark.reason, "message": mark.message[:2048]}
     if mark.phase in times:
         status[times[mark.phase]] = now
+    if mark.validation:
+        status["validation"] = [one.dump() for one in mark.validation]
     if mark.judgement is not None:
         status["verdict"] = mark.judgement.verdict.value
         status["evidence"] = [one.dump() for one in mark.judgement.evidence]

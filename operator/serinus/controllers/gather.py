@@ -6,35 +6,42 @@ same, because a rollback must be possible however broken the spec is by now."""
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from functools import partial
+from typing import Any
 
 from serinus.api import reasons
 from serinus.api.meta import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, LABEL_DEPLOYMENT, LABEL_MANAGED_BY, MANAGED_BY
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout, resolve_rollout
-from serinus.api.rollout import RolloutSpec
 from serinus.api.route import RouteSpec
-from serinus.api.status import LastCommand, ModelDeploymentStatus
-from serinus.api.unsupported import find_unsupported
-from serinus.api.validate import check_metrics_provider, check_model_deployment
+from serinus.api.status import LastCommand, ResolvedModel
+from serinus.api.validate import check_metrics_provider
 from serinus.controllers.access import build_provider
 from serinus.controllers.analyst import Provider
 from serinus.controllers.claims import ClaimIndex
+from serinus.controllers.intent import read_intent
+from serinus.controllers.models import ModelResolver
 from serinus.controllers.reach import Reach
 from serinus.controllers.trials import Plan as MetricPlan
 from serinus.controllers.trials import plan_metrics
+from serinus.controllers.warmer import Warmer
+from serinus.core.checkjobs import observe_job, reports_in
 from serinus.core.children import Owner, build_deployment, observe_target
-from serinus.core.observe import find_reachable, observe_revision, observe_status, observe_workload, pods_of
-from serinus.core.revision import Revision, build_content, build_revision
-from serinus.core.snapshot import Problem, RouteView, Snapshot, Workload
+from serinus.core.configmaps import ABSENT, digest_of, name_copy
+from serinus.core.observe import (
+    find_reachable,
+    observe_revision,
+    observe_status,
+    observe_workload,
+    pods_of,
+)
+from serinus.core.snapshot import CheckRun, Problem, RouteView, SideKind, SideView, Snapshot, Warmth, Workload
 from serinus.engine.store import Key, Store
 from serinus.metrics.profiles import choose_gateway_profile
 from serinus.routing.gateway_api import find_missing_features, observe_route
+from serinus.routing.side_routes import SUFFIXES, name_side, observe_side
 
 Raw = dict[str, Any]
-M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ def gather_snapshot(
     *,
     now: datetime,
     written_at: datetime | None = None,
+    warmer: Warmer | None = None,
+    models: ModelResolver | None = None,
 ) -> Gathered:
     """Everything known of one ModelDeployment at this moment."""
     metadata = raw["metadata"]
@@ -72,12 +81,19 @@ def gather_snapshot(
     raw_route = store.get("HTTPRoute", key.namespace, key.name)
     owned_route = raw_route if raw_route is not None and is_owned(raw_route, owner) else None
     contents: dict[str, Raw] = {name: r["spec"]["content"] for name, r in revisions.items() if "content" in r["spec"]}
-    spec, wanted, spec_problems = _read_spec(owner, raw, status, contents, owned_route)
-    readable = not any(problem.reason == reasons.INVALID_SPEC for problem in spec_problems)
+    config_maps = store.by_owner("ConfigMap", key.namespace, key.name)
+    resolve = partial(_resolve_model, models, key, status.model)
+    look_up = partial(store.get, "ConfigMap", key.namespace)
+    intent = read_intent(owner, raw, status, contents, owned_route, look_up=look_up, resolve=resolve)
+    spec, wanted, spec_problems = intent.spec, intent.wanted, intent.problems
     rollout = resolve_rollout(spec.rollout)
     contents.setdefault(wanted.name, wanted.content)
     controller, features, gateway_problems = _gateways(store, key.namespace, spec)
-    provider, provider_problems = _provider(store, rollout, explicit=_names_provider(spec), first=status.stable is None)
+    pods = store.by_owner("Pod", key.namespace, key.name)
+    settled_at = reach.observe(key, find_reachable(pods, store.by_owner("EndpointSlice", key.namespace, key.name)), now)
+    warm = {} if warmer is None else warmer.observe(key, spec, status.candidate, contents, pods)
+    unasked = status.stable is None or rollout.strategy == "Direct"
+    provider, provider_problems = _provider(store, rollout, explicit=_names_provider(spec), unasked=unasked)
     profile = choose_gateway_profile(controller)
     plan = plan_metrics(rollout, profile, spec.runtime)
     by_place = profile is not None and profile.needs_filter
@@ -98,19 +114,23 @@ def gather_snapshot(
         command=LastCommand(text=command).text if command else None,
         command_by=LastCommand(text="", by=annotations.get(ANNOTATION_COMMAND_BY)).by,
         revisions={name: observe_revision(r) for name, r in revisions.items()},
-        workloads=_workloads(store, reach, owner, contents, now),
+        workloads=_workloads(store, owner, contents, settled_at, pods=pods, now=now, warm=warm),
         service_targets={
             s["metadata"]["name"]: observe_target(s)
             for s in store.by_owner("Service", key.namespace, key.name)
             if is_owned(s, owner)
         },
         route=_observe_route(owner, spec, owned_route, by_place=by_place, usable=usable),
+        sides=_observe_sides(store, owner, spec),
+        checks=_observe_checks(store, owner, pods, config_maps),
+        missing_copies=_missing_copies(contents, [one for one in config_maps if is_owned(one, owner)]),
         problems=tuple(problems),
-        spec_readable=readable,
+        spec_readable=intent.readable,
+        model=intent.model,
+        resolving=intent.resolving,
         route_usable=usable,
         status_written_at=written_at,
     )
-    pods = store.by_owner("Pod", key.namespace, key.name)
     return Gathered(snapshot, owner, contents, provider, plan, pods, raw, owned_route, by_place)
 
 
@@ -122,6 +142,43 @@ def _observe_route(
     view = observe_route(owner, spec.route, raw, by_place=by_place)
     # With a spec that must not be put into force there is nothing to compare the route with.
     return view if usable else replace(view, in_shape=True)
+
+
+def _observe_sides(store: Store, owner: Owner, spec: ModelDeploymentSpec) -> dict[SideKind, SideView]:
+    testers = spec.rollout.testers if spec.rollout else None
+    found: dict[SideKind, SideView] = {}
+    for kind in SUFFIXES:
+        raw = store.get("HTTPRoute", owner.namespace, name_side(owner, kind))
+        view = observe_side(owner, spec.route, testers, kind, raw if raw is None or is_owned(raw, owner) else None)
+        if view is not None:
+            found[kind] = view
+    return found
+
+
+def _observe_checks(
+    store: Store, owner: Owner, pods: tuple[Raw, ...], config_maps: tuple[Raw, ...]
+) -> dict[str, CheckRun]:
+    reports = reports_in(config_maps)
+    jobs = [job for job in store.by_owner("Job", owner.namespace, owner.name) if is_owned(job, owner)]
+    return {job["metadata"]["name"]: observe_job(job, pods, reports) for job in jobs}
+
+
+def _resolve_model(
+    models: ModelResolver | None, key: Key, known: ResolvedModel | None, uri: str | None
+) -> ResolvedModel | Problem | None:
+    return known if models is None else models.observe(key, uri, known)
+
+
+def _missing_copies(contents: Mapping[str, Raw], copies: list[Raw]) -> dict[str, dict[str, str]]:
+    held = {one["metadata"]["name"]: digest_of(one) for one in copies}
+    return {
+        revision: {
+            source: digest
+            for source, digest in (content.get("configMaps") or {}).items()
+            if digest != ABSENT and held.get(name_copy(revision, source)) != digest
+        }
+        for revision, content in contents.items()
+    }
 
 
 def is_owned(raw: Raw, owner: Owner) -> bool:
@@ -141,60 +198,6 @@ def is_orphan(raw: Raw, owner: Owner) -> bool:
 def parents_of(namespace: str, spec: RouteSpec) -> list[tuple[str, str]]:
     """Namespace and name of every Gateway the route is attached to."""
     return [(ref.namespace or namespace, ref.name) for ref in spec.parent_refs if ref.kind in (None, "Gateway")]
-
-
-def _read_spec(
-    owner: Owner, raw: Raw, status: ModelDeploymentStatus, contents: Mapping[str, Raw], raw_route: Raw | None
-) -> tuple[ModelDeploymentSpec, Revision, list[Problem]]:
-    checked = check_model_deployment(owner.name, raw.get("spec") or {})
-    if not isinstance(checked, tuple):
-        unsupported = find_unsupported(checked)
-        problems = (
-            [Problem(reasons.NOT_YET_SUPPORTED, f"not yet supported: {', '.join(unsupported)}")] if unsupported else []
-        )
-        return checked, build_revision(owner.name, checked), problems
-    problems = [Problem(reasons.INVALID_SPEC, str(problem)) for problem in checked]
-    spec = _stand_in(raw, status, contents, raw_route)
-    # Nothing new is wanted while the spec makes no sense: what serves is what is wanted.
-    serving = status.stable.revision if status.stable else owner.name + "-unknown"
-    wanted = Revision(owner.name, serving.removeprefix(f"{owner.name}-"), "", build_content(spec))
-    return spec, wanted, problems
-
-
-def _stand_in(
-    raw: Raw, status: ModelDeploymentStatus, contents: Mapping[str, Raw], raw_route: Raw | None
-) -> ModelDeploymentSpec:
-    """A spec to go on with while the real one is invalid: what serves, at the size it has, on the route it has."""
-    content = contents.get(status.stable.revision, {}) if status.stable else {}
-    given = raw.get("spec") or {}
-    replicas = given.get("replicas")
-    route = _read_part(RouteSpec, given.get("route")) or _route_in_force(raw_route) or RouteSpec.model_construct()
-    return ModelDeploymentSpec.model_construct(
-        replicas=replicas if isinstance(replicas, int) and replicas >= 0 else (status.replicas or 0),
-        template=content.get("template", {}),
-        port=content.get("port"),
-        route=route,
-        rollout=_without_calendar(_read_part(RolloutSpec, given.get("rollout"))),
-    )
-
-
-def _read_part(model: type[M], part: Any) -> M | None:
-    """A part of the spec that is in order by itself, though another is not."""
-    try:
-        return model.model_validate(part)
-    except ValidationError:
-        return None
-
-
-def _without_calendar(rollout: RolloutSpec | None) -> RolloutSpec | None:
-    """Nothing advances on an invalid spec, and what is wrong with it may be the calendar."""
-    return None if rollout is None else rollout.model_copy(update={"freeze": ()})
-
-
-def _route_in_force(raw: Raw | None) -> RouteSpec | None:
-    """What the route in the cluster was built from, as far as judging needs it: its parents."""
-    parents = (raw or {}).get("spec", {}).get("parentRefs")
-    return _read_part(RouteSpec, {"parentRefs": parents}) if parents else None
 
 
 def _gateways(store: Store, namespace: str, spec: ModelDeploymentSpec) -> tuple[str | None, list[str], list[Problem]]:
@@ -221,7 +224,9 @@ def _gateways(store: Store, namespace: str, spec: ModelDeploymentSpec) -> tuple[
 def _features(spec: ModelDeploymentSpec, features: list[str]) -> list[Problem]:
     return [
         Problem(reasons.GATEWAY_UNSUPPORTED, f"{field} needs {feature}, which the gateway does not support: remove it")
-        for field, feature in find_missing_features(spec.route, features)
+        for field, feature in find_missing_features(
+            spec.route, features, spec.rollout.testers if spec.rollout else None
+        )
     ]
 
 
@@ -239,14 +244,14 @@ def _names_provider(spec: ModelDeploymentSpec) -> bool:
 
 
 def _provider(
-    store: Store, rollout: ResolvedRollout, *, explicit: bool, first: bool
+    store: Store, rollout: ResolvedRollout, *, explicit: bool, unasked: bool
 ) -> tuple[Provider | None, list[Problem]]:
-    """The provider to ask. A first revision is judged by nobody, so the default one may be missing until the second."""
+    """The provider to ask. Where nobody is judged (a first revision, Direct) the default one may be missing."""
     raw = store.get("MetricsProvider", "", rollout.provider)
     field = "spec.rollout.analysis.provider"
     if raw is None:
         problem = Problem(reasons.PROVIDER_NOT_FOUND, f"{field}: there is no MetricsProvider {rollout.provider}")
-        return None, [problem] if explicit or not first else []
+        return None, [problem] if explicit or not unasked else []
     spec = check_metrics_provider(raw.get("spec") or {})
     if isinstance(spec, tuple):
         said = "; ".join(map(str, spec))
@@ -255,18 +260,22 @@ def _provider(
 
 
 def _workloads(
-    store: Store, reach: Reach, owner: Owner, contents: Mapping[str, Raw], now: datetime
+    store: Store,
+    owner: Owner,
+    contents: Mapping[str, Raw],
+    settled_at: Mapping[str, datetime],
+    *,
+    pods: tuple[Raw, ...],
+    now: datetime,
+    warm: Mapping[str, Mapping[str, Warmth]],
 ) -> dict[str, Workload]:
-    pods = store.by_owner("Pod", owner.namespace, owner.name)
-    slices = store.by_owner("EndpointSlice", owner.namespace, owner.name)
-    key = Key("ModelDeployment", owner.namespace, owner.name)
-    settled_at = reach.observe(key, find_reachable(pods, slices), now)
     found = {}
     for deployment in store.by_owner("Deployment", owner.namespace, owner.name):
         if not is_owned(deployment, owner):
             continue
         name = deployment["metadata"]["name"]
-        content = contents.get(name)
+        content, warmths = contents.get(name), warm.get(name)
         wanted = build_deployment(owner, name, content, 0) if content and content.get("template") else None
-        found[name] = observe_workload(deployment, pods_of(pods, name), settled_at, wanted, now)
+        mine = pods_of(pods, name)
+        found[name] = observe_workload(deployment, mine, settled_at, wanted=wanted, now=now, warmths=warmths)
     return found

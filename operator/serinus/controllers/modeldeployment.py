@@ -13,10 +13,12 @@ import structlog
 from serinus.api import reasons
 from serinus.controllers.analyst import Analyst
 from serinus.controllers.claims import ClaimIndex
-from serinus.controllers.execute import Executor, NameTakenError
+from serinus.controllers.execute import Executor, NameTakenError, SourceChangedError
 from serinus.controllers.gather import Gathered, gather_snapshot, is_orphan, is_owned
+from serinus.controllers.models import ModelResolver
 from serinus.controllers.reach import Reach
 from serinus.controllers.trials import build_stable_watch, build_watch
+from serinus.controllers.warmer import Warmer
 from serinus.core.children import Owner
 from serinus.core.observe import observe_status
 from serinus.core.plan import Action, Event, Plan
@@ -68,6 +70,8 @@ class ModelDeploymentController:
     analyst: Analyst
     recorder: Recorder
     clock: Clock
+    warmer: Warmer | None = None
+    models: ModelResolver | None = None
     on_release: Callable[[str, str], None] = lambda namespace, outcome: None
     _written_at: dict[Key, datetime] = field(default_factory=dict)
     _obstacles: dict[Key, Problem] = field(default_factory=dict)
@@ -83,7 +87,15 @@ class ModelDeploymentController:
             await self._leave_on_stable(key, raw)
             return Result()
         gathered = gather_snapshot(
-            self.store, self.claims, self._reach, key, raw, now=self.clock.now(), written_at=self._written_at.get(key)
+            self.store,
+            self.claims,
+            self._reach,
+            key,
+            raw,
+            now=self.clock.now(),
+            written_at=self._written_at.get(key),
+            warmer=self.warmer,
+            models=self.models,
         )
         gathered = self._with_obstacle(key, gathered)
         gathered = self._with_judgement(key, gathered)
@@ -175,7 +187,8 @@ class ModelDeploymentController:
         if stable is not None and candidate is None and provider is not None and is_watched(s, stable):
             watch = build_stable_watch(s, gathered.plan, stable, provider.interval, gathered.pods)
             return self.analyst.watch(key, provider, watch, stable.baseline)
-        if candidate is None or stable is None or candidate.started_at is None or provider is None:
+        unjudged = s.rollout.strategy == "Direct"
+        if candidate is None or stable is None or candidate.started_at is None or provider is None or unjudged:
             self.analyst.forget(key)
             return None
         watch = build_watch(s, gathered.plan, candidate, provider.interval, gathered.pods)
@@ -213,6 +226,10 @@ class ModelDeploymentController:
         self._written_at.pop(key, None)
         self._obstacles.pop(key, None)
         self._reach.forget(key)
+        if self.warmer is not None:
+            self.warmer.forget(key)
+        if self.models is not None:
+            self.models.forget(key)
         return Result()
 
 
@@ -222,6 +239,8 @@ async def _attempt(executor: Executor, gathered: Gathered, action: Action) -> li
         await executor.carry_out(gathered, action)
     except Invalid as refused:
         return [Problem(reasons.INVALID_SPEC, f"the API server refuses what the spec asks for: {refused}")]
+    except SourceChangedError as changed:
+        return [Problem(reasons.CONFIG_MAP_NOT_FOUND, f"{changed}: put them back")]
     except NameTakenError as taken:
         return [Problem(reasons.NAME_CONFLICT, f"{taken}: rename or remove it, or rename this one")]
     return []

@@ -104,6 +104,7 @@ def build_watch(s: Snapshot, plan: Plan, candidate: CandidateState, interval: fl
         candidate_pods=max(s.workload(candidate.revision).ready, 1),
         must_detect=s.rollout.must_detect if candidate.step >= steps and candidate.phase != "Baking" else None,
         approximate=s.spec.route.mode == "Replicas",
+        judged_from=None if candidate.traffic_since is None else candidate.traffic_since + s.rollout.unjudged,
     )
     names = (candidate.revision, stable.revision)
     facts = FactSource(RESTARTS_SIGNAL, build_restarts(names, pods))

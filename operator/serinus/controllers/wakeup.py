@@ -1,14 +1,17 @@
 """Who must look again when something changes: from any object to the ModelDeployments it concerns."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from serinus.api.meta import LABEL_DEPLOYMENT
+from serinus.api.meta import LABEL_CHECK_OF, LABEL_DEPLOYMENT
 from serinus.api.presets import DEFAULT_PROVIDER
 from serinus.api.route import RouteSpec
 from serinus.controllers.claims import Claim, ClaimIndex
+from serinus.core.configmaps import list_references
+from serinus.core.configmaps import slim as slim_config_map
 from serinus.core.observe import created_at
 from serinus.engine.store import Key, Store
 from serinus.routing.gateway_api import list_claims
@@ -16,9 +19,15 @@ from serinus.routing.gateway_api import list_claims
 Raw = dict[str, Any]
 
 
+def slim(kind: str, raw: Raw) -> Raw:
+    """What the store keeps of an object."""
+    return slim_config_map(raw) if kind == "ConfigMap" else raw
+
+
 def owner_of(raw: Raw) -> str | None:
     """The ModelDeployment (of the same namespace) that a child is labelled with."""
-    return (raw["metadata"].get("labels") or {}).get(LABEL_DEPLOYMENT)
+    labels = raw["metadata"].get("labels") or {}
+    return labels.get(LABEL_DEPLOYMENT) or labels.get(LABEL_CHECK_OF)
 
 
 class Wakeup:
@@ -28,6 +37,8 @@ class Wakeup:
         self._store = store
         self._claims = claims
         self._add = add
+        self._readers: dict[tuple[str, str], set[Key]] = defaultdict(set)
+        self._reads: dict[Key, frozenset[str]] = {}
 
     def notify(self, kind: str, raw: Raw) -> None:
         """Something about `raw` is new: it came, changed or went."""
@@ -45,17 +56,35 @@ class Wakeup:
             return self._all_that(lambda one: _has_parent(one, metadata["namespace"], metadata["name"]))
         if kind == "GatewayClass":
             return self._all_that(lambda one: True)
+        if kind == "ConfigMap":
+            metadata = raw["metadata"]
+            return [*self._readers.get((metadata["namespace"], metadata["name"]), ()), *self._owner_key(raw)]
+        return self._owner_key(raw)
+
+    def _owner_key(self, raw: Raw) -> list[Key]:
         owner = owner_of(raw)
         return [] if owner is None else [Key("ModelDeployment", raw["metadata"].get("namespace") or "", owner)]
 
     def _deployment_keys(self, raw: Raw) -> list[Key]:
         metadata = raw["metadata"]
         key = Key("ModelDeployment", metadata["namespace"], metadata["name"])
-        if self._store.get(key.kind, key.namespace, key.name) is None:
-            concerned = self._claims.drop(key)
-        else:
-            concerned = self._claims.put(key, claims_of(raw), created_at(raw))
+        gone = self._store.get(key.kind, key.namespace, key.name) is None
+        self._note_reads(key, frozenset() if gone else _read_by(raw))
+        concerned = self._claims.drop(key) if gone else self._claims.put(key, claims_of(raw), created_at(raw))
         return [key, *sorted(concerned)]
+
+    def _note_reads(self, key: Key, names: frozenset[str]) -> None:
+        """Remember whom a change of a ConfigMap concerns, so that the many others cost a look-up each."""
+        before = self._reads.pop(key, frozenset())
+        for name in before - names:
+            readers = self._readers[key.namespace, name]
+            readers.discard(key)
+            if not readers:
+                del self._readers[key.namespace, name]
+        for name in names:
+            self._readers[key.namespace, name].add(key)
+        if names:
+            self._reads[key] = names
 
     def _all_that(self, matches: Callable[[Raw], bool]) -> list[Key]:
         return [
@@ -72,6 +101,11 @@ def claims_of(raw: Raw) -> frozenset[Claim]:
     except ValidationError:
         return frozenset()
     return list_claims(raw["metadata"]["namespace"], route) if route.mode == "Gateway" else frozenset()
+
+
+def _read_by(raw: Raw) -> frozenset[str]:
+    """Names of the ConfigMaps that a ModelDeployment refers to."""
+    return frozenset(reference.name for reference in list_references(_part(raw, "spec", "template")))
 
 
 def _provider_of(raw: Raw) -> str:

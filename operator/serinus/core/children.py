@@ -3,12 +3,13 @@
 Metadata is built from an allow-list, never copied from the parent: a tracking label or annotation of a GitOps tool that
 got onto a child would make that tool believe that Git owns the child, and prune it."""
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
 from serinus.api.meta import API_VERSION, LABEL_DEPLOYMENT, LABEL_MANAGED_BY, LABEL_REVISION, MANAGED_BY
 from serinus.api.podtemplate import find_port
+from serinus.core.configmaps import name_copy, rename
+from serinus.core.delivery import add_model
 from serinus.core.revision import Revision
 
 SERVICE_PORT = 80
@@ -71,7 +72,8 @@ def build_model_revision(owner: Owner, revision: Revision, number: int) -> Raw:
 
 def build_deployment(owner: Owner, name: str, content: Raw, replicas: int) -> Raw:
     """The Deployment of one revision. Its template never changes, so it never rolls by itself; only its size does."""
-    template = copy.deepcopy(content["template"])
+    copies = {source: name_copy(name, source) for source in content.get("configMaps") or ()}
+    template = rename(content["template"], copies)
     metadata = template.setdefault("metadata", {})
     metadata["labels"] = {
         **metadata.get("labels", {}),
@@ -79,6 +81,8 @@ def build_deployment(owner: Owner, name: str, content: Raw, replicas: int) -> Ra
         LABEL_MANAGED_BY: MANAGED_BY,
         LABEL_REVISION: name,
     }
+    if content.get("model"):
+        add_model(template["spec"], content["model"])
     if content.get("accelerator"):
         _add_accelerator(template["spec"], content["accelerator"])
     return {

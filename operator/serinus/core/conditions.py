@@ -39,12 +39,26 @@ class Situation:
 
 
 _PHASES = {
+    reasons.VALIDATING: "Validating",
+    reasons.VALIDATION_INCONCLUSIVE: "Validating",
+    reasons.VALIDATION_FAILED: "Stalled",
+    reasons.WARMING_UP: "WarmingUp",
+    reasons.WARMUP_FAILED: "Stalled",
     reasons.PAUSED: "Paused",
     reasons.HOLDING: "Holding",
     reasons.AWAITING_APPROVAL: "AwaitingApproval",
     reasons.FROZEN: "Frozen",
 }
 """Words for the columns of kubectl get, where a hold says more than the phase of the candidate."""
+_NEEDS_A_PERSON = frozenset(
+    {
+        reasons.ROUTE_NOT_ACCEPTED,
+        reasons.WARMUP_FAILED,
+        reasons.VALIDATION_FAILED,
+        reasons.VALIDATION_INCONCLUSIVE,
+    }
+)
+"""Holds that nothing but a person ends."""
 
 
 def assess_situation(s: Snapshot, r: Release) -> Situation:
@@ -53,20 +67,28 @@ def assess_situation(s: Snapshot, r: Release) -> Situation:
         problem = s.problems[0]
         more = f" (and {len(s.problems) - 1} more)" if len(s.problems) > 1 else ""
         return Situation(Kind.STUCK, "Stalled", problem.reason, f"{problem.message}{more}")
+    if s.resolving:
+        uri = s.spec.model.from_.uri if s.spec.model else None
+        return Situation(Kind.WORKING, "Pending", reasons.RESOLVING_MODEL, f"asking what {uri} means")
     if r.candidate is not None:
         return _candidate_situation(s, r)
     if r.stable is None:
         return Situation(Kind.WORKING, "Pending", reasons.DEPLOYING, f"waiting for the first pods of {s.wanted.name}")
     if s.wanted.name != r.stable.revision and r.rejected is not None and r.rejected.revision == s.wanted.name:
-        message = f"{r.rejected.message}; {r.stable.revision} serves"
+        message = f"{r.rejected.message}; {_who_serves(s, r.stable)}"
         return Situation(Kind.STUCK, "Rejected", reasons.ROLLED_BACK, message, r.rejected.reason)
     if s.wanted.name != r.stable.revision and s.is_rejected(s.wanted.name):
-        message = f"{s.wanted.name} was rejected earlier; {r.stable.revision} serves. Retry it or change the spec"
+        message = f"{s.wanted.name} was rejected earlier; {_who_serves(s, r.stable)}. Retry it or change the spec"
         return Situation(Kind.STUCK, "Rejected", reasons.ROLLED_BACK, message, reasons.ROLLED_BACK)
     if r.hold is not None:
         kind = Kind.STUCK if _is_endless(r.hold) else Kind.WORKING
         return Situation(kind, "Frozen", r.hold.reason, f"{r.hold.message}; {r.stable.revision} serves")
     return _settled_situation(s, r.stable)
+
+
+def _who_serves(s: Snapshot, stable: StableState) -> str:
+    down = stable.down_since is not None and s.workload(stable.revision).ready == 0
+    return f"{stable.revision} comes back, nobody serves" if down else f"{stable.revision} serves"
 
 
 def _is_endless(hold: Hold) -> bool:
@@ -85,13 +107,16 @@ def _candidate_situation(s: Snapshot, r: Release) -> Situation:
         message = hold.message if hold else f"waiting for the first pods of {candidate.revision}"
         if late:
             return Situation(Kind.STUCK, "Pending", reasons.DEADLINE_EXCEEDED, f"{message}; nothing to go back to")
-        return Situation(Kind.WORKING, "Pending", hold.reason if hold else reasons.DEPLOYING, message)
+        reason = hold.reason if hold else reasons.DEPLOYING
+        kind = Kind.STUCK if reason in _NEEDS_A_PERSON else Kind.WORKING
+        return Situation(kind, _PHASES.get(reason, "Pending"), reason, message)
     if hold is None:
-        where = f"step {candidate.step} of {candidate.steps}, {candidate.weight}%"
+        step = f"step {candidate.step} of {candidate.steps}, " if candidate.steps else ""
+        where = f"{step}{candidate.weight}%"
         reason = reasons.BAKING if candidate.phase == "Baking" else reasons.CANARY_PROGRESSING
         return Situation(Kind.WORKING, candidate.phase, reason, f"{candidate.revision} in {where}")
     phase = _PHASES.get(hold.reason, candidate.phase)
-    if hold.reason == reasons.ROUTE_NOT_ACCEPTED or _is_endless(hold):
+    if hold.reason in _NEEDS_A_PERSON or _is_endless(hold):
         return Situation(Kind.STUCK, phase, hold.reason, hold.message)
     return Situation(Kind.WORKING, phase, hold.reason, hold.message)
 
@@ -126,7 +151,8 @@ def assess_available(s: Snapshot, r: Release) -> Check:
 
 def assess_metrics_health(s: Snapshot, r: Release) -> Check:
     watched = r.candidate is None and is_watched(s, r.stable)
-    if (r.candidate is None and not watched) or r.stable is None:
+    unjudged = s.rollout.strategy == "Direct" and not watched
+    if (r.candidate is None and not watched) or r.stable is None or unjudged:
         return Check("Unknown", reasons.IDLE, "no rollout is being judged")
     if s.judgement is None:
         return Check("Unknown", reasons.NO_DATA, "the metrics have not been read yet")

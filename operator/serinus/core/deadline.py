@@ -20,6 +20,9 @@ def run_clock(s: Snapshot, r: Release) -> Release:
     if candidate is None:
         return r
     waiting = s.workload(candidate.revision).waiting
+    if candidate.phase == "Swapping":
+        # Nobody serves: whatever is missing, there is no time to wait for it.
+        return r
     stopped = candidate.paused or s.spec.paused or (waiting is not None and waiting.stops_clock) or _held(s, candidate)
     update: dict[str, object] = {}
     if stopped and candidate.clock_stopped_at is None:
@@ -47,7 +50,7 @@ def is_lack_new(s: Snapshot, candidate: CandidateState) -> bool:
     """Whether a candidate with traffic lacks pods only as of now: more have just become necessary, or some were lost
     that were there when the status was last written. A step may have lasted for hours, so the deadline of its pods says
     nothing about these."""
-    if candidate.step == 0:
+    if candidate.phase in ("Pending", "Swapping"):
         return False
     work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
     return work.ready < needed and (work.wanted < needed or candidate.ready_replicas >= needed)

@@ -14,6 +14,7 @@ from serinus.core.gates import needed_pods
 from serinus.core.judge import Verdict
 from serinus.core.release import Exit, Release
 from serinus.core.snapshot import Snapshot
+from serinus.core.validation import find_validation_exit
 
 Rule = Callable[[Snapshot, Release, CandidateState], Exit | None]
 
@@ -69,11 +70,20 @@ def crash_looping(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | 
     return Exit(reasons.CRASH_LOOPING, message)
 
 
+def fails_first_requests(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    """A model that answers its first requests with errors is not shown to anybody."""
+    work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
+    if r.stable is None or work.warming is None or not work.warming.hopeless or work.settled >= needed:
+        return None
+    return Exit(reasons.WARMUP_FAILED, f"{candidate.revision}: {work.warming.message}")
+
+
 def deadline_exceeded(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
     if r.stable is None or candidate.deadline_at is None or candidate.clock_stopped_at is not None:
         return None
     work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
-    if work.ready >= needed or s.now < candidate.deadline_at or is_lack_new(s, candidate):
+    have = work.settled if candidate.phase == "Swapping" else work.ready
+    if have >= needed or s.now < candidate.deadline_at or is_lack_new(s, candidate):
         return None
     why = f": {work.waiting.message}" if work.waiting else ""
     within = format_duration(s.rollout.progress_deadline)
@@ -90,11 +100,17 @@ def held_too_long(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | 
     return Exit(reasons.INCONCLUSIVE, f"no verdict within {format_duration(s.rollout.max_hold)}: {why}")
 
 
+def failed_validation(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    return find_validation_exit(s, r, candidate)
+
+
 RULES: tuple[Rule, ...] = (
     judged_bad,  # the metrics say so
     rejected_already,  # a rollback was begun and must be finished
     aborted,  # a person says so
+    failed_validation,  # a check before any traffic says so
     spec_put_back,  # the spec says so
+    fails_first_requests,  # its first answers are errors
     crash_looping,  # its pods end again and again
     deadline_exceeded,  # its pods never came
     held_too_long,  # nobody could tell, and the user chose to go back then

@@ -10,10 +10,12 @@ from serinus.api import reasons
 from serinus.api.meta import ANNOTATION_COMMAND
 from serinus.api.status import CandidateState
 from serinus.core.freeze import find_freeze
+from serinus.core.inplace import is_swapped, place_free
 from serinus.core.judge import Verdict
 from serinus.core.release import Hold
 from serinus.core.snapshot import Snapshot
 from serinus.core.steps import FULL, is_pause_step, size_for_share, size_for_weight, weight_of_step
+from serinus.core.validation import validated
 
 PATIENCE = timedelta(seconds=10)
 """How long figures may be overdue before the release counts, and is shown, as holding."""
@@ -41,6 +43,8 @@ def pods_for_weight(s: Snapshot, weight: int) -> int:
 
 def needed_pods(s: Snapshot, candidate: CandidateState) -> int:
     """Pods that must be ready for what the candidate is at, or, when the next step is due, for that one."""
+    if candidate.in_place:
+        return s.spec.replicas if is_swapped(candidate) else 0
     if candidate.phase == "Baking":
         return s.spec.replicas
     due = candidate.phase == "Pending" or is_forced(s, candidate) or is_due(s, candidate)
@@ -58,6 +62,10 @@ def is_due(s: Snapshot, candidate: CandidateState) -> bool:
 
 def find_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
     """The first gate that is closed for the next step, or None: the candidate may advance."""
+    if candidate.in_place and candidate.phase == "Pending":
+        return _first(FORCED_SWAP_GATES if is_forced(s, candidate) else SWAP_GATES, s, candidate)
+    if candidate.phase == "Swapping":
+        return _first(SWAPPED_GATES, s, candidate)
     gates = FORCED_GATES if is_forced(s, candidate) else PENDING_GATES if candidate.step == 0 else GATES
     return _first(gates, s, candidate)
 
@@ -140,12 +148,22 @@ def pods_ready(s: Snapshot, candidate: CandidateState) -> Hold | None:
     work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
     if work.settled >= needed:
         return None
+    if work.ready >= needed and work.warming is not None:
+        return Hold(work.warming.reason, f"{candidate.revision}: {work.warming.message}")
     if work.ready >= needed:
         return Hold(reasons.CANARY_PROGRESSING, f"the gateway is given a moment to hear of {candidate.revision}'s pods")
     waiting = work.waiting
     if waiting is not None:
         return Hold(waiting.reason, f"{work.ready} of {needed} pods of {candidate.revision} ready: {waiting.message}")
     return Hold(reasons.CANARY_PROGRESSING, f"{work.ready} of {needed} pods of {candidate.revision} ready")
+
+
+def warmed(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """At least one pod of a first revision has answered."""
+    work = s.workload(candidate.revision)
+    if work.warming is None or work.settled >= 1:
+        return None
+    return Hold(work.warming.reason, f"{candidate.revision}: {work.warming.message}")
 
 
 def others_gone(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -171,7 +189,7 @@ def route_accepted(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def metrics_known(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
-    if _rehearses(s):
+    if is_unjudged(s):
         return None
     if judgement is None:
         return _wait_for_metrics(s, candidate, "the metrics have not been read yet")
@@ -180,6 +198,19 @@ def metrics_known(s: Snapshot, candidate: CandidateState) -> Hold | None:
     if judgement.health.status == "Unknown":
         return _wait_for_metrics(s, candidate, judgement.message)
     return Hold(reasons.HOLDING, judgement.message, inconclusive=True)
+
+
+def baseline_known(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """Where all traffic moves at once, nothing runs alongside afterwards: stable's figures from before are the only
+    measure, so there must be enough of them."""
+    if is_unjudged(s) or s.rollout.steps or candidate.weight > 0 or s.judgement is None or _proceeds(s, candidate):
+        return None
+    compared = {one.name for one in s.rollout.metrics if one.kind != "Gauge" and one.limit is None}
+    seen = max((one.stable_total for one in s.judgement.evidence if one.metric in compared), default=0)
+    if not compared or seen >= s.rollout.min_requests:
+        return None
+    asked = f"{s.rollout.min_requests} are needed as a measure before all traffic moves at once"
+    return Hold(reasons.HOLDING, f"stable has answered {seen:,.0f} requests, {asked}", inconclusive=True)
 
 
 def time_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -193,7 +224,7 @@ def time_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def enough_evidence(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
-    if _rehearses(s):
+    if is_unjudged(s):
         return None
     if candidate.weight == 0 or judgement is None or judgement.verdict is not Verdict.NOT_ENOUGH_EVIDENCE:
         return None
@@ -205,7 +236,7 @@ def enough_evidence(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def traffic_verified(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
-    if _rehearses(s):
+    if is_unjudged(s):
         return None
     if candidate.weight == 0 or judgement is None or judgement.traffic.status == "True":
         return None
@@ -221,9 +252,9 @@ def bake_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
     )
 
 
-def _rehearses(s: Snapshot) -> bool:
-    """In a rehearsal the judge says what it would have done, and nothing waits for it."""
-    return s.rollout.mode == "Rehearse"
+def is_unjudged(s: Snapshot) -> bool:
+    """In a rehearsal the judge says what it would have done, and nothing waits for it. Direct has no judge."""
+    return s.rollout.mode == "Rehearse" or s.rollout.strategy == "Direct"
 
 
 def _wait_for_metrics(s: Snapshot, candidate: CandidateState, message: str) -> Hold:
@@ -263,12 +294,27 @@ GATES: tuple[Gate, ...] = (
 PENDING_GATES: tuple[Gate, ...] = (
     not_paused,  # a person holds it
     pods_ready,  # without pods there is nothing to measure
+    validated,  # nobody is shown a model that fails its checks
     others_gone,
     route_accepted,
-    metrics_known,  # unknown is not good: no traffic before the figures can be read
     not_frozen,
     approved,
+    metrics_known,  # unknown is not good: no traffic before the figures can be read
+    baseline_known,
 )
-FORCED_GATES: tuple[Gate, ...] = (not_paused, not_frozen, approved, route_accepted, others_gone, pods_ready)
+FORCED_GATES: tuple[Gate, ...] = (
+    not_paused,
+    not_frozen,
+    approved,
+    route_accepted,
+    others_gone,
+    pods_ready,
+    validated,
+)
 BAKE_GATES: tuple[Gate, ...] = (not_paused, bake_over, metrics_known, not_frozen, pods_ready)
-FIRST_GATES: tuple[Gate, ...] = (approved,)
+SWAP_GATES: tuple[Gate, ...] = (not_paused, route_accepted, not_frozen, approved, metrics_known, baseline_known)
+"""Before stable is stopped. A person's order, and a return, do not wait for metrics."""
+FORCED_SWAP_GATES: tuple[Gate, ...] = (not_paused, route_accepted, not_frozen, approved)
+SWAPPED_GATES: tuple[Gate, ...] = (place_free, pods_ready, validated)
+"""Before the candidate serves: there is no way but on or back, so nothing here waits for a person."""
+FIRST_GATES: tuple[Gate, ...] = (warmed, validated, approved)

@@ -13,7 +13,7 @@ from serinus.api.meta import LABEL_REVISION
 from serinus.api.modelrevision import ModelRevisionStatus
 from serinus.api.status import ModelDeploymentStatus
 from serinus.core.children import is_subset
-from serinus.core.snapshot import RevisionRecord, Waiting, Workload
+from serinus.core.snapshot import RevisionRecord, Waiting, Warmth, Workload
 
 Raw = dict[str, Any]
 
@@ -57,23 +57,33 @@ def observe_revision(raw: Raw) -> RevisionRecord:
 
 
 def observe_workload(
-    deployment: Raw, pods: Sequence[Raw], settled_at: Mapping[str, datetime], wanted: Raw | None, now: datetime
+    deployment: Raw,
+    pods: Sequence[Raw],
+    settled_at: Mapping[str, datetime],
+    *,
+    wanted: Raw | None,
+    now: datetime,
+    warmths: Mapping[str, Warmth] | None = None,
 ) -> Workload:
     """A revision's Deployment and pods. `settled_at` says of every reachable pod (see `find_reachable`) when a gateway
-    will have heard of it; `wanted` is the Deployment as we would write it, None where its content is not known.
+    will have heard of it; `wanted` is the Deployment as we would write it, None where its content is not known;
+    `warmths` says how warm its pods are, None where they need not be.
     """
     spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
     in_shape = wanted is None or is_subset(_without_size(wanted), deployment)
-    mine = [settled_at[pod["metadata"]["name"]] for pod in pods if pod["metadata"]["name"] in settled_at]
-    ready = min(int(status.get("readyReplicas") or 0), len(mine))
+    names = [pod["metadata"]["name"] for pod in pods if pod["metadata"]["name"] in settled_at]
+    ready = min(int(status.get("readyReplicas") or 0), len(names))
+    mine = [settled_at[name] for name in names if warmths is None or _is_warm(warmths, name)]
     later = [at for at in mine if at > now]
     return Workload(
         wanted=int(spec.get("replicas", 1)),
         current=int(status.get("replicas") or 0),
+        pods=sum((pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed") for pod in pods),
         ready=ready,
         settled=min(ready, len(mine) - len(later)),
         settles_at=max(later, default=None),
-        waiting=_refused(status) or _pods_waiting(pods),
+        waiting=_refused(status) or find_waiting(pods),
+        warming=_find_warming(names, warmths or {}),
         in_shape=in_shape,
     )
 
@@ -97,6 +107,32 @@ def find_reachable(pods: Iterable[Raw], slices: Iterable[Raw]) -> set[str]:
     }
 
 
+def _is_warm(warmths: Mapping[str, Warmth], pod: str) -> bool:
+    return pod in warmths and warmths[pod].state == "Warm"
+
+
+def _find_warming(pods: Sequence[str], warmths: Mapping[str, Warmth]) -> Waiting | None:
+    """The worst that is known of pods that are not warm."""
+    cold = [warmths[pod] for pod in pods if pod in warmths and not _is_warm(warmths, pod)]
+    worst = next((one for one in cold if one.state == "Failed"), cold[0] if cold else None)
+    if worst is None:
+        return None
+    failed = worst.state == "Failed"
+    reason = reasons.WARMUP_FAILED if failed else reasons.WARMING_UP
+    return Waiting(reason, worst.message, stops_clock=False, hopeless=failed)
+
+
+def addresses_of(pods: Iterable[Raw]) -> dict[str, str]:
+    """Address by name of the pods that are ready."""
+    found = {}
+    for pod in pods:
+        status = pod.get("status") or {}
+        ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
+        if ready and status.get("podIP") and not pod["metadata"].get("deletionTimestamp"):
+            found[pod["metadata"]["name"]] = str(status["podIP"])
+    return found
+
+
 def pods_of(pods: Iterable[Raw], revision: str) -> list[Raw]:
     return [p for p in pods if (p["metadata"].get("labels") or {}).get(LABEL_REVISION) == revision]
 
@@ -117,7 +153,7 @@ def _refused(status: Raw) -> Waiting | None:
     return None
 
 
-def _pods_waiting(pods: Sequence[Raw]) -> Waiting | None:
+def find_waiting(pods: Sequence[Raw]) -> Waiting | None:
     """The most telling reason among pods that are not ready, in the words of scheduler or kubelet."""
     unscheduled = [m for m in map(_unschedulable, pods) if m]
     if unscheduled:

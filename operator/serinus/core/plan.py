@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from serinus.api.modelrevision import RevisionPhase
-from serinus.api.status import ModelDeploymentStatus
+from serinus.api.status import CheckState, ModelDeploymentStatus
+from serinus.api.validation import ValidationSpec
 from serinus.core.revision import Revision
-from serinus.core.snapshot import Judgement
+from serinus.core.snapshot import CheckTarget, Judgement, SideKind
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,33 @@ class ApplyWorkload:
 
 
 @dataclass(frozen=True)
+class CopyConfigMap:
+    """Give revision `revision` its own copy of the ConfigMap `source`, whose data must have `digest`."""
+
+    revision: str
+    source: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class RunCheck:
+    """Make the Job that runs a check for the candidate `revision`, against the Service of the revision `asked`."""
+
+    revision: str
+    check: ValidationSpec
+    target: CheckTarget
+    asked: str
+    attempt: str
+
+
+@dataclass(frozen=True)
+class DeleteCheck:
+    """Remove a Job of a check, and its pods."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class ApplyService:
     """Let the Service `name` lead to the pods of `target` (None: of every revision of the ModelDeployment)."""
 
@@ -43,6 +71,21 @@ class ApplyRoute:
     """Split the traffic: weight (percent) by revision name, summing to 100."""
 
     weights: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ApplySide:
+    """Let a route beside the main one lead to the revision `target`, or (None) to stable."""
+
+    kind: SideKind
+    target: str | None
+
+
+@dataclass(frozen=True)
+class DeleteSide:
+    """Remove a route beside the main one."""
+
+    kind: SideKind
 
 
 @dataclass(frozen=True)
@@ -59,6 +102,7 @@ class MarkRevision:
     reason: str
     message: str
     judgement: Judgement | None = None
+    validation: tuple[CheckState, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +112,20 @@ class DeleteRevision:
     name: str
 
 
-Action = RecordRevision | ApplyWorkload | ApplyService | ApplyRoute | DeleteRoute | MarkRevision | DeleteRevision
+Action = (
+    RecordRevision
+    | CopyConfigMap
+    | RunCheck
+    | DeleteCheck
+    | ApplyWorkload
+    | ApplyService
+    | ApplyRoute
+    | DeleteRoute
+    | ApplySide
+    | DeleteSide
+    | MarkRevision
+    | DeleteRevision
+)
 
 
 @dataclass(frozen=True)

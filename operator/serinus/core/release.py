@@ -72,13 +72,15 @@ def start_candidate(s: Snapshot, r: Release, revision: str, *, returning: bool) 
         started_at=s.now,
         deadline_at=s.now + s.rollout.progress_deadline,
         returning=returning,
+        in_place=s.rollout.strategy == "InPlace" and r.stable is not None and s.spec.replicas > 0,
     )
     draining = tuple(d for d in r.draining if d.revision != revision)
     rejected = None if r.rejected is not None and r.rejected.revision == revision else r.rejected
     r = replace(r, candidate=candidate, draining=draining, rejected=rejected, hold=None)
     if r.stable is None:
         return r.told(Event(reasons.DEPLOYING, f"first revision {revision}: waiting for its pods"))
-    how = "inside the rollback window, steps are skipped" if returning else f"{candidate.steps} steps"
+    how = f"{candidate.steps} steps" if candidate.steps else f"all at once ({s.rollout.strategy})"
+    how = "inside the rollback window, steps are skipped" if returning else how
     return r.told(Event(reasons.ROLLOUT_STARTED, f"{revision} against stable {r.stable.revision}, {how}"))
 
 
@@ -102,7 +104,7 @@ def leave_candidate(s: Snapshot, r: Release, exit_: Exit) -> Release:
         mark = MarkRevision(candidate.revision, "Superseded", exit_.reason, message)
         return replace(r, marks=(*r.marks, mark)).told(Event(exit_.reason, message))
     rejected = RejectedState(revision=candidate.revision, at=s.now, reason=exit_.reason, message=message)
-    mark = MarkRevision(candidate.revision, "Rejected", exit_.reason, message, judgement=s.judgement)
+    mark = MarkRevision(candidate.revision, "Rejected", exit_.reason, message, s.judgement, candidate.validation)
     r = replace(r, rejected=rejected, marks=(*r.marks, mark))
     return r.told(Event(exit_.reason, message, warning=True))
 
@@ -124,6 +126,7 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
             "paused": False,
             "pause_reason": None,
             "weight": weight,
+            "traffic_since": candidate.traffic_since or (s.now if weight > 0 else None),
             "step": min(step, len(steps)),
         }
     )
@@ -149,7 +152,7 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
 
 def holdback_of(s: Snapshot) -> int:
     """Percent that stays on the old revision during the bake. Where pods split the traffic there is no such share."""
-    return s.rollout.holdback if s.spec.route.mode == "Gateway" else 0
+    return s.rollout.holdback if s.spec.route.mode == "Gateway" and s.rollout.strategy != "InPlace" else 0
 
 
 def promote_candidate(s: Snapshot, r: Release) -> Release:
@@ -159,7 +162,12 @@ def promote_candidate(s: Snapshot, r: Release) -> Release:
         return r
     work = s.workload(candidate.revision)
     stable = StableState(
-        revision=candidate.revision, weight=FULL, replicas=work.current, ready_replicas=work.ready, since=s.now
+        revision=candidate.revision,
+        weight=FULL,
+        replicas=work.current,
+        ready_replicas=work.ready,
+        since=s.now,
+        downtime=candidate.downtime,
     )
     if s.rollout.watch is not None and s.judgement is not None:
         until = s.now + s.rollout.watch.duration
@@ -171,7 +179,7 @@ def promote_candidate(s: Snapshot, r: Release) -> Release:
         message += f"; approved by {candidate.approved_by}"
     if candidate.rehearsed is not None:
         message = f"{message}; rehearsed: {candidate.rehearsed}"
-    marks = [MarkRevision(candidate.revision, "Stable", reasons.PROMOTED, message, judgement=s.judgement)]
+    marks = [MarkRevision(candidate.revision, "Stable", reasons.PROMOTED, message, s.judgement, candidate.validation)]
     if old is not None and not s.is_rejected(old.revision):
         # One that was undone stays Rejected.
         marks.append(MarkRevision(old.revision, "Retired", reasons.PROMOTED, f"replaced by {candidate.revision}"))

@@ -5,20 +5,24 @@ Level-triggered: it does not matter which transition led here, or whether an ear
 
 from dataclasses import dataclass
 
-from serinus.core.gates import needed_pods, pods_for_weight
+from serinus.core.gates import is_unjudged, needed_pods, pods_for_weight
+from serinus.core.inplace import is_in_place, pods_in_place
 from serinus.core.plan import (
     Action,
     ApplyRoute,
     ApplyService,
     ApplyWorkload,
+    CopyConfigMap,
     DeleteRevision,
     DeleteRoute,
     MarkRevision,
     RecordRevision,
 )
 from serinus.core.release import Release
+from serinus.core.sides import render_sides
 from serinus.core.snapshot import Snapshot
 from serinus.core.steps import FULL
+from serinus.core.validation import render_checks
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,16 @@ def render_actions(s: Snapshot, r: Release) -> Rendering:
     """
     traffic = _traffic(s, r)
     takes, gives = _split_by_direction(s, r, traffic)
-    before = (*takes, *_second_levers(s, r), *r.marks)
+    aways, towards = render_sides(s, r)
+    before = (*takes, *_second_levers(s, r), *aways, *r.marks)
     after = (
         *_records(s, r),
+        *_copies(s, r),
         *_own_services(s, r),
         *_scale_up(s, r),
+        *render_checks(s, r),
         *gives,
+        *towards,
         *_finish_marks(s, r),
         *_scale_down(s, r),
         *_forget(s, r),
@@ -73,7 +81,7 @@ def _may_raise(s: Snapshot, r: Release) -> bool:
     if advanced or candidate is None:
         return advanced
     ready = s.workload(candidate.revision).settled >= pods_for_weight(s, candidate.weight)
-    return ready and s.judgement is not None and s.judgement.known
+    return ready and (is_unjudged(s) or (s.judgement is not None and s.judgement.known))
 
 
 def _traffic(s: Snapshot, r: Release) -> list[Action]:
@@ -82,8 +90,9 @@ def _traffic(s: Snapshot, r: Release) -> list[Action]:
     if s.spec.route.mode == "Replicas":
         return _service_traffic(s, r)
     actions: list[Action] = []
-    if s.service_targets.get(s.name) != r.stable.revision:
-        actions.append(ApplyService(s.name, r.stable.revision))
+    server = r.candidate if r.candidate is not None and r.candidate.in_place and r.candidate.weight else r.stable
+    if s.service_targets.get(s.name) != server.revision:
+        actions.append(ApplyService(s.name, server.revision))
     weights = wanted_weights(s, r)
     if not s.route.exists and not s.route_usable:
         return actions
@@ -139,6 +148,15 @@ def _records(s: Snapshot, r: Release) -> list[Action]:
     return [RecordRevision(s.wanted, number)]
 
 
+def _copies(s: Snapshot, r: Release) -> list[Action]:
+    active = [state.revision for state in (r.stable, r.candidate) if state is not None]
+    return [
+        CopyConfigMap(name, source, digest)
+        for name in active
+        for source, digest in s.missing_copies.get(name, {}).items()
+    ]
+
+
 def _own_services(s: Snapshot, r: Release) -> list[Action]:
     active = [state.revision for state in (r.stable, r.candidate) if state is not None]
     return [ApplyService(name, name) for name in active if s.service_targets.get(name) != name]
@@ -146,6 +164,8 @@ def _own_services(s: Snapshot, r: Release) -> list[Action]:
 
 def wanted_pods(s: Snapshot, r: Release) -> dict[str, int]:
     """Pods per active revision. While a candidate is there, stable never shrinks: the way back needs it."""
+    if is_in_place(s, r):
+        return pods_in_place(s, r)
     wanted: dict[str, int] = {}
     if r.stable is not None:
         running = s.workload(r.stable.revision).wanted if r.candidate is not None else 0
@@ -166,7 +186,10 @@ def _scale_up(s: Snapshot, r: Release) -> list[Action]:
 
 
 def _scale_down(s: Snapshot, r: Release) -> list[Action]:
-    kept = {state.revision for state in (r.stable, r.candidate) if state is not None} | {d.revision for d in r.draining}
+    kept = {state.revision for state in (r.stable, r.candidate) if state is not None}
+    if not is_in_place(s, r):
+        # In place, stable cannot come back before they are gone.
+        kept |= {d.revision for d in r.draining}
     return [ApplyWorkload(name, 0) for name, work in s.workloads.items() if name not in kept and work.wanted != 0]
 
 

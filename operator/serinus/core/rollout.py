@@ -20,6 +20,7 @@ from serinus.core.conditions import Situation, assess_situation, build_condition
 from serinus.core.deadline import run_clock
 from serinus.core.exits import find_exit
 from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_first_hold, find_hold, frozen, next_step
+from serinus.core.inplace import begin_swap, note_service
 from serinus.core.judge import Verdict
 from serinus.core.plan import Event, Plan
 from serinus.core.release import (
@@ -33,6 +34,7 @@ from serinus.core.release import (
 )
 from serinus.core.render import render_actions
 from serinus.core.snapshot import Snapshot
+from serinus.core.validation import note_validation
 from serinus.core.watching import watch_stable
 
 EVIDENCE_STEP = math.log(4)
@@ -44,16 +46,17 @@ REFRESH = timedelta(seconds=30)
 
 def decide(s: Snapshot) -> Plan:
     """The plan for one ModelDeployment at one moment. Total: never raises for anything that a snapshot can hold."""
-    r = run_clock(s, load_release(s))
+    r = note_validation(s, run_clock(s, load_release(s)))
     leaving = find_exit(s, r)
     if leaving is not None:
         r = leave_candidate(s, r, leaving)
     r = rehearse(s, r)
     r = obey_command(s, r)
     r = watch_stable(s, r)
-    if not s.problems:
+    if not s.problems and not s.resolving:
         r = start_if_wanted(s, r)
         r = advance(s, r)
+    r = note_service(s, r)
     r = end_drains(s, r)
     return build_plan(s, r)
 
@@ -100,6 +103,8 @@ def advance(s: Snapshot, r: Release) -> Release:
     hold = find_hold(s, candidate)
     if hold is not None:
         return _held(s, r, candidate, hold)
+    if candidate.in_place and candidate.phase == "Pending":
+        return begin_swap(s, r, candidate)
     return enter_step(s, r, next_step(s, candidate))
 
 
@@ -157,6 +162,7 @@ def _tell_situation(s: Snapshot, r: Release, situation: Situation) -> tuple[Even
 _WARN = frozenset(
     {
         reasons.HOLDING,
+        reasons.VALIDATION_INCONCLUSIVE,
         reasons.WAITING_FOR_CAPACITY,
         reasons.QUOTA_EXCEEDED,
         reasons.ROUTE_NOT_ACCEPTED,
@@ -167,12 +173,18 @@ _WARN = frozenset(
         reasons.PROVIDER_NOT_FOUND,
         reasons.ROUTE_CONFLICT,
         reasons.NAME_CONFLICT,
+        reasons.CONFIG_MAP_NOT_FOUND,
+        reasons.MODEL_NOT_FOUND,
+        reasons.REGISTRY_AWAY,
+        reasons.REGISTRY_REFUSED,
         reasons.DEADLINE_EXCEEDED,
     }
 )
 _TOLD = _WARN | {
     reasons.SERVING,
     reasons.SCALED_TO_ZERO,
+    reasons.WARMING_UP,
+    reasons.VALIDATING,
     reasons.PAUSED,
     reasons.AWAITING_APPROVAL,
     reasons.FROZEN,
@@ -199,6 +211,7 @@ def build_status(s: Snapshot, r: Release, situation: Situation) -> ModelDeployme
         phase=situation.phase,
         replicas=stable.replicas if stable is not None else 0,
         selector=f"{LABEL_REVISION}={stable.revision}" if stable is not None else None,
+        model=s.model,
         stable=stable,
         candidate=candidate,
         rejected=r.rejected,
@@ -237,10 +250,14 @@ def _essence(status: ModelDeploymentStatus) -> object:
     return status.model_copy(update=rest), conditions
 
 
-def _gist(condition: Condition) -> tuple[str, str]:
+def _gist(condition: Condition) -> tuple[str, ...]:
     """What of a condition is a transition. At every step the measuring begins anew; only that it goes wrong is news."""
     measured = condition.type in (reasons.METRICS_HEALTHY, reasons.TRAFFIC_VERIFIED)
-    return ("", "") if measured and condition.status != "False" else (condition.status, condition.reason)
+    if measured and condition.status != "False":
+        return ()
+    # What a pod answered is said as it comes: it changes seldom, and waits for a person.
+    said = (condition.message,) if condition.reason == reasons.WARMING_UP else ()
+    return (condition.status, condition.reason, *said)
 
 
 def _figures(status: ModelDeploymentStatus) -> object:

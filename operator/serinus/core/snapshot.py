@@ -11,10 +11,11 @@ judge ---------------> Judgement                   what the metrics say, with it
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout
-from serinus.api.status import AnalysisSummary, EvidencePoint, EvidenceState, ModelDeploymentStatus
+from serinus.api.status import AnalysisSummary, EvidencePoint, EvidenceState, ModelDeploymentStatus, ResolvedModel
 from serinus.core.judge import Verdict
 from serinus.core.revision import Revision
 
@@ -31,6 +32,14 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Warmth:
+    """How far the warm-up of a pod is: Cold (not answered yet), Warm, or Failed (it answers with errors)."""
+
+    state: Literal["Cold", "Warm", "Failed"]
+    message: str = ""
+
+
+@dataclass(frozen=True)
 class Workload:
     """The Deployment of one revision as observed, in pods."""
 
@@ -38,11 +47,15 @@ class Workload:
     current: int = 0
     ready: int = 0
     """Pods that are ready and that the revision's own Service leads to."""
+    pods: int = 0
+    """Pods that exist, those that are still ending included: they hold their accelerators."""
     settled: int = 0
-    """How many of them a gateway must have heard of by now; only these may be given more traffic."""
+    """How many of them are warm, and a gateway must have heard of by now; only these may be given more traffic."""
     settles_at: datetime | None = None
     """When the others will have settled; None where there are none."""
     waiting: Waiting | None = None
+    warming: Waiting | None = None
+    """Why ready pods are not warm; `hopeless` where they answer with errors."""
     in_shape: bool = True
     """Whether the Deployment is as we would write it, its size left out."""
 
@@ -74,6 +87,41 @@ class RouteView:
     message: str = ""
     in_shape: bool = True
     """Whether the route is as we would write it for the weights it has."""
+
+
+SideKind = Literal["Testers", "Preview"]
+
+
+@dataclass(frozen=True)
+class SideView:
+    """A route beside the main one as observed: the revision it leads to, or (None) stable."""
+
+    target: str | None
+    in_shape: bool = True
+
+
+CheckTarget = Literal["candidate", "stable"]
+
+
+@dataclass(frozen=True)
+class CheckRun:
+    """A Job of `rollout.validation` as observed."""
+
+    name: str
+    attempt: str
+    """Which attempt it was made for; see `serinus.core.validation.attempt_of`."""
+    state: Literal["Pending", "Running", "Succeeded", "Failed"]
+    reason: str = ""
+    """Why it failed, in the word of the Job controller."""
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    """Of the attempt that ended last; None where none is known."""
+    report: str = ""
+    """What it reported, unread."""
+    waiting: str = ""
+    """Why its pod has not begun, in the words of scheduler or kubelet."""
+    leaving: bool = False
+    """Whether it is being deleted."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +199,18 @@ class Snapshot:
     service_targets: Mapping[str, str] = field(default_factory=dict)
     """Service name -> revision its selector leads to; "*" where it leads to every revision."""
     route: RouteView = RouteView()
+    sides: Mapping[SideKind, SideView] = field(default_factory=dict)
+    """The routes beside the main one that exist."""
+    checks: Mapping[str, CheckRun] = field(default_factory=dict)
+    """The Jobs of `rollout.validation` by name, those of former releases too."""
+    missing_copies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Revision -> ConfigMaps that it still needs a copy of, with the digest of their data."""
     judgement: Judgement | None = None
     problems: tuple[Problem, ...] = ()
+    model: ResolvedModel | None = None
+    """What `spec.model.from.uri` means, as far as it is known."""
+    resolving: bool = False
+    """Whether that is being asked right now; then `spec_readable` is False, and no problem."""
     spec_readable: bool = True
     """False where `spec` only stands in for one that is invalid; then nobody knows what is wanted."""
     route_usable: bool = True

@@ -49,7 +49,8 @@ class Trial:
     `approximate` where pod counts stand in for weights; `settle_seconds` a new weight is not yet checked;
     `candidate_pods` are the pods that share the candidate's requests. `must_detect` is the regression that must have
     been detectable before this step ends, None where no such proof is asked for. `watched` says that there is no
-    candidate: a promoted revision is compared with what it showed up to its promotion.
+    candidate: a promoted revision is compared with what it showed up to its promotion. Before `judged_from` nothing is
+    held against anybody but restarts.
     """
 
     candidate: str
@@ -69,6 +70,7 @@ class Trial:
     watched: bool = False
     approximate: bool = False
     settle_seconds: float = 2.0
+    judged_from: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def observe_reading(state: TrialState, trial: Trial, reading: Reading) -> TrialS
     grown: dict[str, tuple[Increment, Increment]] = {}
     signals = dict(state.signals)
     metrics = dict(state.metrics)
+    spared = trial.judged_from is not None and reading.at < trial.judged_from
     for name, answer in reading.signals.items():
         before = signals.get(name) or SignalState()
         gauge = any(m.signal == name and m.kind == "gauge" for m in trial.metrics)
@@ -176,10 +179,10 @@ def observe_reading(state: TrialState, trial: Trial, reading: Reading) -> TrialS
             grown[name] = growth
         elif after.newest != before.newest and not gauge:
             _open(metrics, trial, name, answer)
-        if gauge and after.failure is None and after.newest != before.newest:
+        if gauge and not spared and after.failure is None and after.newest != before.newest:
             _observe_gauges(metrics, trial, name, answer, reading.at)
     for metric in trial.metrics:
-        if metric.kind != "gauge" and metric.signal in grown:
+        if metric.kind != "gauge" and metric.signal in grown and (metric.over_time or not spared):
             interval = _interval_of(trial, metric, grown, reading.at)
             metrics[metric.name] = observe_interval(metrics.get(metric.name) or MetricState(), metric, interval)
     split = _observe_split(state, trial, reading.at, grown)

@@ -52,11 +52,19 @@ def _no_owner(obj: Raw) -> str | None:
     return None
 
 
-class Store:
-    """A cache of raw objects. `owner_of` names the owner of an object within its namespace, or None."""
+def _whole(kind: str, obj: Raw) -> Raw:
+    return obj
 
-    def __init__(self, owner_of: Callable[[Raw], str | None] = _no_owner) -> None:
+
+class Store:
+    """A cache of raw objects. `owner_of` names the owner of an object within its namespace, or None; `slim` says what
+    of an object is kept (its metadata always must be)."""
+
+    def __init__(
+        self, owner_of: Callable[[Raw], str | None] = _no_owner, slim: Callable[[str, Raw], Raw] = _whole
+    ) -> None:
         self._owner_of = owner_of
+        self._slim = slim
         self._objects: dict[str, dict[Key, Raw]] = defaultdict(dict)
         self._children: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._buried: dict[str, dict[Key, int]] = defaultdict(dict)
@@ -155,7 +163,7 @@ class Store:
 
     def _set(self, key: Key, obj: Raw) -> None:
         self._drop(key)
-        self._objects[key.kind][key] = obj
+        self._objects[key.kind][key] = self._slim(key.kind, obj)
         self._buried[key.kind].pop(key, None)
         owner = self._owner_of(obj)
         if owner is not None:

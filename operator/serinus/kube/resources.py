@@ -40,8 +40,10 @@ MODELREVISIONS: Final = _own(MODEL_REVISION)
 METRICSPROVIDERS: Final = _own(METRICS_PROVIDER)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 SERVICES: Final = Resource("", "v1", "services", "Service")
+CONFIGMAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 PODS: Final = Resource("", "v1", "pods", "Pod")
 ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
+JOBS: Final = Resource("batch", "v1", "jobs", "Job")
 HTTPROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 GATEWAYS: Final = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
 GATEWAYCLASSES: Final = Resource("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass", namespaced=False)
@@ -65,7 +67,10 @@ WATCHED: Final = (
     Watched(METRICSPROVIDERS),
     Watched(DEPLOYMENTS, OURS),
     Watched(SERVICES, OURS),
+    # All of them: pod templates refer to the users' own. Only digests are kept.
+    Watched(CONFIGMAPS),
     Watched(PODS, OURS),
+    Watched(JOBS, OURS),
     # They carry the labels of their Service.
     Watched(ENDPOINTSLICES, OURS),
     Watched(HTTPROUTES, OURS),

@@ -7,6 +7,7 @@ history has removed. The exception are gateways that count by the place of a bac
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from serinus.api.rollout import TestersSpec
 from serinus.api.route import RouteRule, RouteSpec
 from serinus.core.children import SERVICE_PORT, Owner, build_metadata, is_subset
 from serinus.core.snapshot import RouteView
@@ -23,6 +24,10 @@ FILTER_FEATURES: Mapping[str, str] = {
 }
 """Filters beyond the core of the Gateway API, and the feature name under which a GatewayClass declares each."""
 
+CLEARS_COOKIES = FILTER_FEATURES["ResponseHeaderModifier"]
+
+# The API server fills in this match; writing it keeps an object equal to what is stored.
+MATCH_ALL: Mapping[str, Any] = {"path": {"type": "PathPrefix", "value": "/"}}
 
 REVISION_HEADER = "Serinus-Revision"
 """Header that an answer gets where each backend has a filter of its own."""
@@ -66,18 +71,25 @@ def build_route(
     """The HTTPRoute that gives each revision its weight; for `present` and `by_place` see `build_backends`."""
     backends = build_backends(weights, present, by_place=by_place)
     rules = spec.rules or (RouteRule(),)
-    body: Raw = {
-        "parentRefs": [_parent(ref.dump()) for ref in spec.parent_refs],
-        "rules": [_rule(rule, backends) for rule in rules],
-    }
-    if spec.hostnames:
-        body["hostnames"] = list(spec.hostnames)
+    return attach(owner, owner.name, spec, spec.hostnames, [_rule(rule, backends) for rule in rules])
+
+
+def attach(owner: Owner, name: str, spec: RouteSpec, hostnames: Iterable[str], rules: list[Raw]) -> Raw:
+    """An HTTPRoute with these rules on the parents of `spec`."""
+    body: Raw = {"parentRefs": [_parent(ref.dump()) for ref in spec.parent_refs], "rules": rules}
+    if hosts := list(hostnames):
+        body["hostnames"] = hosts
     return {
         "apiVersion": f"{GATEWAY_GROUP}/v1",
         "kind": "HTTPRoute",
-        "metadata": build_metadata(owner, owner.name),
+        "metadata": build_metadata(owner, name),
         "spec": body,
     }
+
+
+def is_like(wanted: Raw, raw: Raw) -> bool:
+    """Whether a route in the cluster is as we would write it."""
+    return is_subset({"spec": wanted["spec"], "metadata": {"labels": wanted["metadata"]["labels"]}}, raw)
 
 
 def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: bool = False) -> RouteView:
@@ -89,7 +101,7 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
     weights = observe_weights(raw)
     accepted, message = _acceptance(raw)
     wanted = build_route(owner, spec, weights, raw, by_place=by_place)
-    in_shape = is_subset({"spec": wanted["spec"], "metadata": {"labels": wanted["metadata"]["labels"]}}, raw)
+    in_shape = is_like(wanted, raw)
     return RouteView(
         exists=True,
         weights=weights,
@@ -113,7 +125,9 @@ def list_backends(raw: Raw | None) -> tuple[str, ...]:
     return tuple(backend["name"] for backend in rules[0].get("backendRefs") or ())
 
 
-def find_missing_features(spec: RouteSpec, supported: Iterable[str]) -> list[tuple[str, str]]:
+def find_missing_features(
+    spec: RouteSpec, supported: Iterable[str], testers: TestersSpec | None = None
+) -> list[tuple[str, str]]:
     """Fields of the route that this gateway does not support, each with the feature that it lacks.
 
     `supported` are the names in GatewayClass.status.supportedFeatures. An empty list means that the gateway does not
@@ -133,6 +147,8 @@ def find_missing_features(spec: RouteSpec, supported: Iterable[str]) -> list[tup
         if rule.timeouts is not None and rule.timeouts.backend_request is not None:
             wanted.append((f"spec.route.rules[{number}].timeouts.backendRequest", "HTTPRouteBackendTimeout"))
         missing += [(field, feature) for field, feature in wanted if feature is not None and feature not in known]
+    if testers is not None and testers.cookie is not None and CLEARS_COOKIES not in known:
+        missing.append(("spec.rollout.testers.cookie", CLEARS_COOKIES))
     return missing
 
 
@@ -143,6 +159,7 @@ def list_claims(namespace: str, spec: RouteSpec) -> frozenset[tuple[str, str, st
     gateways = [(f"{ref.namespace or namespace}/{ref.name}", ref.section_name or "") for ref in spec.parent_refs]
     hosts = spec.hostnames or ("*",)
     matches = {_canonical(match) for rule in (spec.rules or (RouteRule(),)) for match in (rule.matches or ({},))}
+    hosts = (*hosts, *(spec.preview.hostnames if spec.preview else ()))
     return frozenset(
         (gateway, host, match, listener) for gateway, listener in gateways for host in hosts for match in matches
     )
@@ -154,6 +171,11 @@ def _canonical(match: Mapping[str, Any]) -> str:
     for kind in ("headers", "queryParams"):
         parts += sorted(f"{kind}:{m.get('name')}={m.get('value')}" for m in match.get(kind) or ())
     return "|".join(parts)
+
+
+def backend_of(name: str) -> Raw:
+    """The only backend of a rule: the Service `name`."""
+    return _backend(name, 1, tagged=False)
 
 
 def _backend(name: str, weight: int, *, tagged: bool) -> Raw:
@@ -170,9 +192,7 @@ def _parent(ref: Raw) -> Raw:
 
 
 def _rule(rule: RouteRule, backends: list[Raw]) -> Raw:
-    # The API server fills in this match; writing it keeps the object equal to what is stored.
-    default_match: tuple[Raw, ...] = ({"path": {"type": "PathPrefix", "value": "/"}},)
-    body: Raw = {"matches": [dict(match) for match in (rule.matches or default_match)], "backendRefs": backends}
+    body: Raw = {"matches": [dict(match) for match in (rule.matches or (MATCH_ALL,))], "backendRefs": backends}
     if rule.filters:
         body["filters"] = [dict(f) for f in rule.filters]
     if rule.timeouts is not None:

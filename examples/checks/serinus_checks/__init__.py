@@ -1,0 +1,1 @@
+"""The checks that Serinus runs against a candidate before it gets any traffic: measured here, judged there."""

@@ -1,0 +1,172 @@
+"""The Jobs of `rollout.validation`: how they are made, and what one says by the way it ended.
+
+A Job is bound to an attempt: the check as it is written now, for this release. One that was made for another attempt
+says nothing. Only trouble of the infrastructure is tried again, and it is the Job controller that does it."""
+
+import copy
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from serinus.api.meta import (
+    ANNOTATION_ATTEMPT,
+    LABEL_CHECK_OF,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+    parse_duration,
+)
+from serinus.api.validation import ValidationSpec
+from serinus.core.children import SERVICE_PORT, Owner, build_metadata
+from serinus.core.configmaps import REPORT_LIMIT, RESULTS_KEY
+from serinus.core.delivery import DIGEST, URI, set_environment
+from serinus.core.names import fit_name
+from serinus.core.observe import find_waiting
+from serinus.core.snapshot import CheckRun, CheckTarget
+
+Raw = dict[str, Any]
+
+TIMEOUT: Final = "10m"
+RETRIES: Final = 3
+RETRIED: Final = 75
+"""EX_TEMPFAIL of sysexits.h: the check could not be carried out now."""
+MISCONFIGURED: Final = 64
+"""EX_USAGE of sysexits.h: the check can never be carried out as it is."""
+_NAME_LIMIT: Final = 63
+_LABEL_CHECK: Final = "serinus.dev/check"
+_LABEL_JOB: Final = "batch.kubernetes.io/job-name"
+
+
+def name_job(revision: str, check: str, target: CheckTarget) -> str:
+    return fit_name(f"{revision}-{check}" + ("-stable" if target == "stable" else ""), _NAME_LIMIT)
+
+
+def build_job(
+    owner: Owner, revision: str, check: ValidationSpec, target: CheckTarget, asked: str, *, attempt: str, model: Raw
+) -> Raw:
+    """The Job that runs `check` for the candidate `revision` against the Service of revision `asked`, whose content
+    names its model in `model`."""
+    name = name_job(revision, check.name, target)
+    template = copy.deepcopy(check.job.template)
+    metadata = template.setdefault("metadata", {})
+    metadata["labels"] = {
+        **(metadata.get("labels") or {}),
+        LABEL_CHECK_OF: owner.name,
+        LABEL_MANAGED_BY: MANAGED_BY,
+        _LABEL_CHECK: check.name,
+    }
+    environment = {
+        "SERINUS_TARGET_URL": f"http://{asked}.{owner.namespace}.svc:{SERVICE_PORT}",
+        "SERINUS_TARGET": target,
+        "SERINUS_REVISION": asked,
+        URI: str(model.get("uri") or ""),
+        DIGEST: str(model.get("digest") or ""),
+        "SERINUS_JOB": name,
+    }
+    pod = template["spec"]
+    pod["restartPolicy"] = "Never"
+    set_environment(pod, environment, owned=environment)
+    own = build_metadata(owner, name, revision)
+    retries = RETRIES if check.retries is None else check.retries
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {**own, "annotations": {ANNOTATION_ATTEMPT: attempt}},
+        "spec": {
+            "backoffLimit": retries,
+            "activeDeadlineSeconds": max(math.ceil(parse_duration(check.timeout or TIMEOUT).total_seconds()), 1),
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {"action": "FailJob", "onExitCodes": {"operator": "NotIn", "values": [RETRIED]}},
+                ]
+            },
+            "template": template,
+        },
+    }
+
+
+def observe_job(job: Raw, pods: Iterable[Raw], reports: Mapping[str, str]) -> CheckRun:
+    """What a Job says of itself, with the last word of its pods; `reports` are the results in ConfigMaps by name."""
+    metadata: Raw = job["metadata"]
+    name = metadata["name"]
+    ended = _find_end(job)
+    mine = [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(_LABEL_JOB) == name]
+    exit_code, said = _last_word(mine)
+    waiting = None if ended else find_waiting(mine)
+    return CheckRun(
+        name=name,
+        attempt=(metadata.get("annotations") or {}).get(ANNOTATION_ATTEMPT, ""),
+        state=ended[0] if ended else "Running" if any(_has_begun(pod) for pod in mine) else "Pending",
+        reason=ended[1] if ended else "",
+        ended_at=ended[2] if ended else None,
+        exit_code=exit_code,
+        report=reports.get(name) or said,
+        waiting=waiting.message if waiting else "",
+        leaving=metadata.get("deletionTimestamp") is not None,
+    )
+
+
+def reports_in(config_maps: Iterable[Raw]) -> dict[str, str]:
+    """The reports that checks left in ConfigMaps, by the name of the Job."""
+    found = {}
+    for one in config_maps:
+        if LABEL_CHECK_OF in (one["metadata"].get("labels") or {}):
+            found[one["metadata"]["name"]] = str((one.get("data") or {}).get(RESULTS_KEY) or "")
+    return found
+
+
+def read_report(report: str) -> dict[str, float] | str:
+    """The values that a check reports, or what is wrong with the report."""
+    if len(report) > REPORT_LIMIT:
+        return f"the report has {len(report):,} characters and may have {REPORT_LIMIT:,}"
+    try:
+        parsed = json.loads(report)
+    except (ValueError, RecursionError):
+        cut = " (termination messages are cut at 4096 bytes)" if len(report.encode()) >= 4096 else ""
+        return f"the report is not JSON{cut}: it begins with {report[:40]!r}"
+    if not isinstance(parsed, dict):
+        return f"the report must be one JSON object of numbers, not {type(parsed).__name__}"
+    return {key: float(value) for key, value in parsed.items() if _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
+_ENDS: Final = {"Complete": "Succeeded", "Failed": "Failed", "FailureTarget": "Failed"}
+"""FailureTarget comes first, while the pods of a Job that has failed are still being stopped."""
+
+
+def _find_end(job: Raw) -> tuple[Any, str, datetime | None] | None:
+    for condition in (job.get("status") or {}).get("conditions") or ():
+        if condition.get("status") == "True" and condition.get("type") in _ENDS:
+            state = _ENDS[condition["type"]]
+            at = condition.get("lastTransitionTime")
+            moment = datetime.fromisoformat(at.replace("Z", "+00:00")) if isinstance(at, str) else None
+            return state, str(condition.get("reason") or ""), moment
+    return None
+
+
+def _has_begun(pod: Raw) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Running", "Succeeded", "Failed")
+
+
+def _last_word(pods: Sequence[Raw]) -> tuple[int | None, str]:
+    """Exit code and termination message of the attempt that ended last."""
+    ends = []
+    for pod in pods:
+        for status in (pod.get("status") or {}).get("containerStatuses") or ():
+            ended = (status.get("state") or {}).get("terminated")
+            if ended is not None:
+                ends.append((str(ended.get("finishedAt") or ""), ended))
+    if not ends:
+        return None, ""
+    last = max(ends, key=lambda end: end[0])[1]
+    messages = [str(end.get("message")) for _, end in sorted(ends, key=lambda end: end[0]) if end.get("message")]
+    worst = next((int(end["exitCode"]) for _, end in ends if end.get("exitCode") not in (None, 0, RETRIED)), None)
+    return (worst if worst is not None else int(last.get("exitCode") or 0)), messages[-1] if messages else ""

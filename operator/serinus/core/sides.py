@@ -1,0 +1,40 @@
+"""Where the routes beside the main one must lead: testers and preview hosts.
+
+They follow the release and decide nothing; a candidate that leaves loses them before its status is written."""
+
+from serinus.core.plan import Action, ApplySide, DeleteSide
+from serinus.core.release import Release
+from serinus.core.snapshot import SideKind, SideView, Snapshot
+from serinus.core.validation import validated
+
+
+def render_sides(s: Snapshot, r: Release) -> tuple[list[Action], list[Action]]:
+    """What leads away from a candidate, and what leads towards one."""
+    wanted = wanted_sides(s, r)
+    aways: list[Action] = [DeleteSide(kind) for kind in s.sides if kind not in wanted]
+    towards: list[Action] = []
+    for kind, view in wanted.items():
+        if s.sides.get(kind) != view:
+            (aways if view.target is None else towards).append(ApplySide(kind, view.target))
+    return aways, towards
+
+
+def wanted_sides(s: Snapshot, r: Release) -> dict[SideKind, SideView]:
+    """The routes that must exist. While the spec cannot be put into force, those that lead nowhere new stay."""
+    candidate = r.candidate
+    name = candidate.revision if candidate is not None else None
+    if not s.route_usable:
+        return {kind: view for kind, view in s.sides.items() if view.target in (None, name)}
+    if r.stable is None or s.spec.route.mode != "Gateway":
+        return {}
+    # Nobody is shown a model that has not passed its checks.
+    shown = candidate is not None and s.workload(candidate.revision).settled > 0 and validated(s, candidate) is None
+    reachable = name if shown else None
+    found: dict[SideKind, SideView] = {}
+    if s.spec.route.preview is not None:
+        found["Preview"] = SideView(reachable)
+    testers = s.spec.rollout.testers if s.spec.rollout else None
+    # Without a candidate there is nothing left to do but to clear cookies.
+    if testers is not None and (testers.cookie is not None or (reachable is not None and testers.headers)):
+        found["Testers"] = SideView(reachable)
+    return found

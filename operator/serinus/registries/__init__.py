@@ -1,0 +1,1 @@
+"""Asks registries what a reference means today. Only hosts that the admin allows are asked, without credentials."""

@@ -1,0 +1,62 @@
+"""GET with little trust: a short time, a small answer, no redirects, no proxies and no cookies."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+
+from serinus.registries.outcome import Away
+
+TIMEOUT: Final = 5.0
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes: the most that the OCI distribution specification asks of a manifest."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def parsed(self) -> Any:
+        """The body as JSON; None where it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class Transport:
+    """One pool of connections for all registries."""
+
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply | Away:
+        """Never raises for what the other side does."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        host = url.split("/")[2]
+        try:
+            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
+                body = await answer.content.read(LARGEST + 1)
+                while len(body) <= LARGEST and (more := await answer.content.read(LARGEST + 1 - len(body))):
+                    body += more
+                if len(body) > LARGEST:
+                    return Away(f"{host} answers with more than {LARGEST:,} bytes")
+                return Reply(answer.status, answer.headers, body)
+        except TimeoutError:
+            return Away(f"{host} does not answer within {self._timeout.total:g}s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Away(f"{host}: {str(error)[:200] or type(error).__name__}")
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()

@@ -1,0 +1,54 @@
+"""Pods that do not come: stable serves on, the words of the kubelet are told, and a better revision gets through."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.model import Model
+from tests.traffic.answers import count
+
+
+def without_image(template: dict[str, Any]) -> None:
+    template["spec"]["containers"][0]["image"] = "localhost/no-such-model:1"
+
+
+@pytest.mark.cluster
+def test_an_image_that_does_not_exist_is_named_and_given_up_at_the_deadline(model: Model) -> None:
+    model.apply("v1")
+    model.await_reason("Serving")
+    stable = model.stable()
+    model.spec["rollout"]["progressDeadline"] = "20s"
+    with model.traffic() as traffic:
+        model.apply("v2", change=without_image)
+        model.await_reason("ImagePullFailed")
+        assert "no-such-model" in model.condition("Ready")["message"]
+        model.await_reason("RolledBack", patience=60)
+        assert model.condition("Stalled")["reason"] == "DeadlineExceeded"
+        assert model.weights() == {stable: 100}
+        # A better one needs nobody to clear up.
+        model.apply("v3")
+        model.await_reason("Serving", patience=90)
+    assert count(traffic.answers).explain_lost() == ""
+
+
+@pytest.mark.cluster
+def test_a_first_revision_without_an_image_is_freed_by_a_better_one(model: Model) -> None:
+    model.apply("v1", change=without_image)
+    model.await_reason("ImagePullFailed")
+    model.apply("v2")
+    model.await_reason("Serving", patience=60)
+
+
+@pytest.mark.cluster
+def test_a_pause_may_outlive_the_deadline(model: Model) -> None:
+    model.apply("v1")
+    model.await_reason("Serving")
+    model.spec["rollout"] |= {
+        "progressDeadline": "5s",
+        "steps": [{"weight": 50, "hold": "1s"}, {"pause": {"for": "15s"}}],
+    }
+    with model.traffic() as traffic:
+        model.apply("v2")
+        model.await_reason("Paused")
+        model.await_reason("Serving", patience=90)
+    assert count(traffic.answers).explain_lost() == ""
