@@ -232,8 +232,8 @@ class World:
                 self.checks.pop(name)
             case ApplyService(name, target):
                 self.services[name] = target or "*"
-            case ApplyRoute(weights):
-                self.route = replace(self.route, exists=True, weights=dict(weights))
+            case ApplyRoute(weights, mirror):
+                self.route = replace(self.route, exists=True, weights=dict(weights), mirror=mirror)
                 self.weights.append(dict(weights))
             case ApplySide(kind, target):
                 self.sides[kind] = SideView(target)

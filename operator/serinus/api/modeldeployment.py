@@ -53,6 +53,14 @@ _NAME = Rule(
 )
 
 
+_SHADOW_NEEDS_GATEWAY = Rule(
+    "!has(self.rollout) || !has(self.rollout.strategy) || self.rollout.strategy != 'Shadow'"
+    " || !has(self.route.mode) || self.route.mode == 'Gateway'",
+    "strategy Shadow needs a gateway that mirrors requests: set route.mode to Gateway, or choose another strategy",
+    ".rollout",
+)
+
+
 class RegistrySource(Model):
     """A model version that a registry's alias points to."""
 
@@ -123,7 +131,7 @@ class AcceleratorSpec(Model):
 class ModelDeploymentSpec(Model):
     """What is served and how a new revision of it is released."""
 
-    model_config = ConfigDict(json_schema_extra=with_rules(_PORT_EXISTS, _SOME_PORT))
+    model_config = ConfigDict(json_schema_extra=with_rules(_PORT_EXISTS, _SOME_PORT, _SHADOW_NEEDS_GATEWAY))
 
     replicas: Annotated[int, Field(ge=0, le=10_000)] = 1
     """Pods of the stable revision; autoscalers write here through the scale subresource. The candidate is sized from

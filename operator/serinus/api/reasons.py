@@ -72,6 +72,11 @@ WARMUP_FAILED: Final = _reason(
 VALIDATING: Final = _reason(
     "Validating", "The checks of rollout.validation run against the candidate; it has no traffic before they pass."
 )
+SHADOWING: Final = _reason(
+    "Shadowing",
+    "Strategy Shadow: requests are mirrored to the candidate, whose answers to them nobody sees; it is judged by them,"
+    " and scored at the end. The first step follows.",
+)
 VALIDATION_FAILED: Final = _reason(
     "ValidationFailed",
     "A check found the candidate wanting, with the numbers in the message; it is rejected and had no traffic. A first"
@@ -219,7 +224,8 @@ GATEWAY_NOT_FOUND: Final = _reason(
 )
 GATEWAY_UNSUPPORTED: Final = _reason(
     "GatewayUnsupported",
-    "The gateway does not support a filter or timeout that the route asks for; remove it to go on.",
+    "The gateway does not support something that the route asks for (a filter, a timeout) or that the strategy needs"
+    " (Shadow: mirrored requests); remove it, or choose another strategy, to go on.",
 )
 PROVIDER_NOT_FOUND: Final = _reason(
     "ProviderNotFound",

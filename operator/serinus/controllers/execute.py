@@ -84,8 +84,8 @@ class Executor:
             case ApplyService(name, target):
                 content = contents.get(target or gathered.snapshot.wanted.name) or gathered.snapshot.wanted.content
                 await self._apply(SERVICES, owner, build_service(owner, name, target, content), ROUTING)
-            case ApplyRoute(weights):
-                await self._apply_route(gathered, weights)
+            case ApplyRoute():
+                await self._apply_route(gathered, action)
             case DeleteRoute():
                 await self._delete(HTTPROUTES, owner, owner.name)
             case ApplySide(kind, target):
@@ -110,19 +110,21 @@ class Executor:
         raw = await self.kube.merge_patch(HTTPROUTES, metadata["namespace"], metadata["name"], patch, manager=ROUTING)
         self.store.written("HTTPRoute", raw)
 
-    async def _apply_route(self, gathered: Gathered, weights: Mapping[str, int]) -> None:
+    async def _apply_route(self, gathered: Gathered, action: ApplyRoute) -> None:
         owner, route = gathered.owner, gathered.raw_route
-        snapshot = gathered.snapshot
+        snapshot, weights = gathered.snapshot, action.weights
         if not snapshot.route_usable:
             if route is not None:
                 await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
             return
         try:
-            wanted = build_route(owner, snapshot.spec.route, weights, route, by_place=gathered.by_place)
+            spec, mirror = snapshot.spec.route, action.mirror
+            wanted = build_route(owner, spec, weights, route, by_place=gathered.by_place, mirror=mirror)
             await self._apply(HTTPROUTES, owner, wanted, ROUTING)
         except Invalid:
             # The way back to stable depends on nothing, and so not on the rest of the route.
-            if route is not None and dict(snapshot.route.weights) != dict(weights):
+            seen = snapshot.route
+            if route is not None and (dict(seen.weights) != dict(weights) or (seen.mirror and not mirror)):
                 await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
             raise
 

@@ -39,6 +39,7 @@ from serinus.core.snapshot import CheckRun, Problem, RouteView, SideKind, SideVi
 from serinus.engine.store import Key, Store
 from serinus.metrics.profiles import choose_gateway_profile
 from serinus.routing.gateway_api import find_missing_features, observe_route
+from serinus.routing.mirror import find_missing_mirror
 from serinus.routing.side_routes import SUFFIXES, name_side, observe_side
 
 Raw = dict[str, Any]
@@ -88,7 +89,7 @@ def gather_snapshot(
     spec, wanted, spec_problems = intent.spec, intent.wanted, intent.problems
     rollout = resolve_rollout(spec.rollout)
     contents.setdefault(wanted.name, wanted.content)
-    controller, features, gateway_problems = _gateways(store, key.namespace, spec)
+    controller, features, gateway_problems = _gateways(store, key.namespace, spec, rollout)
     pods = store.by_owner("Pod", key.namespace, key.name)
     settled_at = reach.observe(key, find_reachable(pods, store.by_owner("EndpointSlice", key.namespace, key.name)), now)
     warm = {} if warmer is None else warmer.observe(key, spec, status.candidate, contents, pods)
@@ -200,7 +201,9 @@ def parents_of(namespace: str, spec: RouteSpec) -> list[tuple[str, str]]:
     return [(ref.namespace or namespace, ref.name) for ref in spec.parent_refs if ref.kind in (None, "Gateway")]
 
 
-def _gateways(store: Store, namespace: str, spec: ModelDeploymentSpec) -> tuple[str | None, list[str], list[Problem]]:
+def _gateways(
+    store: Store, namespace: str, spec: ModelDeploymentSpec, rollout: ResolvedRollout
+) -> tuple[str | None, list[str], list[Problem]]:
     """Controller name and supported features of the gateways, and which of them are missing."""
     problems: list[Problem] = []
     controller: str | None = None
@@ -214,11 +217,23 @@ def _gateways(store: Store, namespace: str, spec: ModelDeploymentSpec) -> tuple[
             )
             continue
         gateway_class = store.get("GatewayClass", "", gateway.get("spec", {}).get("gatewayClassName", ""))
-        if gateway_class is not None:
-            controller = controller or gateway_class.get("spec", {}).get("controllerName")
-            declared = (gateway_class.get("status") or {}).get("supportedFeatures") or []
-            features += [f["name"] if isinstance(f, dict) else str(f) for f in declared]
+        by = (gateway_class or {}).get("spec", {}).get("controllerName")
+        declared = ((gateway_class or {}).get("status") or {}).get("supportedFeatures") or []
+        named = [f["name"] if isinstance(f, dict) else str(f) for f in declared]
+        controller = controller or by
+        features += named
+        problems += _mirroring(rollout, by, named)
     return controller, features, problems
+
+
+def _mirroring(rollout: ResolvedRollout, controller: str | None, features: list[str]) -> list[Problem]:
+    """Why one of the gateways cannot do what strategy Shadow needs."""
+    if rollout.shadow is None:
+        return []
+    profile = choose_gateway_profile(controller)
+    known = profile is not None and profile.mirrors
+    missing = find_missing_mirror(rollout.shadow.percent, frozenset(features), known=known)
+    return [] if missing is None else [Problem(reasons.GATEWAY_UNSUPPORTED, missing)]
 
 
 def _features(spec: ModelDeploymentSpec, features: list[str]) -> list[Problem]:

@@ -32,6 +32,7 @@ from serinus.kube.errors import Conflict, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import MODELDEPLOYMENTS
 from serinus.routing.gateway_api import observe_weights
+from serinus.routing.mirror import is_mirrored
 
 Raw = dict[str, Any]
 
@@ -204,7 +205,8 @@ class ModelDeploymentController:
         if status.candidate is None or status.stable is None or route is None:
             return
         weights = {status.stable.revision: 100}
-        if not (is_owned(route, owner) or is_orphan(route, owner)) or observe_weights(route) == weights:
+        stays = observe_weights(route) == weights and not is_mirrored(route)
+        if not (is_owned(route, owner) or is_orphan(route, owner)) or stays:
             return
         try:
             await Executor(self.kube, self.store, self.clock).leave_route(route, weights)

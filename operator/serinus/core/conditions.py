@@ -113,7 +113,8 @@ def _candidate_situation(s: Snapshot, r: Release) -> Situation:
     if hold is None:
         step = f"step {candidate.step} of {candidate.steps}, " if candidate.steps else ""
         where = f"{step}{candidate.weight}%"
-        reason = reasons.BAKING if candidate.phase == "Baking" else reasons.CANARY_PROGRESSING
+        told = {"Baking": reasons.BAKING, "Shadowing": reasons.SHADOWING}
+        reason = told.get(candidate.phase, reasons.CANARY_PROGRESSING)
         return Situation(Kind.WORKING, candidate.phase, reason, f"{candidate.revision} in {where}")
     phase = _PHASES.get(hold.reason, candidate.phase)
     if hold.reason in _NEEDS_A_PERSON or _is_endless(hold):

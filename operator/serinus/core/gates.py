@@ -13,6 +13,7 @@ from serinus.core.freeze import find_freeze
 from serinus.core.inplace import is_swapped, place_free
 from serinus.core.judge import Verdict
 from serinus.core.release import Hold
+from serinus.core.shadow import is_measured, is_shadowing, tell_shadow
 from serinus.core.snapshot import Snapshot
 from serinus.core.steps import FULL, is_pause_step, size_for_share, size_for_weight, weight_of_step
 from serinus.core.validation import validated
@@ -47,9 +48,16 @@ def needed_pods(s: Snapshot, candidate: CandidateState) -> int:
         return s.spec.replicas if is_swapped(candidate) else 0
     if candidate.phase == "Baking":
         return s.spec.replicas
-    due = candidate.phase == "Pending" or is_forced(s, candidate) or is_due(s, candidate)
+    before = candidate.phase == "Pending" and is_shadow_next(s, candidate)
+    due = not before and (candidate.phase == "Pending" or is_forced(s, candidate) or is_due(s, candidate))
     step = next_step(s, candidate) if due else candidate.step
-    return pods_for_weight(s, max(weight_of_step(s.rollout, step), 1))
+    mirrored = s.rollout.shadow.percent if s.rollout.shadow and (before or is_shadowing(candidate)) else 0
+    return pods_for_weight(s, max(weight_of_step(s.rollout, step), mirrored, 1))
+
+
+def is_shadow_next(s: Snapshot, candidate: CandidateState) -> bool:
+    """Whether mirrored requests come before the first step."""
+    return s.rollout.shadow is not None and candidate.phase == "Pending" and not is_forced(s, candidate)
 
 
 def is_due(s: Snapshot, candidate: CandidateState) -> bool:
@@ -66,8 +74,11 @@ def find_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
         return _first(FORCED_SWAP_GATES if is_forced(s, candidate) else SWAP_GATES, s, candidate)
     if candidate.phase == "Swapping":
         return _first(SWAPPED_GATES, s, candidate)
-    gates = FORCED_GATES if is_forced(s, candidate) else PENDING_GATES if candidate.step == 0 else GATES
-    return _first(gates, s, candidate)
+    if is_forced(s, candidate):
+        return _first(FORCED_GATES, s, candidate)
+    if s.rollout.shadow is not None and is_shadowing(candidate):
+        return _first(SHADOW_GATES, s, candidate)
+    return _first(PENDING_GATES if candidate.step == 0 else GATES, s, candidate)
 
 
 def find_bake_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -216,6 +227,8 @@ def baseline_known(s: Snapshot, candidate: CandidateState) -> Hold | None:
 def time_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
     if candidate.next_at is None or s.now >= candidate.next_at:
         return None
+    if is_shadowing(candidate):
+        return Hold(reasons.SHADOWING, tell_shadow(s, candidate))
     at = f"step {candidate.step} of {candidate.steps} at {candidate.weight}%"
     return Hold(
         reasons.CANARY_PROGRESSING, f"{candidate.revision} in {at} until {candidate.next_at:%H:%M:%SZ} at the earliest"
@@ -226,7 +239,7 @@ def enough_evidence(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
     if is_unjudged(s):
         return None
-    if candidate.weight == 0 or judgement is None or judgement.verdict is not Verdict.NOT_ENOUGH_EVIDENCE:
+    if not is_measured(candidate) or judgement is None or judgement.verdict is not Verdict.NOT_ENOUGH_EVIDENCE:
         return None
     if judgement.suspicious:
         # Not proven, but not nothing either: only a person may go on.
@@ -238,7 +251,7 @@ def traffic_verified(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
     if is_unjudged(s):
         return None
-    if candidate.weight == 0 or judgement is None or judgement.traffic.status == "True":
+    if not is_measured(candidate) or judgement is None or judgement.traffic.status == "True":
         return None
     return None if _proceeds(s, candidate) else _wait_for_metrics(s, candidate, judgement.traffic.message)
 
@@ -261,7 +274,7 @@ def _wait_for_metrics(s: Snapshot, candidate: CandidateState, message: str) -> H
     """Figures that are due any moment are worth no word; those that stay away are."""
     due = figures_due(candidate)
     if due is not None and s.now < due + PATIENCE:
-        return Hold(reasons.CANARY_PROGRESSING, message)
+        return Hold(reasons.SHADOWING if is_shadowing(candidate) else reasons.CANARY_PROGRESSING, message)
     return Hold(reasons.HOLDING, message, inconclusive=True)
 
 
@@ -291,6 +304,19 @@ GATES: tuple[Gate, ...] = (
     others_gone,  # nobody else may get a share
     pods_ready,  # the pods for the next weight must be there
 )
+SHADOW_GATES: tuple[Gate, ...] = (
+    not_paused,
+    metrics_known,
+    time_over,
+    enough_evidence,
+    traffic_verified,
+    validated,  # the scoring at the end
+    not_frozen,
+    approved,
+    route_accepted,
+    pods_ready,
+)
+"""Between mirrored requests and the first step."""
 PENDING_GATES: tuple[Gate, ...] = (
     not_paused,  # a person holds it
     pods_ready,  # without pods there is nothing to measure

@@ -12,7 +12,7 @@ from serinus.api.modelrevision import RevisionPhase
 from serinus.api.status import CheckState, ModelDeploymentStatus
 from serinus.api.validation import ValidationSpec
 from serinus.core.revision import Revision
-from serinus.core.snapshot import CheckTarget, Judgement, SideKind
+from serinus.core.snapshot import CheckTarget, Judgement, Mirror, SideKind
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,10 @@ class ApplyService:
 
 @dataclass(frozen=True)
 class ApplyRoute:
-    """Split the traffic: weight (percent) by revision name, summing to 100."""
+    """Split the traffic: weight (percent) by revision name, summing to 100. Any other mirror than `mirror` goes."""
 
     weights: Mapping[str, int]
+    mirror: Mirror | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,16 @@ from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
 from serinus.core.deadline import run_clock
 from serinus.core.exits import find_exit
-from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_first_hold, find_hold, frozen, next_step
+from serinus.core.gates import (
+    PATIENCE,
+    figures_due,
+    find_bake_hold,
+    find_first_hold,
+    find_hold,
+    frozen,
+    is_shadow_next,
+    next_step,
+)
 from serinus.core.inplace import begin_swap, note_service
 from serinus.core.judge import Verdict
 from serinus.core.plan import Event, Plan
@@ -33,6 +42,7 @@ from serinus.core.release import (
     start_candidate,
 )
 from serinus.core.render import render_actions
+from serinus.core.shadow import begin_shadow, is_shadowing, tell_passed
 from serinus.core.snapshot import Snapshot
 from serinus.core.validation import note_validation
 from serinus.core.watching import watch_stable
@@ -105,7 +115,9 @@ def advance(s: Snapshot, r: Release) -> Release:
         return _held(s, r, candidate, hold)
     if candidate.in_place and candidate.phase == "Pending":
         return begin_swap(s, r, candidate)
-    return enter_step(s, r, next_step(s, candidate))
+    if is_shadow_next(s, candidate):
+        return begin_shadow(s, r, candidate)
+    return enter_step(s, r, next_step(s, candidate), after=tell_passed(s, candidate))
 
 
 def _advance_without_traffic(s: Snapshot, r: Release, candidate: CandidateState) -> Release:
@@ -198,7 +210,9 @@ def build_status(s: Snapshot, r: Release, situation: Situation) -> ModelDeployme
     if candidate is not None:
         work = s.workload(candidate.revision)
         update: dict[str, object] = {"replicas": work.current, "ready_replicas": work.ready}
-        kept = s.status.candidate is not None and s.status.candidate.revision == candidate.revision
+        before = s.status.candidate
+        kept = before is not None and before.revision == candidate.revision
+        kept = kept and is_shadowing(before) <= is_shadowing(candidate)
         if judgement is not None and stable is not None and kept:
             update |= {"verdict": judgement.verdict.value, "evidence": judgement.evidence or candidate.evidence}
         candidate = candidate.model_copy(update=update)

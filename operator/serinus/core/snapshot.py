@@ -76,6 +76,14 @@ class RevisionRecord:
 
 
 @dataclass(frozen=True)
+class Mirror:
+    """Copies of `percent` of the requests (1 to 100) for the revision `target`; its answers to them go nowhere."""
+
+    target: str
+    percent: int
+
+
+@dataclass(frozen=True)
 class RouteView:
     """The route as observed: weight by revision name; `accepted` is None while the gateway has not spoken."""
 
@@ -83,6 +91,7 @@ class RouteView:
     weights: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ()
     """Revisions in the order of the backends, those without weight too."""
+    mirror: Mirror | None = None
     accepted: bool | None = None
     message: str = ""
     in_shape: bool = True

@@ -10,14 +10,15 @@ from typing import Any
 from serinus.api.rollout import TestersSpec
 from serinus.api.route import RouteRule, RouteSpec
 from serinus.core.children import SERVICE_PORT, Owner, build_metadata, is_subset
-from serinus.core.snapshot import RouteView
+from serinus.core.snapshot import Mirror, RouteView
+from serinus.routing.mirror import MIRRORS, build_mirror, observe_mirror
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 
 Raw = dict[str, Any]
 
 FILTER_FEATURES: Mapping[str, str] = {
-    "RequestMirror": "HTTPRouteRequestMirror",
+    "RequestMirror": MIRRORS,
     "ResponseHeaderModifier": "HTTPRouteResponseHeaderModification",
     "URLRewrite": "HTTPRoutePathRewrite",
     "CORS": "HTTPRouteCORS",
@@ -67,11 +68,13 @@ def build_route(
     present: Raw | None = None,
     *,
     by_place: bool = False,
+    mirror: Mirror | None = None,
 ) -> Raw:
-    """The HTTPRoute that gives each revision its weight; for `present` and `by_place` see `build_backends`."""
+    """The HTTPRoute that gives each revision its weight, and `mirror` its copies; for `present` and `by_place` see
+    `build_backends`."""
     backends = build_backends(weights, present, by_place=by_place)
     rules = spec.rules or (RouteRule(),)
-    return attach(owner, owner.name, spec, spec.hostnames, [_rule(rule, backends) for rule in rules])
+    return attach(owner, owner.name, spec, spec.hostnames, [_rule(rule, backends, mirror) for rule in rules])
 
 
 def attach(owner: Owner, name: str, spec: RouteSpec, hostnames: Iterable[str], rules: list[Raw]) -> Raw:
@@ -100,12 +103,15 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
         return RouteView()
     weights = observe_weights(raw)
     accepted, message = _acceptance(raw)
-    wanted = build_route(owner, spec, weights, raw, by_place=by_place)
+    first = (raw.get("spec", {}).get("rules") or [{}])[0]
+    mirror = observe_mirror(first, owner.name, len(spec.rules[0].filters) if spec.rules else 0)
+    wanted = build_route(owner, spec, weights, raw, by_place=by_place, mirror=mirror)
     in_shape = is_like(wanted, raw)
     return RouteView(
         exists=True,
         weights=weights,
         backends=list_backends(raw),
+        mirror=mirror,
         accepted=accepted,
         message=message,
         in_shape=in_shape,
@@ -191,10 +197,11 @@ def _parent(ref: Raw) -> Raw:
     return {"group": GATEWAY_GROUP, "kind": "Gateway", **ref}
 
 
-def _rule(rule: RouteRule, backends: list[Raw]) -> Raw:
+def _rule(rule: RouteRule, backends: list[Raw], mirror: Mirror | None) -> Raw:
     body: Raw = {"matches": [dict(match) for match in (rule.matches or (MATCH_ALL,))], "backendRefs": backends}
-    if rule.filters:
-        body["filters"] = [dict(f) for f in rule.filters]
+    filters = [*([build_mirror(mirror)] if mirror else []), *(dict(f) for f in rule.filters)]
+    if filters:
+        body["filters"] = filters
     if rule.timeouts is not None:
         body["timeouts"] = rule.timeouts.dump()
     return body

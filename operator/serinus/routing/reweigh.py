@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from serinus.routing.gateway_api import build_backends
+from serinus.routing.mirror import without_mirror
 
 Raw = dict[str, Any]
 
 
 def reweigh_route(route: Raw, weights: Mapping[str, int]) -> Raw:
-    """The route's own spec with other weights, in a form that can be applied."""
+    """The route's own spec with other weights and without our mirror, in a form that can be applied."""
     metadata = route["metadata"]
     spec = copy.deepcopy(route["spec"])
-    for rule in spec.get("rules") or []:
+    spec["rules"] = [without_mirror(rule, metadata["name"]) for rule in spec.get("rules") or []]
+    for rule in spec["rules"]:
         by_place = any(backend.get("filters") for backend in rule.get("backendRefs") or ())
         rule["backendRefs"] = build_backends(weights, route, by_place=by_place)
     kept = {field: metadata[field] for field in ("name", "namespace", "labels", "ownerReferences") if field in metadata}

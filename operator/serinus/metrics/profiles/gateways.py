@@ -61,11 +61,14 @@ ENVOY_GATEWAY: Final = Profile(
         "All backends of a rule are one Envoy cluster, unless they have filters of their own. The route gets some: an"
         " answer names its revision in the header Serinus-Revision.",
         "Clusters are named by the place in backendRefs, so backends keep theirs; one of weight 0 may stay there.",
+        "Mirrored requests are counted apart, under the mirror's own cluster: .../rule/N-mirror-I.",
+        "Its GatewayClass does not declare supportedFeatures; that it mirrors requests is known.",
         "Prometheus must scrape the proxies: /stats/prometheus on port 19001, as their pods' annotations say.",
         "envoy_cluster_external_upstream_* count the same requests again.",
         _STREAMS,
     ),
     needs_filter=True,
+    mirrors=True,
 )
 
 ENVOY: Final = Profile(

@@ -75,17 +75,19 @@ def _traefik_finder(targets: Sequence[Target]) -> Finder:
 TRAEFIK_SERVICE: Final = Locator("label service", _traefik_matchers, _traefik_finder)
 
 
-# Envoy Gateway: httproute/NAMESPACE/ROUTE/rule/N/backend/I, where I is the place in backendRefs.
-_BACKEND: Final = re.compile(r"httproute/([^/]+)/([^/]+)/rule/\d+/backend/(\d+)")
+# Envoy Gateway: httproute/NAMESPACE/ROUTE/rule/N/backend/I, where I is the place in backendRefs; mirrored requests are
+# under .../rule/N-mirror-I, where I is the place of the filter. Ours is the first one.
+_BACKEND: Final = re.compile(r"httproute/([^/]+)/([^/]+)/rule/\d+(/backend/\d+|-mirror-0)")
 
 
 def _backend_matchers(targets: Sequence[Target]) -> str:
     routes = "|".join(sorted({f"{re.escape(t.namespace)}/{re.escape(t.route)}" for t in targets}))
-    return f'envoy_cluster_name=~"{quote(f"httproute/({routes})/rule/[0-9]+/backend/[0-9]+")}"'
+    return f'envoy_cluster_name=~"{quote(f"httproute/({routes})/rule/[0-9]+(/backend/[0-9]+|-mirror-0)")}"'
 
 
 def _backend_finder(targets: Sequence[Target]) -> Finder:
-    by_place = {(t.namespace, t.route, str(t.position)): t for t in targets}
+    by_place = {(t.namespace, t.route, f"/backend/{t.position}"): t for t in targets}
+    by_place |= {(t.namespace, t.route, "-mirror-0"): t for t in targets if t.mirrored}
 
     def find(labels: Labels) -> Target | None:
         found = _BACKEND.fullmatch(labels.get("envoy_cluster_name", ""))
