@@ -212,8 +212,8 @@ def build_status(s: Snapshot, r: Release, situation: Situation) -> ModelDeployme
         update: dict[str, object] = {"replicas": work.current, "ready_replicas": work.ready}
         before = s.status.candidate
         kept = before is not None and before.revision == candidate.revision
-        kept = kept and is_shadowing(before) <= is_shadowing(candidate)
-        if judgement is not None and stable is not None and kept:
+        begins_anew = is_shadowing(before) and not is_shadowing(candidate)
+        if judgement is not None and stable is not None and kept and not begins_anew:
             update |= {"verdict": judgement.verdict.value, "evidence": judgement.evidence or candidate.evidence}
         candidate = candidate.model_copy(update=update)
     if stable is not None:
@@ -254,11 +254,11 @@ def must_write(s: Snapshot, status: ModelDeploymentStatus) -> bool:
 def _essence(status: ModelDeploymentStatus) -> object:
     quiet: dict[str, object] = {"replicas": 0, "ready_replicas": 0}
     stable = status.stable.model_copy(update=quiet) if status.stable else None
-    candidate = (
-        status.candidate.model_copy(update={**quiet, "evidence": (), "verdict": None, "hold_since": None})
-        if status.candidate
-        else None
-    )
+    candidate = status.candidate
+    if candidate is not None:
+        # Nobody notices a candidate in its shadow time but by what is said of it.
+        verdict = candidate.verdict if is_shadowing(candidate) else None
+        candidate = candidate.model_copy(update={**quiet, "evidence": (), "verdict": verdict, "hold_since": None})
     conditions = tuple((c.type, *_gist(c), c.observed_generation) for c in status.conditions)
     rest = {"stable": stable, "candidate": candidate, "analysis": (), "conditions": (), "replicas": 0}
     return status.model_copy(update=rest), conditions
