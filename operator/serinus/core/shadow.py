@@ -64,7 +64,8 @@ def wanted_mirror(s: Snapshot, r: Release) -> Mirror | None:
 
 def tell_shadow(s: Snapshot, candidate: CandidateState) -> str:
     """Where a candidate in its shadow time stands, with the numbers."""
-    said = f"; so far {s.judgement.message}" if s.judgement is not None and s.judgement.known else ""
+    seen = is_shadowing(s.status.candidate) and s.judgement is not None and s.judgement.known
+    said = f"; so far {s.judgement.message}" if seen and s.judgement is not None else ""
     until = f" until {candidate.next_at:%H:%M:%SZ} at the earliest" if candidate.next_at is not None else ""
     return f"{_tell_share(s, candidate)}{until}{said}"
 
