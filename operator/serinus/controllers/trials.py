@@ -59,13 +59,15 @@ def plan_metrics(rollout: ResolvedRollout, gateway: Profile | None, runtime: str
     pods = choose_runtime_profile(runtime)
     blind = rollout.shadow is not None and gateway is not None and not gateway.mirrors
     # What counts mirrored requests must count the others too, or the two would not compare.
-    gateway = None if blind else gateway
+    counting = None if blind else gateway
     total = sum(metric.weight for metric in rollout.metrics) or 1
     metrics: list[Metric] = []
     sources: dict[str, Source] = {}
     problems: list[Problem] = []
     for asked in rollout.metrics:
-        found = _find_source(asked, gateway, pods)
+        found = _find_source(asked, counting, pods)
+        if isinstance(found, str) and blind and gateway is not None:
+            found = f"{gateway.name} is not known to count mirrored requests, so the pods must. {found}"
         if isinstance(found, str):
             field = f"spec.rollout.analysis.metrics[{asked.name}]"
             problems.append(Problem(reasons.INVALID_SPEC, f"{field}: {found}"))
