@@ -115,7 +115,7 @@ class ShadowSpec(Model):
     hold: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("hold")))] | None = None
     """Shortest time of mirroring; it goes on longer while `analysis.minRequests` is not reached.
     Default: from the preset (Cautious 1h, Standard 10m, Fast 1m)."""
-    scoring: Annotated[tuple[ValidationSpec, ...], Field(max_length=8, json_schema_extra=list_map("name"))] = ()
+    scoring: Annotated[tuple[ValidationSpec, ...], Field(max_length=4, json_schema_extra=list_map("name"))] = ()
     """Checks at the end of that time, in the form of `validation`: for example a Job that compares the answers both
     sides have logged, or asks both. Until they pass no client sees an answer of the candidate."""
 

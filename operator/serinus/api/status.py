@@ -165,7 +165,7 @@ class CandidateState(StatusModel):
     """Since when the deadline's clock stands still (waiting for capacity, an approval or a pause)."""
     hold_since: Time | None = None
     """Since when it waits for evidence past the time of its step."""
-    validation: Annotated[tuple[CheckState, ...], Field(max_length=24, json_schema_extra=list_map("name"))] = ()
+    validation: Annotated[tuple[CheckState, ...], Field(max_length=20, json_schema_extra=list_map("name"))] = ()
     """What the checks before any traffic found, those of rollout.shadow.scoring included."""
     paused: bool = False
     """Whether it stands still until a person goes on."""

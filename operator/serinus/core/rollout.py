@@ -19,18 +19,10 @@ from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
 from serinus.core.deadline import run_clock
 from serinus.core.exits import find_exit
-from serinus.core.gates import (
-    PATIENCE,
-    figures_due,
-    find_bake_hold,
-    find_first_hold,
-    find_hold,
-    frozen,
-    is_shadow_next,
-    next_step,
-)
+from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_first_hold, find_hold
 from serinus.core.inplace import begin_swap, note_service
 from serinus.core.judge import Verdict
+from serinus.core.people import frozen
 from serinus.core.plan import Event, Plan
 from serinus.core.release import (
     Hold,
@@ -42,8 +34,9 @@ from serinus.core.release import (
     start_candidate,
 )
 from serinus.core.render import render_actions
-from serinus.core.shadow import begin_shadow, is_shadowing, tell_passed
+from serinus.core.shadow import begin_shadow, is_shadow_next, is_shadowing, tell_passed
 from serinus.core.snapshot import Snapshot
+from serinus.core.steps import next_step
 from serinus.core.validation import note_validation
 from serinus.core.watching import watch_stable
 

@@ -14,11 +14,17 @@ from serinus.core.judge import Verdict
 from serinus.core.plan import Event
 from serinus.core.release import Release
 from serinus.core.snapshot import Mirror, Snapshot
+from serinus.core.steps import is_forced
 
 
 def is_shadowing(candidate: CandidateState | None) -> bool:
     """Whether the candidate gets mirrored requests instead of traffic of its own."""
     return candidate is not None and candidate.phase == "Shadowing"
+
+
+def is_shadow_next(s: Snapshot, candidate: CandidateState) -> bool:
+    """Whether mirrored requests come before the first step."""
+    return s.rollout.shadow is not None and candidate.phase == "Pending" and not is_forced(s, candidate)
 
 
 def is_measured(candidate: CandidateState) -> bool:
