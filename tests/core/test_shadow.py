@@ -1,6 +1,7 @@
 """Before its first step a candidate gets mirrored requests; nobody sees an answer of it before it is known to be
 good."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -281,6 +282,30 @@ def test_a_mirror_that_another_hand_removes_comes_back() -> None:
     world._write(ApplyRoute(dict(world.route.weights)))
     world.settle()
     assert world.route.mirror == Mirror(new, 100)
+
+
+def test_nothing_is_mirrored_to_a_service_that_the_gateway_may_not_know() -> None:
+    world, old, new = release()
+    pods = world.workloads[new]
+    del world.services[new]
+    world.workloads[new] = replace(pods, ready=0, settled=0)
+    world.pass_once()
+    assert (world.route.weights, world.route.mirror) == ({old: 100}, None)
+    world.pass_once()
+    assert world.services[new] == new
+    assert world.route.mirror is None, "the Service is there, its pods are not known to be reachable"
+    world.workloads[new] = pods
+    world.settle()
+    assert world.route.mirror == Mirror(new, 100)
+
+
+def test_pods_that_come_and_go_do_not_move_the_mirror() -> None:
+    world, _, new = release()
+    world.log.clear()
+    world.workloads[new] = replace(world.workloads[new], ready=0, settled=0)
+    world.pass_once()
+    assert world.route.mirror == Mirror(new, 100)
+    assert routes(world) == []
 
 
 def test_first_revisions_and_returns_have_nothing_to_be_mirrored() -> None:

@@ -62,10 +62,19 @@ def begin_shadow(s: Snapshot, r: Release, candidate: CandidateState) -> Release:
 def wanted_mirror(s: Snapshot, r: Release) -> Mirror | None:
     """The mirror that the release asks for. None while the spec cannot be put into force: nothing is judged then."""
     candidate = r.candidate
-    if r.stable is None or candidate is None or not s.route_usable:
+    if r.stable is None or candidate is None or not s.route_usable or not _has_target(s, candidate):
         return None
     share = mirrored_share(s, candidate)
     return Mirror(candidate.revision, share) if share else None
+
+
+def _has_target(s: Snapshot, candidate: CandidateState) -> bool:
+    """Whether the gateway can know the Service that requests are mirrored to. With a mirror that leads nowhere, Envoy
+    Gateway answers every request of the route with 500."""
+    if s.service_targets.get(candidate.revision) != candidate.revision:
+        return False
+    mirrored = s.route.mirror is not None and s.route.mirror.target == candidate.revision
+    return mirrored or s.workload(candidate.revision).settled > 0
 
 
 def tell_shadow(s: Snapshot, candidate: CandidateState) -> str:

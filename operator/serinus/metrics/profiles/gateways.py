@@ -62,6 +62,8 @@ ENVOY_GATEWAY: Final = Profile(
         " answer names its revision in the header Serinus-Revision.",
         "Clusters are named by the place in backendRefs, so backends keep theirs; one of weight 0 may stay there.",
         "Mirrored requests are counted apart, under the mirror's own cluster: .../rule/N-mirror-I.",
+        "While the Service that a route mirrors to does not exist, it answers every request of the route with 500; one"
+        " without ready pods is left out.",
         "Its GatewayClass does not declare supportedFeatures; that it mirrors requests is known.",
         "Prometheus must scrape the proxies: /stats/prometheus on port 19001, as their pods' annotations say.",
         "envoy_cluster_external_upstream_* count the same requests again.",
