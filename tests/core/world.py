@@ -232,8 +232,11 @@ class World:
                 self.checks.pop(name)
             case ApplyService(name, target):
                 self.services[name] = target or "*"
-            case ApplyRoute(weights):
-                self.route = replace(self.route, exists=True, weights=dict(weights))
+            case ApplyRoute(weights, lingering):
+                backends = (*weights, *lingering)
+                self.route = replace(
+                    self.route, exists=True, weights=dict(weights), backends=backends, lingering=lingering
+                )
                 self.weights.append(dict(weights))
             case ApplySide(kind, target):
                 self.sides[kind] = SideView(target)

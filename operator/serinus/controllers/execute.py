@@ -84,8 +84,8 @@ class Executor:
             case ApplyService(name, target):
                 content = contents.get(target or gathered.snapshot.wanted.name) or gathered.snapshot.wanted.content
                 await self._apply(SERVICES, owner, build_service(owner, name, target, content), ROUTING)
-            case ApplyRoute(weights):
-                await self._apply_route(gathered, weights)
+            case ApplyRoute():
+                await self._apply_route(gathered, action)
             case DeleteRoute():
                 await self._delete(HTTPROUTES, owner, owner.name)
             case ApplySide(kind, target):
@@ -110,20 +110,21 @@ class Executor:
         raw = await self.kube.merge_patch(HTTPROUTES, metadata["namespace"], metadata["name"], patch, manager=ROUTING)
         self.store.written("HTTPRoute", raw)
 
-    async def _apply_route(self, gathered: Gathered, weights: Mapping[str, int]) -> None:
+    async def _apply_route(self, gathered: Gathered, action: ApplyRoute) -> None:
         owner, route = gathered.owner, gathered.raw_route
-        snapshot = gathered.snapshot
+        weights, lingering, snapshot = action.weights, action.lingering, gathered.snapshot
         if not snapshot.route_usable:
             if route is not None:
-                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
+                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights, lingering), ROUTING)
             return
+        by_place = snapshot.route.by_place
         try:
-            wanted = build_route(owner, snapshot.spec.route, weights, route, by_place=gathered.by_place)
+            wanted = build_route(owner, snapshot.spec.route, weights, route, by_place=by_place, lingering=lingering)
             await self._apply(HTTPROUTES, owner, wanted, ROUTING)
         except Invalid:
             # The way back to stable depends on nothing, and so not on the rest of the route.
             if route is not None and dict(snapshot.route.weights) != dict(weights):
-                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
+                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights, lingering), ROUTING)
             raise
 
     async def _delete(self, resource: Resource, owner: Owner, name: str) -> Raw | None:

@@ -56,8 +56,6 @@ class Gathered:
     pods: tuple[Raw, ...]
     raw: Raw
     raw_route: Raw | None
-    by_place: bool
-    """Whether the gateway counts backends by their places, and needs a filter on each to do so at all."""
 
 
 def gather_snapshot(
@@ -131,7 +129,7 @@ def gather_snapshot(
         route_usable=usable,
         status_written_at=written_at,
     )
-    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, owned_route, by_place)
+    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, owned_route)
 
 
 def _observe_route(

@@ -68,9 +68,10 @@ class ApplyService:
 
 @dataclass(frozen=True)
 class ApplyRoute:
-    """Split the traffic: weight (percent) by revision name, summing to 100."""
+    """Split the traffic: weight (percent) by revision name, summing to 100; `lingering` keep a trace of weight."""
 
     weights: Mapping[str, int]
+    lingering: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

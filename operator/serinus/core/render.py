@@ -96,9 +96,21 @@ def _traffic(s: Snapshot, r: Release) -> list[Action]:
     weights = wanted_weights(s, r)
     if not s.route.exists and not s.route_usable:
         return actions
-    if dict(s.route.weights) != weights or not s.route.exists or not s.route.in_shape:
-        actions.append(ApplyRoute(weights))
+    lingering = wanted_lingering(s, r, weights)
+    as_wanted = dict(s.route.weights) == weights and s.route.lingering == lingering
+    if not as_wanted or not s.route.exists or not s.route.in_shape:
+        actions.append(ApplyRoute(weights, lingering))
     return actions
+
+
+def wanted_lingering(s: Snapshot, r: Release, weights: dict[str, int]) -> tuple[str, ...]:
+    """Who lost all weight and still has somebody to answer for it: its own pods, or those its Service leads to by now.
+    In place nobody has.
+    """
+    if not s.route.by_place or is_in_place(s, r):
+        return ()
+    present = {state.revision for state in (r.stable, r.candidate, *r.draining) if state is not None}
+    return tuple(name for name in s.route.backends if name in present and name not in weights)
 
 
 def _service_traffic(s: Snapshot, r: Release) -> list[Action]:

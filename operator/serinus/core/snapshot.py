@@ -83,6 +83,11 @@ class RouteView:
     weights: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ()
     """Revisions in the order of the backends, those without weight too."""
+    by_place: bool = False
+    """Whether the gateway counts backends by their places, and forgets one without weight before it hears of the route:
+    then who leaves keeps a trace of weight for a while."""
+    lingering: tuple[str, ...] = ()
+    """Revisions that have such a trace, in the order of the backends."""
     accepted: bool | None = None
     message: str = ""
     in_shape: bool = True
