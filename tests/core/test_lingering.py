@@ -1,4 +1,4 @@
-"""Behind a gateway that forgets a backend before it hears of the route, who loses all weight keeps a trace for a while."""
+"""Behind a gateway that forgets a backend before it hears of the route, who loses all weight keeps a trace of it."""
 
 from dataclasses import replace
 

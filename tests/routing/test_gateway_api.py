@@ -96,7 +96,8 @@ def test_who_lingers_has_its_place_and_a_millionth_of_the_requests() -> None:
 
 
 def test_shares_are_read_as_percent_whatever_their_sum() -> None:
-    assert observe_route(OWNER, spec(), stored({"fraud-a": 30, "fraud-b": 10})).weights == {"fraud-a": 75, "fraud-b": 25}
+    view = observe_route(OWNER, spec(), stored({"fraud-a": 30, "fraud-b": 10}))
+    assert view.weights == {"fraud-a": 75, "fraud-b": 25}
 
 
 def test_every_rule_gets_the_same_split() -> None:
