@@ -232,10 +232,11 @@ class World:
                 self.checks.pop(name)
             case ApplyService(name, target):
                 self.services[name] = target or "*"
-            case ApplyRoute(weights, lingering):
-                backends = (*weights, *lingering)
+            case ApplyRoute(weights, traces):
+                backends = (*weights, *traces)
+                known = {name: self.route.settles_at.get(name, self.now + timedelta(seconds=2)) for name in backends}
                 self.route = replace(
-                    self.route, exists=True, weights=dict(weights), backends=backends, lingering=lingering
+                    self.route, exists=True, weights=dict(weights), backends=backends, traces=traces, settles_at=known
                 )
                 self.weights.append(dict(weights))
             case ApplySide(kind, target):

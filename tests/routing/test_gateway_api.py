@@ -85,14 +85,14 @@ def test_other_weights_keep_the_filters_and_places_of_the_backends() -> None:
     assert (view.backends, view.weights, view.in_shape) == (("fraud-a", "fraud-b"), {"fraud-b": 100}, True)
 
 
-def test_who_lingers_has_its_place_and_a_millionth_of_the_requests() -> None:
+def test_who_has_a_trace_has_its_place_and_a_millionth_of_the_requests() -> None:
     split = build_route(OWNER, spec(), {"fraud-a": 50, "fraud-b": 50}, by_place=True)
-    left = build_route(OWNER, spec(), {"fraud-b": 100}, split, by_place=True, lingering=["fraud-a"])
+    left = build_route(OWNER, spec(), {"fraud-b": 100}, split, by_place=True, traces=["fraud-a"])
     backends = left["spec"]["rules"][0]["backendRefs"]
     assert [(b["name"], b["weight"]) for b in backends] == [("fraud-a", 1), ("fraud-b", 1_000_000)]
     view = observe_route(OWNER, spec(), left, by_place=True)
-    assert (view.weights, view.lingering, view.in_shape) == ({"fraud-b": 100}, ("fraud-a",), True)
-    assert reweigh_route(left, {"fraud-b": 100}, view.lingering)["spec"]["rules"] == left["spec"]["rules"]
+    assert (view.weights, view.traces, view.in_shape) == ({"fraud-b": 100}, ("fraud-a",), True)
+    assert reweigh_route(left, {"fraud-b": 100}, view.traces)["spec"]["rules"] == left["spec"]["rules"]
 
 
 def test_shares_are_read_as_percent_whatever_their_sum() -> None:

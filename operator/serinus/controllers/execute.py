@@ -112,19 +112,19 @@ class Executor:
 
     async def _apply_route(self, gathered: Gathered, action: ApplyRoute) -> None:
         owner, route = gathered.owner, gathered.raw_route
-        weights, lingering, snapshot = action.weights, action.lingering, gathered.snapshot
+        weights, traces, snapshot = action.weights, action.traces, gathered.snapshot
         if not snapshot.route_usable:
             if route is not None:
-                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights, lingering), ROUTING)
+                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights, traces), ROUTING)
             return
         by_place = snapshot.route.by_place
         try:
-            wanted = build_route(owner, snapshot.spec.route, weights, route, by_place=by_place, lingering=lingering)
+            wanted = build_route(owner, snapshot.spec.route, weights, route, by_place=by_place, traces=traces)
             await self._apply(HTTPROUTES, owner, wanted, ROUTING)
         except Invalid:
             # The way back to stable depends on nothing, and so not on the rest of the route.
             if route is not None and dict(snapshot.route.weights) != dict(weights):
-                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights, lingering), ROUTING)
+                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights, traces), ROUTING)
             raise
 
     async def _delete(self, resource: Resource, owner: Owner, name: str) -> Raw | None:

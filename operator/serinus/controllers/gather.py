@@ -118,7 +118,7 @@ def gather_snapshot(
             for s in store.by_owner("Service", key.namespace, key.name)
             if is_owned(s, owner)
         },
-        route=_observe_route(owner, spec, owned_route, by_place=by_place, usable=usable),
+        route=_observe_route(owner, spec, owned_route, reach, key, by_place=by_place, usable=usable, now=now),
         sides=_observe_sides(store, owner, spec),
         checks=_observe_checks(store, owner, pods, config_maps),
         missing_copies=_missing_copies(contents, [one for one in config_maps if is_owned(one, owner)]),
@@ -133,11 +133,21 @@ def gather_snapshot(
 
 
 def _observe_route(
-    owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, by_place: bool, usable: bool
+    owner: Owner,
+    spec: ModelDeploymentSpec,
+    raw: Raw | None,
+    reach: Reach,
+    key: Key,
+    *,
+    by_place: bool,
+    usable: bool,
+    now: datetime,
 ) -> RouteView:
     if spec.route.mode == "Replicas":
         return RouteView(exists=raw is not None)
     view = observe_route(owner, spec.route, raw, by_place=by_place)
+    if by_place:
+        view = replace(view, settles_at=reach.observe_backends(key, (*view.weights, *view.traces), now))
     # With a spec that must not be put into force there is nothing to compare the route with.
     return view if usable else replace(view, in_shape=True)
 

@@ -68,10 +68,10 @@ class ApplyService:
 
 @dataclass(frozen=True)
 class ApplyRoute:
-    """Split the traffic: weight (percent) by revision name, summing to 100; `lingering` keep a trace of weight."""
+    """Split the traffic: weight (percent) by revision name, summing to 100; `traces` get the least there is."""
 
     weights: Mapping[str, int]
-    lingering: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

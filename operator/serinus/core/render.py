@@ -5,6 +5,7 @@ Level-triggered: it does not matter which transition led here, or whether an ear
 
 from dataclasses import dataclass
 
+from serinus.api.status import CandidateState
 from serinus.core.gates import is_unjudged, needed_pods, pods_for_weight
 from serinus.core.inplace import is_in_place, pods_in_place
 from serinus.core.plan import (
@@ -67,7 +68,7 @@ def wanted_weights(s: Snapshot, r: Release) -> dict[str, int]:
         return {r.stable.revision: FULL}
     weight = candidate.weight
     seen = s.route.weights.get(candidate.revision, 0)
-    if s.spec.route.mode == "Gateway" and weight > seen and not _may_raise(s, r):
+    if s.spec.route.mode == "Gateway" and weight > seen and not (_may_raise(s, r) and _is_known(s, candidate)):
         weight = seen
     split = {r.stable.revision: FULL - weight, candidate.revision: weight}
     return {name: share for name, share in split.items() if share > 0}
@@ -84,6 +85,12 @@ def _may_raise(s: Snapshot, r: Release) -> bool:
     return ready and (is_unjudged(s) or (s.judgement is not None and s.judgement.known))
 
 
+def _is_known(s: Snapshot, candidate: CandidateState) -> bool:
+    """Whether the gateway knows the backend, which it need not before it hears of its weight."""
+    settles_at = s.route.settles_at.get(candidate.revision)
+    return not s.route.by_place or candidate.in_place or (settles_at is not None and settles_at <= s.now)
+
+
 def _traffic(s: Snapshot, r: Release) -> list[Action]:
     if r.stable is None:
         return []
@@ -96,21 +103,21 @@ def _traffic(s: Snapshot, r: Release) -> list[Action]:
     weights = wanted_weights(s, r)
     if not s.route.exists and not s.route_usable:
         return actions
-    lingering = wanted_lingering(s, r, weights)
-    as_wanted = dict(s.route.weights) == weights and s.route.lingering == lingering
+    traces = wanted_traces(s, r, weights)
+    as_wanted = dict(s.route.weights) == weights and s.route.traces == traces
     if not as_wanted or not s.route.exists or not s.route.in_shape:
-        actions.append(ApplyRoute(weights, lingering))
+        actions.append(ApplyRoute(weights, traces))
     return actions
 
 
-def wanted_lingering(s: Snapshot, r: Release, weights: dict[str, int]) -> tuple[str, ...]:
-    """Who lost all weight and still has somebody to answer for it: its own pods, or those its Service leads to by now.
-    In place nobody has.
-    """
+def wanted_traces(s: Snapshot, r: Release, weights: dict[str, int]) -> tuple[str, ...]:
+    """Who has no weight and needs it in a moment: stable through the bake, the candidate before its first step."""
     if not s.route.by_place or is_in_place(s, r):
         return ()
-    present = {state.revision for state in (r.stable, r.candidate, *r.draining) if state is not None}
-    return tuple(name for name in s.route.backends if name in present and name not in weights)
+    names = [r.stable.revision] if r.stable is not None else []
+    if r.candidate is not None and r.candidate.weight > 0:
+        names.append(r.candidate.revision)
+    return tuple(sorted(name for name in names if name not in weights))
 
 
 def _service_traffic(s: Snapshot, r: Release) -> list[Action]:

@@ -39,16 +39,16 @@ TRACE_SCALE = 10_000
 
 
 def build_backends(
-    weights: Mapping[str, int], present: Raw | None, *, by_place: bool, lingering: Iterable[str] = ()
+    weights: Mapping[str, int], present: Raw | None, *, by_place: bool, traces: Iterable[str] = ()
 ) -> list[Raw]:
     """The backends that give each revision its weight (percent). `by_place` is for gateways that count a backend by
     itself only if it has a filter of its own, and by its place: it keeps the places that backends have in the route
-    `present`, and lets each name its revision in a header of its answers. Such a gateway drops a backend without weight
-    before its proxies hear of the route, and answers 500 to what they still send there: who leaves is `lingering` with
-    a millionth of the requests until that is over."""
+    `present`, and lets each name its revision in a header of its answers. The proxies of such a gateway hear of a
+    weight before they know the backend, and answer 500 meanwhile: `traces` get a millionth of the requests until then.
+    """
     if by_place:
-        traces = dict.fromkeys(lingering, 1)
-        shares = {name: weight * TRACE_SCALE for name, weight in weights.items()} | traces if traces else weights
+        least = dict.fromkeys(traces, 1)
+        shares = {name: weight * TRACE_SCALE for name, weight in weights.items()} | least if least else weights
         return [_backend(name, weight, tagged=True) for name, weight in place_backends(shares, present).items()]
     return [_backend(name, weight, tagged=False) for name, weight in sorted(weights.items()) if weight > 0]
 
@@ -78,10 +78,10 @@ def build_route(
     present: Raw | None = None,
     *,
     by_place: bool = False,
-    lingering: Iterable[str] = (),
+    traces: Iterable[str] = (),
 ) -> Raw:
     """The HTTPRoute that gives each revision its weight; for the rest see `build_backends`."""
-    backends = build_backends(weights, present, by_place=by_place, lingering=lingering)
+    backends = build_backends(weights, present, by_place=by_place, traces=traces)
     rules = spec.rules or (RouteRule(),)
     return attach(owner, owner.name, spec, spec.hostnames, [_rule(rule, backends) for rule in rules])
 
@@ -111,16 +111,16 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
     if raw is None:
         return RouteView(by_place=by_place)
     weights = observe_weights(raw)
-    lingering = observe_lingering(raw) if by_place else ()
+    traces = observe_traces(raw) if by_place else ()
     accepted, message = _acceptance(raw)
-    wanted = build_route(owner, spec, weights, raw, by_place=by_place, lingering=lingering)
+    wanted = build_route(owner, spec, weights, raw, by_place=by_place, traces=traces)
     in_shape = is_like(wanted, raw)
     return RouteView(
         exists=True,
         weights=weights,
         backends=list_backends(raw),
         by_place=by_place,
-        lingering=lingering,
+        traces=traces,
         accepted=accepted,
         message=message,
         in_shape=in_shape,
@@ -135,10 +135,10 @@ def observe_weights(raw: Raw) -> dict[str, int]:
     return {name: percent for name, percent in percents.items() if percent > 0}
 
 
-def observe_lingering(raw: Raw) -> tuple[str, ...]:
+def observe_traces(raw: Raw) -> tuple[str, ...]:
     """The backends with no more than a trace of weight."""
     weights = observe_weights(raw)
-    return tuple(name for name, share in _shares(raw).items() if share > 0 and name not in weights)
+    return tuple(sorted(name for name, share in _shares(raw).items() if share > 0 and name not in weights))
 
 
 def _shares(raw: Raw) -> dict[str, int]:
