@@ -91,7 +91,7 @@ def test_bad_takes_the_mirror_away_first_and_rejects() -> None:
     world.log.clear()
     world.judge = lambda world: judged(Verdict.BAD)
     world.pass_once()
-    assert world.log[0] == ApplyRoute({old: 100}, None)
+    assert world.log[0] == ApplyRoute({old: 100})
     world.settle()
     rejected = world.status.rejected
     assert rejected is not None
@@ -297,6 +297,19 @@ def test_nothing_is_mirrored_to_a_service_that_the_gateway_may_not_know() -> Non
     world.workloads[new] = pods
     world.settle()
     assert world.route.mirror == Mirror(new, 100)
+
+
+def test_not_even_a_trace_of_real_requests_comes_before_the_first_step() -> None:
+    world, old, new = release()
+    world.route = replace(world.route, by_place=True)
+    world.run(20)
+    assert world.route.mirror == Mirror(new, 100)
+    assert (world.route.weights, world.route.traces) == ({old: 100}, ())
+    while world.route.mirror is not None:
+        world.run(1)
+    assert (world.route.weights, world.route.traces) == ({old: 100}, (new,))
+    world.run(3)
+    assert world.route.weights == {old: 80, new: 20}
 
 
 def test_pods_that_come_and_go_do_not_move_the_mirror() -> None:

@@ -232,8 +232,11 @@ class World:
                 self.checks.pop(name)
             case ApplyService(name, target):
                 self.services[name] = target or "*"
-            case ApplyRoute(weights, mirror):
-                self.route = replace(self.route, exists=True, weights=dict(weights), mirror=mirror)
+            case ApplyRoute(weights, traces, mirror):
+                backends = (*weights, *traces)
+                known = {name: self.route.settles_at.get(name, self.now + timedelta(seconds=2)) for name in backends}
+                route = replace(self.route, exists=True, weights=dict(weights), backends=backends, traces=traces)
+                self.route = replace(route, settles_at=known, mirror=mirror)
                 self.weights.append(dict(weights))
             case ApplySide(kind, target):
                 self.sides[kind] = SideView(target)

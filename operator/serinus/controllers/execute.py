@@ -112,20 +112,21 @@ class Executor:
 
     async def _apply_route(self, gathered: Gathered, action: ApplyRoute) -> None:
         owner, route = gathered.owner, gathered.raw_route
-        snapshot, weights = gathered.snapshot, action.weights
+        weights, traces, mirror, snapshot = action.weights, action.traces, action.mirror, gathered.snapshot
         if not snapshot.route_usable:
             if route is not None:
-                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
+                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights, traces), ROUTING)
             return
+        by_place = snapshot.route.by_place
         try:
-            spec, mirror = snapshot.spec.route, action.mirror
-            wanted = build_route(owner, spec, weights, route, by_place=gathered.by_place, mirror=mirror)
+            spec = snapshot.spec.route
+            wanted = build_route(owner, spec, weights, route, by_place=by_place, traces=traces, mirror=mirror)
             await self._apply(HTTPROUTES, owner, wanted, ROUTING)
         except Invalid:
             # The way back to stable depends on nothing, and so not on the rest of the route.
             seen = snapshot.route
             if route is not None and (dict(seen.weights) != dict(weights) or (seen.mirror and not mirror)):
-                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights), ROUTING)
+                await self._apply(HTTPROUTES, owner, reweigh_route(route, weights, traces), ROUTING)
             raise
 
     async def _delete(self, resource: Resource, owner: Owner, name: str) -> Raw | None:

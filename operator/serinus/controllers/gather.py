@@ -57,8 +57,6 @@ class Gathered:
     pods: tuple[Raw, ...]
     raw: Raw
     raw_route: Raw | None
-    by_place: bool
-    """Whether the gateway counts backends by their places, and needs a filter on each to do so at all."""
 
 
 def gather_snapshot(
@@ -121,7 +119,7 @@ def gather_snapshot(
             for s in store.by_owner("Service", key.namespace, key.name)
             if is_owned(s, owner)
         },
-        route=_observe_route(owner, spec, owned_route, by_place=by_place, usable=usable),
+        route=_observe_route(owner, spec, owned_route, reach, key, by_place=by_place, usable=usable, now=now),
         sides=_observe_sides(store, owner, spec),
         checks=_observe_checks(store, owner, pods, config_maps),
         missing_copies=_missing_copies(contents, [one for one in config_maps if is_owned(one, owner)]),
@@ -132,15 +130,25 @@ def gather_snapshot(
         route_usable=usable,
         status_written_at=written_at,
     )
-    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, owned_route, by_place)
+    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, owned_route)
 
 
 def _observe_route(
-    owner: Owner, spec: ModelDeploymentSpec, raw: Raw | None, *, by_place: bool, usable: bool
+    owner: Owner,
+    spec: ModelDeploymentSpec,
+    raw: Raw | None,
+    reach: Reach,
+    key: Key,
+    *,
+    by_place: bool,
+    usable: bool,
+    now: datetime,
 ) -> RouteView:
     if spec.route.mode == "Replicas":
         return RouteView(exists=raw is not None)
     view = observe_route(owner, spec.route, raw, by_place=by_place)
+    if by_place:
+        view = replace(view, settles_at=reach.observe_backends(key, (*view.weights, *view.traces), now))
     # With a spec that must not be put into force there is nothing to compare the route with.
     return view if usable else replace(view, in_shape=True)
 

@@ -68,9 +68,11 @@ class ApplyService:
 
 @dataclass(frozen=True)
 class ApplyRoute:
-    """Split the traffic: weight (percent) by revision name, summing to 100. Any other mirror than `mirror` goes."""
+    """Split the traffic: weight (percent) by revision name, summing to 100; `traces` get the least there is. Any other
+    mirror than `mirror` goes."""
 
     weights: Mapping[str, int]
+    traces: tuple[str, ...] = ()
     mirror: Mirror | None = None
 
 

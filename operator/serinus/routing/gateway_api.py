@@ -11,6 +11,7 @@ from serinus.api.rollout import TestersSpec
 from serinus.api.route import RouteRule, RouteSpec
 from serinus.core.children import SERVICE_PORT, Owner, build_metadata, is_subset
 from serinus.core.snapshot import Mirror, RouteView
+from serinus.core.steps import FULL
 from serinus.routing.mirror import MIRRORS, build_mirror, observe_mirror
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
@@ -34,12 +35,22 @@ REVISION_HEADER = "Serinus-Revision"
 """Header that an answer gets where each backend has a filter of its own."""
 
 
-def build_backends(weights: Mapping[str, int], present: Raw | None, *, by_place: bool) -> list[Raw]:
+TRACE_SCALE = 10_000
+"""With weights of this many per percent, a weight of 1 is a millionth of the requests, the least there is."""
+
+
+def build_backends(
+    weights: Mapping[str, int], present: Raw | None, *, by_place: bool, traces: Iterable[str] = ()
+) -> list[Raw]:
     """The backends that give each revision its weight (percent). `by_place` is for gateways that count a backend by
     itself only if it has a filter of its own, and by its place: it keeps the places that backends have in the route
-    `present`, and lets each name its revision in a header of its answers."""
+    `present`, and lets each name its revision in a header of its answers. The proxies of such a gateway hear of a
+    weight before they know the backend, and answer 500 meanwhile: `traces` get a millionth of the requests until then.
+    """
     if by_place:
-        return [_backend(name, weight, tagged=True) for name, weight in place_backends(weights, present).items()]
+        least = dict.fromkeys(traces, 1)
+        shares = {name: weight * TRACE_SCALE for name, weight in weights.items()} | least if least else weights
+        return [_backend(name, weight, tagged=True) for name, weight in place_backends(shares, present).items()]
     return [_backend(name, weight, tagged=False) for name, weight in sorted(weights.items()) if weight > 0]
 
 
@@ -68,11 +79,11 @@ def build_route(
     present: Raw | None = None,
     *,
     by_place: bool = False,
+    traces: Iterable[str] = (),
     mirror: Mirror | None = None,
 ) -> Raw:
-    """The HTTPRoute that gives each revision its weight, and `mirror` its copies; for `present` and `by_place` see
-    `build_backends`."""
-    backends = build_backends(weights, present, by_place=by_place)
+    """The HTTPRoute that gives each revision its weight, and `mirror` its copies; for the rest see `build_backends`."""
+    backends = build_backends(weights, present, by_place=by_place, traces=traces)
     rules = spec.rules or (RouteRule(),)
     return attach(owner, owner.name, spec, spec.hostnames, [_rule(rule, backends, mirror) for rule in rules])
 
@@ -100,17 +111,20 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
     it is in shape.
     """
     if raw is None:
-        return RouteView()
+        return RouteView(by_place=by_place)
     weights = observe_weights(raw)
+    traces = observe_traces(raw) if by_place else ()
     accepted, message = _acceptance(raw)
     first = (raw.get("spec", {}).get("rules") or [{}])[0]
     mirror = observe_mirror(first, owner.name, len(spec.rules[0].filters) if spec.rules else 0)
-    wanted = build_route(owner, spec, weights, raw, by_place=by_place, mirror=mirror)
+    wanted = build_route(owner, spec, weights, raw, by_place=by_place, traces=traces, mirror=mirror)
     in_shape = is_like(wanted, raw)
     return RouteView(
         exists=True,
         weights=weights,
         backends=list_backends(raw),
+        by_place=by_place,
+        traces=traces,
         mirror=mirror,
         accepted=accepted,
         message=message,
@@ -119,10 +133,22 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
 
 
 def observe_weights(raw: Raw) -> dict[str, int]:
-    """Percent by backend of the first rule; all rules are written alike."""
+    """Percent by backend of the first rule; all rules are written alike. A trace of weight counts as none."""
+    shares = _shares(raw)
+    total = sum(shares.values())
+    percents = {name: round(FULL * share / total) for name, share in shares.items() if share > 0}
+    return {name: percent for name, percent in percents.items() if percent > 0}
+
+
+def observe_traces(raw: Raw) -> tuple[str, ...]:
+    """The backends with no more than a trace of weight."""
+    weights = observe_weights(raw)
+    return tuple(sorted(name for name, share in _shares(raw).items() if share > 0 and name not in weights))
+
+
+def _shares(raw: Raw) -> dict[str, int]:
     rules = raw.get("spec", {}).get("rules") or [{}]
-    shares = {b["name"]: int(b.get("weight", 1)) for b in rules[0].get("backendRefs") or []}
-    return {name: weight for name, weight in shares.items() if weight > 0}
+    return {backend["name"]: int(backend.get("weight", 1)) for backend in rules[0].get("backendRefs") or ()}
 
 
 def list_backends(raw: Raw | None) -> tuple[str, ...]:

@@ -49,17 +49,15 @@ def _tester_rules(owner: Owner, spec: RouteSpec, testers: TestersSpec, target: s
     marks = [{"type": "Exact", "name": header.name, "value": header.value} for header in testers.headers]
     cookie = testers.cookie
     rules = []
+    # The same rules in the same places with and without a candidate: only where they lead changes.
     for rule in _rules(spec):
-        if target is not None:
-            to_candidate = [*marks, *([_cookie(cookie.name, "candidate")] if cookie else [])]
-            rules.append({**_head(rule, to_candidate), "backendRefs": [backend_of(target)]})
-            if cookie:
-                stays = _head(rule, [_cookie(cookie.name, "stable")])
-                rules.append({**stays, "backendRefs": [backend_of(owner.name)]})
-        elif cookie:
-            head = _head(rule, [_cookie(cookie.name, "(candidate|stable)")])
-            head["filters"] = [*head.get("filters", []), _clear(cookie.name)]
-            rules.append({**head, "backendRefs": [backend_of(owner.name)]})
+        to_candidate = [*marks, *([_cookie(cookie.name, "candidate")] if cookie else [])]
+        rules.append({**_head(rule, to_candidate), "backendRefs": [backend_of(target or owner.name)]})
+        if cookie:
+            stays = _head(rule, [_cookie(cookie.name, "stable")])
+            rules.append({**stays, "backendRefs": [backend_of(owner.name)]})
+    if cookie and target is None:
+        rules = [{**rule, "filters": [*rule.get("filters", []), _clear(cookie.name)]} for rule in rules]
     return rules
 
 
