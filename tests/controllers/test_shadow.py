@@ -97,6 +97,16 @@ async def test_a_gateway_that_is_not_known_to_mirror_is_refused_and_nothing_is_r
     assert mirrors(stage) == []
 
 
+async def test_a_parent_that_is_no_gateway_is_not_known_to_mirror(stage: Stage) -> None:
+    put_class(stage, ENVOY)
+    await serve_first(stage)
+    service = {"name": "fraud-front", "kind": "Service", "group": ""}
+    route = {"parentRefs": [{"name": "public", "namespace": "gateways"}, service]}
+    stage.apply(model_deployment("m:2", rollout=SHADOW, route=route))
+    await stage.settle()
+    assert stage.condition("Stalled") == ("True", "GatewayUnsupported")
+
+
 async def test_envoy_gateway_is_known_to_mirror_and_is_asked_for_what_it_mirrored(stage: Stage) -> None:
     stable, new = await in_shadow(stage)
     assert stage.weights() == {stable: 100}

@@ -231,6 +231,8 @@ def _gateways(
         controller = controller or by
         features += named
         problems += _mirroring(rollout, by, named)
+    if len(parents_of(namespace, spec.route)) < len(spec.route.parent_refs):
+        problems += _mirroring(rollout, None, [])
     return controller, features, problems
 
 
