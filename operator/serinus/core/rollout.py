@@ -177,6 +177,11 @@ _WARN = frozenset(
         reasons.MODEL_NOT_FOUND,
         reasons.REGISTRY_AWAY,
         reasons.REGISTRY_REFUSED,
+        reasons.INVALID_SCHEMA,
+        reasons.LOADER_NOT_CONFIGURED,
+        reasons.IMAGE_VOLUME_UNSUPPORTED,
+        reasons.MODEL_NOT_LOADED,
+        reasons.VERIFICATION_FAILED,
         reasons.DEADLINE_EXCEEDED,
     }
 )
