@@ -54,10 +54,14 @@ class Server:
         return self.push_manifest({"schemaVersion": 2, "mediaType": MANIFEST, "layers": described}, repository)
 
 
-def pack(files: Mapping[str, bytes]) -> bytes:
-    """A layer of files."""
+def pack(files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> bytes:
+    """A layer of links and files, in that order."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, to in (links or {}).items():
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, to
+            archive.addfile(link)
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)

@@ -4,12 +4,16 @@ import hashlib
 import tarfile
 import zipfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from .errors import AlteredError, ConfigError
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 CHUNK = 1024 * 1024
+_GONE = ".wh."
+TIMEOUT = (10.0, 60.0)
+"""Seconds: to connect, and between two pieces of an answer."""
 
 
 def place(target: Path, name: str) -> Path:
@@ -52,12 +56,28 @@ def unpack(archive: Path, target: Path, name: str) -> None:
 
 
 def _apply_layer(packed: tarfile.TarFile, target: Path) -> None:
-    """Unpack, and take away what a layer of an image says is gone (`.wh.NAME`)."""
-    gone = ".wh."
+    """Unpack, and take away what a layer of an image says is gone (`.wh.NAME`). Debian's Python 3.11 has no filters for
+    this yet."""
     for member in packed:
-        name = Path(member.name).name
-        if name.startswith(gone):
-            victim = place(target, str(Path(member.name).with_name(name.removeprefix(gone) or "_")))
-            victim.unlink(missing_ok=True)
+        name = member.name.lstrip("/")
+        if name.rstrip("/") in ("", "."):
             continue
-        packed.extract(member, target, filter="data")
+        path = place(target, name)
+        if path.name.startswith(_GONE):
+            path.with_name(path.name.removeprefix(_GONE) or "_").unlink(missing_ok=True)
+        elif member.isdir():
+            path.mkdir(exist_ok=True)
+        elif member.isfile():
+            content = packed.extractfile(member)
+            assert content is not None  # noqa: S101  (it is a file)
+            write(path, iter(partial(content.read, CHUNK), b""))
+        elif member.issym():
+            _link(target, path, member.linkname)
+        else:
+            raise ConfigError(f"{member.name} is neither a file nor a folder")
+
+
+def _link(target: Path, path: Path, to: str) -> None:
+    if not (path.parent / to).resolve().is_relative_to(target.resolve()):
+        raise ConfigError(f"{path.name} would lead to {to!r}, outside the model's folder")
+    path.symlink_to(to)

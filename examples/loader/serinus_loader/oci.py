@@ -6,13 +6,14 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import requests
 
 from .errors import AwayError, ConfigError, MissingError
-from .files import CHUNK, expect, place, unpack, write
+from .files import CHUNK, TIMEOUT, expect, place, unpack, write
 
 MANIFESTS: Final = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -33,6 +34,8 @@ class Registry:
 
         plain = env.get("SERINUS_PLAIN_HTTP") == "true"
         self._provider = Provider(insecure=plain)
+        session = self._provider.session
+        session.request = partial(session.request, timeout=TIMEOUT)
         if env.get("ORAS_USER"):
             self._provider.auth.set_basic_auth(env["ORAS_USER"], env.get("ORAS_PASS", ""))
         self._container = self._provider.get_container(name)
@@ -52,7 +55,9 @@ class Registry:
 
     def _ask(self, url: str, headers: dict[str, str], *, stream: bool = False) -> requests.Response:
         try:
-            answer: requests.Response = self._provider.do_request(url, "GET", headers=headers, stream=stream)
+            # Without its own retries, which take a minute: Kubernetes tries again, and says so.
+            once: Any = type(self._provider).do_request.__wrapped__
+            answer: requests.Response = once(self._provider, url, "GET", headers=headers, stream=stream)
         except (requests.ConnectionError, requests.Timeout, ValueError) as error:
             raise AwayError(f"{url}: {error}") from error
         return answer

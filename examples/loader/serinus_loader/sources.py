@@ -1,6 +1,8 @@
 """Where models come from, one function for each scheme. Libraries are imported by the function that needs them, so that
 a slimmer image may leave some out."""
 
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,11 +11,8 @@ from urllib.parse import urlsplit
 import requests
 
 from .errors import AwayError, ConfigError, MissingError
-from .files import ARCHIVES, CHUNK, expect, place, unpack, write
+from .files import ARCHIVES, CHUNK, TIMEOUT, expect, place, unpack, write
 from .oci import load_oci
-
-TIMEOUT = (10.0, 60.0)
-"""Seconds: to connect, and between two pieces of an answer."""
 
 
 def load_model(uri: str, target: Path, scratch: Path, signature: str | None, env: Mapping[str, str]) -> None:
@@ -91,7 +90,8 @@ def _load_bucket(scheme: str, uri: str, target: Path, signature: str | None) -> 
 
 def _load_huggingface(uri: str, target: Path) -> None:
     """All files of a repository at one commit."""
-    import shutil
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError

@@ -205,7 +205,7 @@ def _find_loading(status: Raw) -> Waiting | None:
     said = str(ended.get("message") or ended.get("reason") or "").strip()[-512:]
     if code == LOADER_ALTERED:
         return Waiting(reasons.VERIFICATION_FAILED, said or "the model is not what was asked for", False, hopeless=True)
-    message = f"the loader ended with exit code {code} after {count} restarts: {said}".rstrip(": ")
+    message = f"the loader ended with exit code {code}: {said}".rstrip(": ")
     hopeless = code != LOADER_AWAY and count >= MAX_RESTARTS
     return Waiting(reasons.MODEL_NOT_LOADED, message, stops_clock=False, hopeless=hopeless)
 
