@@ -18,7 +18,7 @@ from serinus.core.configmaps import digest_of, slim
 from serinus.core.snapshot import Problem
 from serinus.engine.store import Key, Store
 from serinus.kube.errors import Forbidden, Unavailable
-from tests.controllers.stage import KEY, model_deployment
+from tests.controllers.stage import KEY, Stage, model_deployment
 
 Raw = dict[str, Any]
 
@@ -239,3 +239,18 @@ def test_a_change_of_schema_or_key_wakes_the_model() -> None:
         woken.clear()
         wakeup.notify("ConfigMap", config_map(name))
         assert woken == ([KEY] if name != "others" else [])
+
+
+async def test_a_check_is_told_which_model_it_checks() -> None:
+    stage = Stage()
+    check = {"name": "cases", "job": {"template": {"spec": {"containers": [{"name": "c", "image": "c:1"}]}}}}
+    model = {"from": {"uri": "https://host.example/fraud"}}
+    raw = stage.apply(model_deployment(model=model, rollout={"validation": [check]}))
+    known = {"uri": model["from"]["uri"], "resolved": "https://host.example/fraud#7", "digest": "sha256:7"}
+    stage.kube.put({**raw, "status": {"model": known}})
+    await stage.settle()
+    await stage.run(3)
+    (job,) = [one for (kind, _, _), one in stage.kube.objects.items() if kind == "Job"]
+    environment = {one["name"]: one["value"] for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert environment["SERINUS_MODEL_URI"] == "https://host.example/fraud#7"
+    assert environment["SERINUS_MODEL_DIGEST"] == "sha256:7"

@@ -134,6 +134,41 @@ def sign(folder: Path, keys: Keys, weights: bytes) -> Mapping[str, bytes]:
 
 
 @pytest.mark.cluster
+def test_a_claim_is_looked_at_before_it_serves(model: Model, loading_cluster: Cluster, tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys")
+    put_key(model, keys)
+    for version in ("1", "2"):
+        sign(tmp_path / version, keys, version.encode())
+        (tmp_path / version).chmod(0o755)
+        put_claim(model, f"model-{version}", tmp_path / version)
+    (tmp_path / "2" / "weights.txt").write_text("after signing")
+    claim = {"delivery": "Claim", "verify": {"publicKey": KEY}}
+    model.apply("v1", model={"from": {"uri": "pvc://model-1"}, **claim})
+    model.await_reason("Serving", patience=90)
+    first = model.stable()
+    assert read_model(model, "weights.txt") == "1"
+    model.apply("v2", model={"from": {"uri": "pvc://model-2"}, **claim})
+    assert await_rejection(model, "VerificationFailed", "Hash mismatch for 'weights.txt'") < 45
+    assert model.weights() == {first: 100}
+    for version in ("1", "2"):
+        model.cluster.kubectl("delete", "pv", f"{model.namespace}-model-{version}", "--wait=false")
+
+
+def put_claim(model: Model, name: str, folder: Path) -> None:
+    """A claim that is bound to a folder of this machine."""
+    volume = f"{model.namespace}-{name}"
+    shared = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
+    capacity = {"storage": "1Gi"}
+    bound = {"name": name, "namespace": model.namespace}
+    source = {"hostPath": {"path": str(folder)}, "claimRef": bound, "capacity": capacity}
+    claim = {**shared, "volumeName": volume, "resources": {"requests": capacity}}
+    persistent = {"kind": "PersistentVolume", "metadata": {"name": volume}, "spec": {**shared, **source}}
+    wanted = {"kind": "PersistentVolumeClaim", "metadata": bound, "spec": claim}
+    items = [{"apiVersion": "v1", **one} for one in (persistent, wanted)]
+    model.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+
+
+@pytest.mark.cluster
 def test_a_source_that_is_away_is_waited_for(model: Model, registry: Artifacts) -> None:
     registry.push("7", {"weights.txt": b"seven"})
     digest = registry.push("8", {"weights.txt": b"eight"})
