@@ -121,8 +121,12 @@ def test_only_a_model_that_is_signed_by_the_key_gets_traffic(model: Model, regis
         model.apply("v1", model=refer(registry, "signed", verify={"publicKey": KEY}))
         assert await_rejection(model, "VerificationFailed", "Key mismatch") < 45
         model.cluster.kubectl("delete", "pod", "-n", model.namespace, "-l", f"serinus.dev/revision={first}", "--wait")
-        wait_for("its pods again", lambda: model.status()["stable"]["readyReplicas"] == 2, model.explain, 60)
+        wait_for("its pods again", lambda: count_ready(model, first) == 2, model.explain, 60)
     assert {answer.version for answer in traffic.answers if answer.version} == {"v1"}
+
+
+def count_ready(model: Model, revision: str) -> int:
+    return int(model.get("deployment", revision)["status"].get("readyReplicas", 0))
 
 
 def sign(folder: Path, keys: Keys, weights: bytes) -> Mapping[str, bytes]:
