@@ -20,7 +20,7 @@ from serinus.controllers.analyst import Analyst, Provider
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.metricsprovider import MetricsProviderController
 from serinus.controllers.modeldeployment import ModelDeploymentController
-from serinus.controllers.models import ModelResolver
+from serinus.controllers.models import ImageVolumes, LoaderSettings, ModelDesk, ModelResolver, SchemaReader
 from serinus.controllers.wakeup import Wakeup, owner_of, slim
 from serinus.controllers.warmer import Warmer
 from serinus.engine.clock import SystemClock
@@ -34,6 +34,7 @@ from serinus.kube.connection import Credentials, build_api_client, fetch_credent
 from serinus.kube.errors import KubeError
 from serinus.kube.events import EventRecorder
 from serinus.kube.gateway import Kube
+from serinus.kube.imagevolumes import rehearse_image_volume
 from serinus.kube.lease import KubeLease
 from serinus.kube.lister import Lister
 from serinus.kube.resources import CONFIGMAPS
@@ -127,10 +128,15 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     )
     client = ModelClient()
     transport = Transport()
-    models = ModelResolver(partial(resolve, transport, _registries(settings)), queue.add)
+    desk = ModelDesk(
+        ModelResolver(partial(resolve, transport, _registries(settings)), queue.add),
+        SchemaReader(partial(_read_config_map, free), queue.add),
+        ImageVolumes(partial(rehearse_image_volume, kube), queue.add),
+        _loader(settings),
+    )
     warmer = Warmer(client.send, partial(_read_config_map, free), queue.add)
     controller = ModelDeploymentController(
-        kube, store, claims, analyst, recorder, clock, warmer, models, on_release=telemetry.on_release
+        kube, store, claims, analyst, recorder, clock, warmer, desk, on_release=telemetry.on_release
     )
     parts = Parts(
         settings=settings,
@@ -154,7 +160,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         yield parts
     finally:
         await warmer.close()
-        await models.close()
+        await desk.close()
         await transport.close()
         await client.close()
         await analyst.close()
@@ -275,6 +281,11 @@ async def _read_config_map(kube: Kube, namespace: str, name: str) -> Raw | None:
 
 def _registries(settings: Settings) -> Registries:
     return Registries(read_hosts(settings.model_hosts), settings.mlflow_url, settings.huggingface_url)
+
+
+def _loader(settings: Settings) -> LoaderSettings:
+    hosts = read_hosts(settings.model_hosts)
+    return LoaderSettings(settings.loader_image, hosts, settings.mlflow_url, settings.huggingface_url)
 
 
 def _notify(wakeup: Wakeup, add: Callable[[Key], None], kind: str, raw: Raw) -> None:

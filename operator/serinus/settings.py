@@ -58,6 +58,9 @@ class Settings(BaseModel):
     """Base address of the MLflow server that models:/ references are resolved with."""
     huggingface_url: str | None = None
     """Base address of the hub that hf:// references are resolved with, such as https://huggingface.co."""
+    loader_image: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """Image of the init container that puts models into pods (delivery InitContainer) and verifies signatures. A
+    revision keeps the one that it was made with."""
     kubeconfig: str | None = None
     """Kubeconfig to use; without it the service account of the pod, or the usual file."""
     context: str | None = None

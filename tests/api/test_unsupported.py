@@ -26,9 +26,7 @@ def test_the_minimal_example_uses_nothing_unsupported() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("spec.model", {"from": {"retrainPolicy": "fraud"}}, "spec.model.from"),
-        ("spec.model", {"from": SOURCE, "delivery": "ImageVolume"}, "spec.model.delivery"),
-        ("spec.model", {"from": SOURCE, "schema": {"configMap": "c", "key": "k"}}, "spec.model.schema"),
+        ("spec.model", {"from": {"retrainPolicy": "fraud"}}, "spec.model.from.retrainPolicy"),
         ("spec.route.kind", "GRPCRoute", "spec.route.kind"),
     ],
 )
@@ -40,6 +38,9 @@ def test_a_field_that_does_nothing_yet_is_named(path: str, value: Any, named: st
     ("path", "value"),
     [
         ("spec.runtime", "VLLM"),
+        ("spec.model", {"from": SOURCE, "delivery": "ImageVolume"}),
+        ("spec.model", {"from": SOURCE, "schema": {"configMap": "c", "key": "k"}}),
+        ("spec.model", {"from": {"registry": {"provider": "mlflow", "name": "fraud", "alias": "champion"}}}),
         (METRICS, [{"name": "m", "latency": {"maxRegression": "1.2"}}]),
         (METRICS, [{"name": "m", "gauge": {"query": "q", "max": "1"}}]),
         ("spec.rollout.strategy", "Canary"),

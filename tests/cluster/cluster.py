@@ -129,7 +129,8 @@ class Cluster:
             processes.wait_for("gateway programmed", lambda: addons.is_gateway_ready(self.kubectl), "traefik")
             processes.wait_for("prometheus", lambda: addons.is_prometheus_ready(processes), "prometheus")
         else:
-            controlplane.start(processes, prepared.binaries, self.keys)
+            # Off by default in this version, and on the node there is no runtime that has them.
+            controlplane.start(processes, prepared.binaries, self.keys, "ImageVolume=true")
             addons.gateway_api(self.kubectl)
             kwok.start(processes, self.kubectl, self.keys)
             processes.wait_for("nodes ready", self._nodes_ready, "kwok")

@@ -24,8 +24,8 @@ FAST = ["--kube-api-qps", "300", "--kube-api-burst", "600"]
 """The default client limit of 20 requests a second would be what a test measures."""
 
 
-def start(processes: Processes, binaries: Path, keys: Path) -> None:
-    """Start the control plane and wait until the API server is ready."""
+def start(processes: Processes, binaries: Path, keys: Path, gates: str = "") -> None:
+    """Start the control plane and wait until the API server is ready; `gates` are feature gates of the API server."""
     folder = processes.folder
     (folder / "audit-policy.yaml").write_text(AUDIT_POLICY)
     etcd: list[str | Path] = [
@@ -40,7 +40,8 @@ def start(processes: Processes, binaries: Path, keys: Path) -> None:
         etcd += [f"--listen-{kind}-urls", f"http://127.0.0.1:{port}"]
     etcd += ["--advertise-client-urls", "http://127.0.0.1:2379"]
     processes.start("etcd", etcd)
-    processes.start("kube-apiserver", [binaries / "kube-apiserver", *_apiserver_flags(folder, keys)])
+    flags = [*_apiserver_flags(folder, keys), *([f"--feature-gates={gates}"] if gates else [])]
+    processes.start("kube-apiserver", [binaries / "kube-apiserver", *flags])
     processes.wait_for("API server ready", lambda: is_ready(processes, binaries, keys), "etcd", "kube-apiserver")
     manager: list[str | Path] = [
         binaries / "kube-controller-manager",

@@ -85,7 +85,7 @@ async def test_what_nobody_knew_is_said_and_asked_again(answer: Outcome, reason:
     problem = registry.resolver.observe(KEY, URI, None)
     assert isinstance(problem, Problem)
     assert problem.reason == reason
-    assert problem.message.startswith("spec.model.from.uri: ")
+    assert problem.message.startswith("spec.model.from: ")
     registry.answers = [PINNED]
     await until(lambda: registry.resolver.observe(KEY, URI, None) == KNOWN)
     asked = len(registry.asked)

@@ -5,19 +5,15 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from serinus.api.meta import DEVICE_PATTERN, NAME_MAX_LENGTH, NAME_PATTERN, Model
+from serinus.api.modelspec import ModelSpec
 from serinus.api.podtemplate import PodTemplate
 from serinus.api.resource import Column, Resource, Rule, with_rules
-from serinus.api.rollout import ConfigMapKey, RolloutSpec
+from serinus.api.rollout import RolloutSpec
 from serinus.api.route import RouteSpec
 from serinus.api.status import ModelDeploymentStatus
 
 Runtime = Literal["VLLM", "SGLang", "TGI", "Triton", "MLServer", "KServe", "BentoML", "RayServe", "TorchServe", "HTTP"]
-Delivery = Literal["Env", "InitContainer", "ImageVolume", "Claim"]
 
-_ONE_SOURCE = Rule(
-    "[has(self.uri), has(self.retrainPolicy), has(self.registry)].filter(given, given).size() == 1",
-    "set exactly one of uri, retrainPolicy and registry",
-)
 PortRef = Annotated[
     int | str,
     WithJsonSchema(
@@ -59,45 +55,6 @@ _SHADOW_NEEDS_GATEWAY = Rule(
     "strategy Shadow needs a gateway that mirrors requests: set route.mode to Gateway, or choose another strategy",
     ".rollout",
 )
-
-
-class RegistrySource(Model):
-    """A model version that a registry's alias points to."""
-
-    provider: Annotated[str, Field(min_length=1, max_length=63)]
-    """Which registry, for example mlflow."""
-    name: Annotated[str, Field(min_length=1, max_length=253)]
-    """Name of the registered model."""
-    alias: Annotated[str, Field(min_length=1, max_length=253)]
-    """Alias to follow, for example champion. It is resolved to a digest; a new digest is a new revision."""
-
-
-class ModelSource(Model):
-    """Where the model comes from."""
-
-    model_config = ConfigDict(json_schema_extra=with_rules(_ONE_SOURCE))
-
-    uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    """Address of the model: oci://HOST/REPOSITORY:TAG, models:/NAME@ALIAS or models:/NAME/VERSION (MLflow),
-    hf://ORG/NAME@REVISION, s3://, gs://, https:// or pvc://CLAIM/PATH. What can be resolved is served by digest, and
-    asked once for each text: a tag that moves later changes nothing."""
-    retrain_policy: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """Name of a RetrainPolicy of this namespace whose candidate is followed."""
-    registry: RegistrySource | None = None
-    """A model registry and the alias to follow."""
-
-
-class ModelSpec(Model):
-    """The model, where the image does not hold it already."""
-
-    from_: Annotated[ModelSource, Field(alias="from")]
-    """Where the model comes from."""
-    delivery: Delivery = "Env"
-    """How the model gets to the containers. Env: SERINUS_MODEL_URI and SERINUS_MODEL_DIGEST in the environment. Claim:
-    besides, the claim of a pvc:// address mounted read-only at /mnt/models. InitContainer and ImageVolume are accepted
-    and reported as not yet supported. Default: Env."""
-    schema_: Annotated[ConfigMapKey | None, Field(alias="schema")] = None
-    """Feature schema that the revision was built for; a change of it is a new revision."""
 
 
 class Toleration(Model):

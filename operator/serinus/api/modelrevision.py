@@ -28,7 +28,10 @@ class ModelRevisionSpec(Model):
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
     """SHA-256 of the canonical JSON of `content`: equal content is the same revision."""
     content: FreeForm
-    """What is served: pod template, accelerator and serving settings."""
+    """What is served: pod template, model, accelerator and serving settings."""
+    loader: FreeForm | None = None
+    """Image and environment of the loader as the admin had them configured when the revision was made. It keeps them;
+    they are not part of the digest."""
 
 
 class ModelRevisionStatus(StatusModel):

@@ -86,7 +86,7 @@ def child(parent: Any, *keys: str) -> dict[str, Any]:
 
 def containers_of(template: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """Return the containers of a pod template; empty where there are none or they have another form."""
-    return _objects(child(template.get("spec")).get("containers"))
+    return objects_in(child(template.get("spec")).get("containers"))
 
 
 def ports_of(template: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -94,7 +94,7 @@ def ports_of(template: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(
         port
         for container in containers_of(template)
-        for port in _objects(container.get("ports"))
+        for port in objects_in(container.get("ports"))
         if isinstance(port.get("containerPort"), int)
     )
 
@@ -108,5 +108,6 @@ def find_port(template: Mapping[str, Any], port: int | str | None) -> int | None
     return None
 
 
-def _objects(value: Any) -> tuple[dict[str, Any], ...]:
+def objects_in(value: Any) -> tuple[dict[str, Any], ...]:
+    """Return the objects of a list; none where it is no list."""
     return tuple(each for each in value if isinstance(each, dict)) if isinstance(value, list) else ()

@@ -4,6 +4,7 @@ Turns pydantic's errors into the same form that our own checks use.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,9 +17,12 @@ from serinus.api.meta import (
     DECIMAL_PATTERN,
     DEVICE_PATTERN,
     DURATION_PATTERN,
+    FILE_PATTERN,
     HOSTNAME_PATTERN,
     METRIC_NAME_PATTERN,
+    QUANTITY_PATTERN,
     RATIO_PATTERN,
+    VERSION_PATTERN,
 )
 
 _PATTERN_HINTS: Final = {
@@ -29,6 +33,9 @@ _PATTERN_HINTS: Final = {
     CRON_PATTERN: "must be five cron fields, such as 0 17 * * 5",
     DEVICE_PATTERN: "must be a device that nodes advertise, such as nvidia.com/gpu",
     METRIC_NAME_PATTERN: "must be lower-case letters, digits and '-'",
+    QUANTITY_PATTERN: 'must be a quantity such as "1", 500m or 2Gi',
+    FILE_PATTERN: "must be a path within the model, such as model.sig",
+    VERSION_PATTERN: 'must be a number as a string, such as "7"',
     ADDRESS_PATTERN: "must be an http or https address without user or query, such as http://prometheus:9090",
 }
 _UNION_TAGS: Final = frozenset({"int", "str"})
@@ -102,3 +109,12 @@ def _message(details: ErrorDetails) -> str:
             plain = said.replace(" after validation", "").replace("tuple", "list").replace("dictionary", "object")
             _, should, wanted = plain.partition(" should ")
             return f"must {wanted}" if should else f"is wrong: {said}"
+
+
+def exactly_one(field: str, **choices: object) -> Iterator[Problem]:
+    """The problem that none, or more than one, of `choices` is given, if so."""
+    given = [name for name, value in choices.items() if value is not None]
+    if len(given) != 1:
+        yield Problem(
+            field, None, f"must have exactly one of {', '.join(choices)}, not {' and '.join(given) or 'none'}"
+        )

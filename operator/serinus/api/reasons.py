@@ -51,7 +51,9 @@ PROMOTED: Final = _reason(
 SCALED_TO_ZERO: Final = _reason("ScaledToZero", "replicas is 0 as you asked; raise it to serve again.")
 DEPLOYING: Final = _reason("Deploying", "The revision's pods are being made; it gets traffic once they are ready.")
 RESOLVING_MODEL: Final = _reason(
-    "ResolvingModel", "The registry is being asked what spec.model.from.uri means; the release begins once it has said."
+    "ResolvingModel",
+    "What the spec refers to is being looked up: what spec.model.from means, the feature schema, or whether the cluster"
+    " has image volumes; the release begins once that is known.",
 )
 SWAPPING: Final = _reason(
     "Swapping",
@@ -94,6 +96,26 @@ IMAGE_PULL_FAILED: Final = _reason(
     "ImagePullFailed",
     "An image cannot be had, as the kubelet's words in the message say; no traffic moves, and the revision is rejected"
     " at progressDeadline if it still cannot.",
+)
+MODEL_LOADING: Final = _reason(
+    "ModelLoading", "The loader is putting the model into a pod; its containers start once it is there."
+)
+MODEL_NOT_LOADED: Final = _reason(
+    "ModelNotLoaded",
+    "The loader cannot put the model into a pod, with its words in the message. Where its source is away, it is tried"
+    " again until progressDeadline; otherwise the revision is rejected after the third restart.",
+)
+VERIFICATION_FAILED: Final = _reason(
+    "VerificationFailed",
+    "The model in a pod is not what was asked for: no signature, one by another key, an altered file, another digest."
+    " The pod does not start and the revision is rejected at once, without waiting for progressDeadline. A first"
+    " revision stays without traffic until the spec changes.",
+)
+SCHEMA_INCOMPATIBLE: Final = _reason(
+    "SchemaIncompatible",
+    "The feature schema lacks features that stable's has, or gives them types that do not take what stable's take, as"
+    " the message names them; the candidate is rejected and had no traffic. Put the schema right, or set"
+    " spec.model.schema.onIncompatible to Proceed and retry.",
 )
 NODE_LOST: Final = _reason(
     "NodeLost",
@@ -197,10 +219,24 @@ REGISTRY_REFUSED: Final = _reason(
     "The registry is not among those that the admin lets us ask, or tells only who is known to it; write the reference"
     " by digest, or have the registry added.",
 )
+INVALID_SCHEMA: Final = _reason(
+    "InvalidSchema",
+    "What spec.model.schema points to is no JSON Schema of features, as the message says; what serves stays as it is"
+    " until the ConfigMap is put right.",
+)
+LOADER_NOT_CONFIGURED: Final = _reason(
+    "LoaderNotConfigured",
+    "The spec needs the loader image and the admin has set none (SERINUS_LOADER_IMAGE); what serves stays as it is.",
+)
+IMAGE_VOLUME_UNSUPPORTED: Final = _reason(
+    "ImageVolumeUnsupported",
+    "The API server drops image volumes in silence, so the pods would start without a model; no revision is released."
+    " Use delivery InitContainer, or have the feature gate ImageVolume switched on.",
+)
 CONFIG_MAP_NOT_FOUND: Final = _reason(
     "ConfigMapNotFound",
-    "A ConfigMap that the pod template refers to is not there, so nobody knows what is wanted; what serves goes on with"
-    " its own copy, and the rollout with it once the ConfigMap is there.",
+    "A ConfigMap that the spec refers to, or its key, is not there, so nobody knows what is wanted; what serves goes on"
+    " with its own copy, and the rollout with it once the ConfigMap is there.",
 )
 NAME_CONFLICT: Final = _reason(
     "NameConflict", "An object of a name that is needed belongs to somebody else; it is left alone until it is gone."

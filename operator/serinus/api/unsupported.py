@@ -6,12 +6,11 @@ A row is deleted here by whoever makes its field work.
 from collections.abc import Callable
 from typing import Final
 
-from serinus.api.modeldeployment import ModelDeploymentSpec, ModelSpec
+from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.modelspec import ModelSpec
 
 _MODEL: Final[tuple[tuple[str, Callable[[ModelSpec], bool]], ...]] = (
-    ("from", lambda model: model.from_.uri is None),
-    ("delivery", lambda model: model.delivery in ("InitContainer", "ImageVolume")),
-    ("schema", lambda model: model.schema_ is not None),
+    ("from.retrainPolicy", lambda model: model.from_.retrain_policy is not None),
 )
 
 

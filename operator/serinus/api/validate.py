@@ -18,11 +18,11 @@ from serinus.api.analysis import AnalysisSpec
 from serinus.api.meta import GROUP, NAME_MAX_LENGTH, NAME_PATTERN, parse_decimal, parse_duration, parse_ratio
 from serinus.api.metricspec import MetricSpec
 from serinus.api.metricsprovider import MetricsProviderSpec
+from serinus.api.modelcheck import check_model
 from serinus.api.modeldeployment import AcceleratorSpec, ModelDeploymentSpec
-from serinus.api.modeluri import Malformed, parse_reference
 from serinus.api.podtemplate import child, containers_of, find_port, ports_of
 from serinus.api.presets import AT_ONCE
-from serinus.api.problems import Problem, build_problems
+from serinus.api.problems import Problem, build_problems, exactly_one
 from serinus.api.rollout import FreezeSpec, RolloutSpec, StepSpec, Strategy
 from serinus.api.route import RouteSpec
 from serinus.api.validation import ValidationSpec
@@ -65,15 +65,7 @@ def _find_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
     if spec.accelerator:
         yield from _check_accelerator(spec.accelerator, spec.template)
     if spec.model:
-        source = spec.model.from_
-        yield from _exactly_one(
-            "spec.model.from", uri=source.uri, retrainPolicy=source.retrain_policy, registry=source.registry
-        )
-        reference = parse_reference(source.uri) if source.uri is not None else None
-        if isinstance(reference, Malformed):
-            yield Problem("spec.model.from.uri", None, reference.message)
-        elif spec.model.delivery == "Claim" and (reference is None or reference.scheme != "pvc"):
-            yield Problem("spec.model.delivery", "Claim", "needs a pvc://CLAIM/PATH in spec.model.from.uri")
+        yield from check_model(spec.model, spec.template)
     yield from _check_route(spec.route)
     if spec.rollout:
         yield from _check_rollout(spec.rollout)
@@ -233,7 +225,7 @@ def _check_steps(steps: tuple[StepSpec, ...]) -> Iterator[Problem]:
     before = 0
     for index, step in enumerate(steps):
         field = f"spec.rollout.steps[{index}]"
-        yield from _exactly_one(field, weight=step.weight, pause=step.pause)
+        yield from exactly_one(field, weight=step.weight, pause=step.pause)
         if step.hold is not None and step.weight in (None, 100):
             yield Problem(
                 f"{field}.hold",
@@ -274,15 +266,15 @@ def _check_metric(field: str, metric: MetricSpec) -> Iterator[Problem]:
         "histogram": metric.histogram,
         "gauge": metric.gauge,
     }
-    yield from _exactly_one(field, **kinds)
+    yield from exactly_one(field, **kinds)
     for kind, compared in (("errorRatio", metric.error_ratio), ("ratio", metric.ratio)):
         if compared:
-            yield from _exactly_one(f"{field}.{kind}", maxRegression=compared.max_regression, max=compared.max)
+            yield from exactly_one(f"{field}.{kind}", maxRegression=compared.max_regression, max=compared.max)
             if compared.max is not None and not 0 < parse_ratio(compared.max) < 1:
                 yield Problem(f"{field}.{kind}.max", compared.max, 'must be more than 0 and less than 100%: "2%"')
     if metric.gauge:
         gauge = metric.gauge
-        yield from _exactly_one(f"{field}.gauge", query=gauge.query, of=gauge.of)
+        yield from exactly_one(f"{field}.gauge", query=gauge.query, of=gauge.of)
         if all(bound is None for bound in (gauge.min, gauge.max, gauge.max_rise, gauge.max_fall)):
             yield Problem(f"{field}.gauge", None, "must have at least one of min, max, maxRise and maxFall")
     for kind in ("errorRatio", "latency", "ratio", "histogram"):
@@ -292,14 +284,6 @@ def _check_metric(field: str, metric: MetricSpec) -> Iterator[Problem]:
 def _check_factor(field: str, factor: str | None) -> Iterator[Problem]:
     if factor is not None and parse_decimal(factor) < 1:
         yield Problem(field, factor, 'must be a factor of at least 1, such as "1.2"')
-
-
-def _exactly_one(field: str, **choices: object) -> Iterator[Problem]:
-    given = [name for name, value in choices.items() if value is not None]
-    if len(given) != 1:
-        yield Problem(
-            field, None, f"must have exactly one of {', '.join(choices)}, not {' and '.join(given) or 'none'}"
-        )
 
 
 def _no_duplicates(field: str, names: Iterable[str]) -> Iterator[Problem]:

@@ -77,7 +77,7 @@ class Executor:
                 await self._copy_config_map(owner, revision, source, digest)
             case RunCheck(revision, check, target, asked, attempt):
                 model = contents.get(asked, {}).get("model") or {}
-                job = build_job(owner, revision, check, target, asked, attempt=attempt, model=model.get("from") or {})
+                job = build_job(owner, revision, check, target, asked, attempt=attempt, model=model)
                 self.store.written("Job", await self._create_job(owner, job))
             case DeleteCheck(name):
                 await self._delete_check(owner, name)

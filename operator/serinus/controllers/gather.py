@@ -14,13 +14,14 @@ from serinus.api.meta import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, LABEL_DE
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout, resolve_rollout
 from serinus.api.route import RouteSpec
-from serinus.api.status import LastCommand, ResolvedModel
+from serinus.api.status import LastCommand
 from serinus.api.validate import check_metrics_provider
 from serinus.controllers.access import build_provider
 from serinus.controllers.analyst import Provider
 from serinus.controllers.claims import ClaimIndex
+from serinus.controllers.content import Known
 from serinus.controllers.intent import read_intent
-from serinus.controllers.models import ModelResolver
+from serinus.controllers.models import ModelDesk
 from serinus.controllers.reach import Reach
 from serinus.controllers.trials import Plan as MetricPlan
 from serinus.controllers.trials import plan_metrics
@@ -69,7 +70,7 @@ def gather_snapshot(
     now: datetime,
     written_at: datetime | None = None,
     warmer: Warmer | None = None,
-    models: ModelResolver | None = None,
+    desk: ModelDesk | None = None,
 ) -> Gathered:
     """Everything known of one ModelDeployment at this moment."""
     metadata = raw["metadata"]
@@ -79,14 +80,13 @@ def gather_snapshot(
     revisions = {r["metadata"]["name"]: r for r in records if is_owned(r, owner)}
     raw_route = store.get("HTTPRoute", key.namespace, key.name)
     owned_route = raw_route if raw_route is not None and is_owned(raw_route, owner) else None
-    contents: dict[str, Raw] = {name: r["spec"]["content"] for name, r in revisions.items() if "content" in r["spec"]}
+    contents = {name: _content_of(r["spec"]) for name, r in revisions.items() if "content" in r["spec"]}
     config_maps = store.by_owner("ConfigMap", key.namespace, key.name)
-    resolve = partial(_resolve_model, models, key, status.model)
-    look_up = partial(store.get, "ConfigMap", key.namespace)
-    intent = read_intent(owner, raw, status, contents, owned_route, look_up=look_up, resolve=resolve)
+    known = Known(key, contents, partial(store.get, "ConfigMap", key.namespace), desk or ModelDesk())
+    intent = read_intent(owner, raw, status, owned_route, known)
     spec, wanted, spec_problems = intent.spec, intent.wanted, intent.problems
     rollout = resolve_rollout(spec.rollout)
-    contents.setdefault(wanted.name, wanted.content)
+    contents.setdefault(wanted.name, _content_of({"content": wanted.content, "loader": wanted.loader}))
     controller, features, gateway_problems = _gateways(store, key.namespace, spec, rollout)
     pods = store.by_owner("Pod", key.namespace, key.name)
     settled_at = reach.observe(key, find_reachable(pods, store.by_owner("EndpointSlice", key.namespace, key.name)), now)
@@ -127,6 +127,7 @@ def gather_snapshot(
         spec_readable=intent.readable,
         model=intent.model,
         resolving=intent.resolving,
+        features={name: content["schema"]["features"] for name, content in contents.items() if "schema" in content},
         route_usable=usable,
         status_written_at=written_at,
     )
@@ -172,10 +173,9 @@ def _observe_checks(
     return {job["metadata"]["name"]: observe_job(job, pods, reports) for job in jobs}
 
 
-def _resolve_model(
-    models: ModelResolver | None, key: Key, known: ResolvedModel | None, uri: str | None
-) -> ResolvedModel | Problem | None:
-    return known if models is None else models.observe(key, uri, known)
+def _content_of(record: Raw) -> Raw:
+    """What a revision serves, with the loader that it keeps."""
+    return {**record["content"], **({"loader": record["loader"]} if record.get("loader") else {})}
 
 
 def _missing_copies(contents: Mapping[str, Raw], copies: list[Raw]) -> dict[str, dict[str, str]]:

@@ -1,6 +1,6 @@
 """What the spec asks for, as far as it can be read: an invalid one must not keep a rollback from being possible."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,8 +13,8 @@ from serinus.api.route import RouteSpec
 from serinus.api.status import ModelDeploymentStatus, ResolvedModel
 from serinus.api.unsupported import find_unsupported
 from serinus.api.validate import check_model_deployment
+from serinus.controllers.content import Known, look_at_delivery, read_content
 from serinus.core.children import Owner
-from serinus.core.configmaps import ABSENT, digest_of, list_references
 from serinus.core.revision import Revision, build_content, build_revision
 from serinus.core.snapshot import Problem
 
@@ -24,69 +24,39 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Intent:
-    """What people ask for. Where `readable` is False nobody knows what is wanted; then it is what serves."""
+    """What people ask for. Where `readable` is False nobody knows what is wanted; then it is what serves. `resolving`
+    says what is being looked up, if anything is."""
 
     spec: ModelDeploymentSpec
     wanted: Revision
     problems: list[Problem]
     readable: bool
     model: ResolvedModel | None = None
-    resolving: bool = False
+    resolving: str = ""
 
 
-def read_intent(
-    owner: Owner,
-    raw: Raw,
-    status: ModelDeploymentStatus,
-    contents: Mapping[str, Raw],
-    raw_route: Raw | None,
-    *,
-    look_up: Callable[[str], Raw | None],
-    resolve: Callable[[str | None], ResolvedModel | Problem | None],
-) -> Intent:
-    """The spec and the revision that it describes. `look_up` finds a ConfigMap of the namespace by name, `resolve` says
-    what a model reference means (None: it is being asked)."""
+def read_intent(owner: Owner, raw: Raw, status: ModelDeploymentStatus, raw_route: Raw | None, known: Known) -> Intent:
+    """The spec and the revision that it describes."""
     checked = check_model_deployment(owner.name, raw.get("spec") or {})
     if isinstance(checked, tuple):
         problems = [Problem(reasons.INVALID_SPEC, str(problem)) for problem in checked]
-        spec = _stand_in(raw, status, contents, raw_route)
+        spec = _stand_in(raw, status, known.contents, raw_route)
         return Intent(spec, _what_serves(owner, status, spec), problems, readable=False, model=status.model)
-    digests, missing = _read_config_maps(checked, look_up)
-    uri = checked.model.from_.uri if checked.model else None
-    model = resolve(uri)
-    problems = [*missing, *([model] if isinstance(model, Problem) else [])]
-    if isinstance(model, Problem) or missing or (uri is not None and model is None):
-        resolving = not problems
+    read = read_content(checked, status, known)
+    wanted = build_revision(owner.name, checked, read.digests, read.model, read.features)
+    if read.is_complete and checked.model is not None and wanted.name not in known.contents:
+        read, wanted = look_at_delivery(checked.model, read, wanted, known)
+    if not read.is_complete:
         serving = _what_serves(owner, status, checked)
-        return Intent(checked, serving, problems, readable=False, model=status.model, resolving=resolving)
+        return Intent(checked, serving, read.problems, readable=False, model=status.model, resolving=read.pending)
     unsupported = find_unsupported(checked)
     problems = [Problem(reasons.NOT_YET_SUPPORTED, f"not yet supported: {', '.join(unsupported)}")]
-    wanted = build_revision(owner.name, checked, digests, model)
-    return Intent(checked, wanted, problems if unsupported else [], readable=True, model=model)
+    return Intent(checked, wanted, problems if unsupported else [], readable=True, model=read.model)
 
 
 def _what_serves(owner: Owner, status: ModelDeploymentStatus, spec: ModelDeploymentSpec) -> Revision:
     serving = status.stable.revision if status.stable else owner.name + "-unknown"
     return Revision(owner.name, serving.removeprefix(f"{owner.name}-"), "", build_content(spec))
-
-
-def _read_config_maps(
-    spec: ModelDeploymentSpec, look_up: Callable[[str], Raw | None]
-) -> tuple[dict[str, str], list[Problem]]:
-    """Digest by name of the ConfigMaps that are content, and which of them are missing."""
-    digests: dict[str, str] = {}
-    problems = []
-    for reference in list_references(spec.template):
-        found = look_up(reference.name)
-        if found is not None:
-            digests[reference.name] = digest_of(found)
-        elif reference.optional:
-            digests.setdefault(reference.name, ABSENT)
-        else:
-            field = f"spec.template.spec.{reference.path}"
-            message = f"{field}: there is no ConfigMap {reference.name!r} here: create it or change the name"
-            problems.append(Problem(reasons.CONFIG_MAP_NOT_FOUND, message))
-    return digests, problems
 
 
 def _stand_in(

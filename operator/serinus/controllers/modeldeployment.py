@@ -15,7 +15,7 @@ from serinus.controllers.analyst import Analyst
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.execute import Executor, NameTakenError, SourceChangedError
 from serinus.controllers.gather import Gathered, gather_snapshot, is_orphan, is_owned
-from serinus.controllers.models import ModelResolver
+from serinus.controllers.models import ModelDesk
 from serinus.controllers.reach import Reach
 from serinus.controllers.trials import build_stable_watch, build_watch
 from serinus.controllers.warmer import Warmer
@@ -44,6 +44,11 @@ ENDINGS = frozenset(
         reasons.ANALYSIS_FAILED,
         reasons.INCONCLUSIVE,
         reasons.CRASH_LOOPING,
+        reasons.MODEL_NOT_LOADED,
+        reasons.SCHEMA_INCOMPATIBLE,
+        reasons.VALIDATION_FAILED,
+        reasons.VERIFICATION_FAILED,
+        reasons.WARMUP_FAILED,
         reasons.DEADLINE_EXCEEDED,
         reasons.ABORTED,
         reasons.SUPERSEDED,
@@ -72,7 +77,7 @@ class ModelDeploymentController:
     recorder: Recorder
     clock: Clock
     warmer: Warmer | None = None
-    models: ModelResolver | None = None
+    desk: ModelDesk = field(default_factory=ModelDesk)
     on_release: Callable[[str, str], None] = lambda namespace, outcome: None
     _written_at: dict[Key, datetime] = field(default_factory=dict)
     _obstacles: dict[Key, Problem] = field(default_factory=dict)
@@ -96,7 +101,7 @@ class ModelDeploymentController:
             now=self.clock.now(),
             written_at=self._written_at.get(key),
             warmer=self.warmer,
-            models=self.models,
+            desk=self.desk,
         )
         gathered = self._with_obstacle(key, gathered)
         gathered = self._with_judgement(key, gathered)
@@ -230,8 +235,7 @@ class ModelDeploymentController:
         self._reach.forget(key)
         if self.warmer is not None:
             self.warmer.forget(key)
-        if self.models is not None:
-            self.models.forget(key)
+        self.desk.forget(key)
         return Result()
 
 

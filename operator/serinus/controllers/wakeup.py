@@ -105,7 +105,9 @@ def claims_of(raw: Raw) -> frozenset[Claim]:
 
 def _read_by(raw: Raw) -> frozenset[str]:
     """Names of the ConfigMaps that a ModelDeployment refers to."""
-    return frozenset(reference.name for reference in list_references(_part(raw, "spec", "template")))
+    named = (_part(raw, "spec", "model", *path).get("configMap") for path in (("schema",), ("verify", "publicKey")))
+    of_model = frozenset(name for name in named if isinstance(name, str))
+    return of_model | {reference.name for reference in list_references(_part(raw, "spec", "template"))}
 
 
 def _provider_of(raw: Raw) -> str:

@@ -66,12 +66,14 @@ def build_model_revision(owner: Owner, revision: Revision, number: int) -> Raw:
             "id": revision.id,
             "digest": revision.digest,
             "content": revision.content,
+            **({"loader": revision.loader} if revision.loader else {}),
         },
     }
 
 
 def build_deployment(owner: Owner, name: str, content: Raw, replicas: int) -> Raw:
-    """The Deployment of one revision. Its template never changes, so it never rolls by itself; only its size does."""
+    """The Deployment of one revision. Its template never changes, so it never rolls by itself; only its size does.
+    `content` is that of its ModelRevision, with the `loader` beside it."""
     copies = {source: name_copy(name, source) for source in content.get("configMaps") or ()}
     template = rename(content["template"], copies)
     metadata = template.setdefault("metadata", {})
@@ -82,7 +84,7 @@ def build_deployment(owner: Owner, name: str, content: Raw, replicas: int) -> Ra
         LABEL_REVISION: name,
     }
     if content.get("model"):
-        add_model(template["spec"], content["model"])
+        add_model(template["spec"], content["model"], content.get("loader"), copies)
     if content.get("accelerator"):
         _add_accelerator(template["spec"], content["accelerator"])
     return {

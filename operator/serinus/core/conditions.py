@@ -45,6 +45,7 @@ _PHASES = {
     reasons.VALIDATION_FAILED: "Stalled",
     reasons.WARMING_UP: "WarmingUp",
     reasons.WARMUP_FAILED: "Stalled",
+    reasons.VERIFICATION_FAILED: "Stalled",
     reasons.PAUSED: "Paused",
     reasons.HOLDING: "Holding",
     reasons.AWAITING_APPROVAL: "AwaitingApproval",
@@ -57,6 +58,7 @@ _NEEDS_A_PERSON = frozenset(
         reasons.WARMUP_FAILED,
         reasons.VALIDATION_FAILED,
         reasons.VALIDATION_INCONCLUSIVE,
+        reasons.VERIFICATION_FAILED,
     }
 )
 """Holds that nothing but a person ends."""
@@ -69,8 +71,7 @@ def assess_situation(s: Snapshot, r: Release) -> Situation:
         more = f" (and {len(s.problems) - 1} more)" if len(s.problems) > 1 else ""
         return Situation(Kind.STUCK, "Stalled", problem.reason, f"{problem.message}{more}")
     if s.resolving:
-        uri = s.spec.model.from_.uri if s.spec.model else None
-        return Situation(Kind.WORKING, "Pending", reasons.RESOLVING_MODEL, f"asking what {uri} means")
+        return Situation(Kind.WORKING, "Pending", reasons.RESOLVING_MODEL, s.resolving)
     if r.candidate is not None:
         return _candidate_situation(s, r)
     if r.stable is None:

@@ -24,6 +24,7 @@ REPORT_LIMIT: Final = 32_768
 RESULTS_KEY: Final = "results.json"
 """Where the report of a check stands in a ConfigMap."""
 _DIGEST: Final = "digest"
+_KEYS: Final = "keys"
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,25 @@ def digest_of(config_map: Raw) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def keys_of(config_map: Raw) -> tuple[str, ...]:
+    """The keys of the data in their order, whether the object is whole or slim."""
+    known = config_map.get(_KEYS)
+    if known is not None:
+        return tuple(known)
+    return tuple(sorted({**(config_map.get("data") or {}), **(config_map.get("binaryData") or {})}))
+
+
 _KEPT: Final = ("name", "namespace", "uid", "resourceVersion", "labels", "ownerReferences")
 
 
 def slim(config_map: Raw) -> Raw:
-    """What is worth remembering of a ConfigMap: who it is and the digest of its data, and the report of a check."""
+    """What is worth remembering of a ConfigMap: who it is, the digest and the keys of its data, and the report of a
+    check."""
     metadata = config_map["metadata"]
     kept = {
         "metadata": {field: metadata[field] for field in _KEPT if field in metadata},
         _DIGEST: digest_of(config_map),
+        _KEYS: list(keys_of(config_map)),
     }
     report = (config_map.get("data") or {}).get(RESULTS_KEY)
     if LABEL_CHECK_OF in (metadata.get("labels") or {}) and report is not None:

@@ -13,8 +13,12 @@ from serinus.core.deadline import is_lack_new
 from serinus.core.gates import needed_pods
 from serinus.core.judge import Verdict
 from serinus.core.release import Exit, Release
+from serinus.core.schemas import find_breaks, is_incompatible
 from serinus.core.snapshot import Snapshot
 from serinus.core.validation import find_validation_exit
+
+_NAMED = 8
+"""Features that a message names."""
 
 Rule = Callable[[Snapshot, Release, CandidateState], Exit | None]
 
@@ -61,13 +65,24 @@ def spec_put_back(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | 
     return Exit(reasons.SUPERSEDED, f"{candidate.revision} is superseded by {s.wanted.name}", remember=False)
 
 
-def crash_looping(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
-    """A container that has ended that often will end again: nobody waits for the deadline."""
+def hopeless(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    """A container that has ended that often will end again, and a model that is not what was asked for will not
+    become so: nobody waits for the deadline."""
     work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
     if r.stable is None or work.waiting is None or not work.waiting.hopeless or work.ready >= needed:
         return None
     message = f"{work.ready} of {needed} pods of {candidate.revision} ready: {work.waiting.message}"
-    return Exit(reasons.CRASH_LOOPING, message)
+    return Exit(work.waiting.reason, message)
+
+
+def breaks_callers(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    """Its feature schema does not take what stable's takes."""
+    if r.stable is None or not is_incompatible(s, r.stable.revision, candidate):
+        return None
+    broken = find_breaks(s, r.stable.revision, candidate.revision)
+    named = "; ".join(broken[:_NAMED]) + (f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else "")
+    message = f"the feature schema of {candidate.revision} breaks callers of {r.stable.revision}: {named}"
+    return Exit(reasons.SCHEMA_INCOMPATIBLE, f"{message}; it had no traffic")
 
 
 def fails_first_requests(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
@@ -111,7 +126,8 @@ RULES: tuple[Rule, ...] = (
     failed_validation,  # a check before any traffic says so
     spec_put_back,  # the spec says so
     fails_first_requests,  # its first answers are errors
-    crash_looping,  # its pods end again and again
+    breaks_callers,  # its feature schema says so
+    hopeless,  # its pods end again and again, or their model is not what was asked for
     deadline_exceeded,  # its pods never came
     held_too_long,  # nobody could tell, and the user chose to go back then
 )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from serinus.api import reasons
 from serinus.api.meta import LABEL_REVISION
 from serinus.api.modelrevision import ModelRevisionStatus
+from serinus.api.modelspec import LOADER
 from serinus.api.status import ModelDeploymentStatus
 from serinus.core.children import is_subset
 from serinus.core.snapshot import RevisionRecord, Waiting, Warmth, Workload
@@ -26,6 +27,11 @@ NODE_NOT_READY = "node is not ready"
 
 MAX_RESTARTS = 3
 """Restarts of a container after which nobody waits any longer for it to come up."""
+
+LOADER_ALTERED = 65
+"""EX_DATAERR of sysexits.h: the model is not what was asked for, and never will be."""
+LOADER_AWAY = 75
+"""EX_TEMPFAIL: where the model lies does not answer now."""
 
 CRASH_REASONS = frozenset(
     {"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"}
@@ -169,6 +175,10 @@ def find_waiting(pods: Sequence[Raw]) -> Waiting | None:
 
 def _container_waiting(status: Raw) -> Waiting | None:
     """An image that cannot be had, or a container that ends again and again."""
+    if status.get("name") == LOADER:
+        loading = _find_loading(status)
+        if loading is not None:
+            return loading
     waiting = (status.get("state") or {}).get("waiting") or {}
     reason, said = waiting.get("reason"), waiting.get("message") or ""
     if reason in IMAGE_REASONS:
@@ -180,6 +190,24 @@ def _container_waiting(status: Raw) -> Waiting | None:
         message = f"container {name}: {reason or 'not ready'} after {count} restarts: {said}".rstrip(": ")
         return Waiting(reasons.CRASH_LOOPING, message, stops_clock=False, hopeless=count >= MAX_RESTARTS)
     return None
+
+
+def _find_loading(status: Raw) -> Waiting | None:
+    """How far the loader is, or why it cannot go on; None where it has ended well, or has not begun."""
+    state = status.get("state") or {}
+    if (state.get("terminated") or {}).get("exitCode") == 0:
+        return None
+    ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
+    if ended is None:
+        running = "running" in state
+        return Waiting(reasons.MODEL_LOADING, "the model is being loaded", stops_clock=False) if running else None
+    code, count = int(ended.get("exitCode") or 0), int(status.get("restartCount") or 0)
+    said = str(ended.get("message") or ended.get("reason") or "").strip()[-512:]
+    if code == LOADER_ALTERED:
+        return Waiting(reasons.VERIFICATION_FAILED, said or "the model is not what was asked for", False, hopeless=True)
+    message = f"the loader ended with exit code {code}: {said}".rstrip(": ")
+    hopeless = code != LOADER_AWAY and count >= MAX_RESTARTS
+    return Waiting(reasons.MODEL_NOT_LOADED, message, stops_clock=False, hopeless=hopeless)
 
 
 def _node_lost(pod: Raw) -> Waiting | None:

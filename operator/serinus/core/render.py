@@ -20,6 +20,7 @@ from serinus.core.plan import (
     RecordRevision,
 )
 from serinus.core.release import Release
+from serinus.core.schemas import is_incompatible
 from serinus.core.shadow import is_shadowing, wanted_mirror
 from serinus.core.sides import render_sides
 from serinus.core.snapshot import Snapshot
@@ -199,6 +200,9 @@ def wanted_pods(s: Snapshot, r: Release) -> dict[str, int]:
     if r.candidate is not None:
         needed = s.spec.replicas if r.stable is None else needed_pods(s, r.candidate)
         running = s.workload(r.candidate.revision).wanted
+        if r.stable is not None and is_incompatible(s, r.stable.revision, r.candidate):
+            # It leaves with the next pass; no pod need be made for that.
+            needed = 0
         wanted[r.candidate.revision] = max(needed, min(running, s.spec.replicas))
     return wanted
 

@@ -182,6 +182,11 @@ _WARN = frozenset(
         reasons.MODEL_NOT_FOUND,
         reasons.REGISTRY_AWAY,
         reasons.REGISTRY_REFUSED,
+        reasons.INVALID_SCHEMA,
+        reasons.LOADER_NOT_CONFIGURED,
+        reasons.IMAGE_VOLUME_UNSUPPORTED,
+        reasons.MODEL_NOT_LOADED,
+        reasons.VERIFICATION_FAILED,
         reasons.DEADLINE_EXCEEDED,
     }
 )
@@ -257,13 +262,26 @@ def _essence(status: ModelDeploymentStatus) -> object:
     return status.model_copy(update=rest), conditions
 
 
+_SAID = frozenset(
+    {
+        reasons.WARMING_UP,
+        reasons.INVALID_SPEC,
+        reasons.INVALID_SCHEMA,
+        reasons.CONFIG_MAP_NOT_FOUND,
+        reasons.MODEL_NOT_FOUND,
+        reasons.REGISTRY_REFUSED,
+        reasons.MODEL_NOT_LOADED,
+    }
+)
+"""Where the message is news by itself: it changes seldom, and a person who puts things right waits for it."""
+
+
 def _gist(condition: Condition) -> tuple[str, ...]:
     """What of a condition is a transition. At every step the measuring begins anew; only that it goes wrong is news."""
     measured = condition.type in (reasons.METRICS_HEALTHY, reasons.TRAFFIC_VERIFIED)
     if measured and condition.status != "False":
         return ()
-    # What a pod answered is said as it comes: it changes seldom, and waits for a person.
-    said = (condition.message,) if condition.reason == reasons.WARMING_UP else ()
+    said = (condition.message,) if condition.reason in _SAID else ()
     return (condition.status, condition.reason, *said)
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout
 from serinus.api.status import AnalysisSummary, EvidencePoint, EvidenceState, ModelDeploymentStatus, ResolvedModel
+from serinus.core.features import Features
 from serinus.core.judge import Verdict
 from serinus.core.revision import Revision
 
@@ -224,9 +225,11 @@ class Snapshot:
     judgement: Judgement | None = None
     problems: tuple[Problem, ...] = ()
     model: ResolvedModel | None = None
-    """What `spec.model.from.uri` means, as far as it is known."""
-    resolving: bool = False
-    """Whether that is being asked right now; then `spec_readable` is False, and no problem."""
+    """What `spec.model.from` means, as far as it is known."""
+    resolving: str = ""
+    """What is being looked up right now, as a sentence; then `spec_readable` is False, and no problem."""
+    features: Mapping[str, Features] = field(default_factory=dict)
+    """The feature schema of each revision that has one."""
     spec_readable: bool = True
     """False where `spec` only stands in for one that is invalid; then nobody knows what is wanted."""
     route_usable: bool = True

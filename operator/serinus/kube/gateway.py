@@ -82,9 +82,10 @@ class Kube:
                 continue
         return await self._list_once(resource, namespace, label_selector)
 
-    async def create(self, resource: Resource, obj: Raw, manager: str = MANAGER) -> Raw:
-        """Create an object; AlreadyExists if there is one of that name."""
-        query = [("fieldManager", manager)]
+    async def create(self, resource: Resource, obj: Raw, manager: str = MANAGER, *, dry_run: bool = False) -> Raw:
+        """Create an object; AlreadyExists if there is one of that name. In a dry run the API server does everything but
+        keep it."""
+        query = [("fieldManager", manager), *([("dryRun", "All")] if dry_run else [])]
         namespace = obj["metadata"].get("namespace", "")
         return await self._call("create", "POST", resource, namespace, body=_typed(resource, obj), query=query)
 

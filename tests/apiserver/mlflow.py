@@ -1,0 +1,111 @@
+"""A real MLflow server on loopback, in the network namespace of the cluster."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from tests.cluster import Cluster, netns, paths
+from tests.cluster.bootstrap import python_tools
+from tests.support.model import wait_for
+
+MLFLOW: Final = "mlflow==3.17.2"
+PORT: Final = 9096
+ADDRESS: Final = f"http://127.0.0.1:{PORT}"
+
+CALL: Final = """
+import json, sys, urllib.error, urllib.request as u
+method, url, body = sys.argv[1], sys.argv[2], sys.stdin.buffer.read()
+head = {"Content-Type": "application/json"}
+try:
+    print(u.urlopen(u.Request(url, data=body or None, headers=head, method=method), timeout=10).read().decode())
+except urllib.error.HTTPError as error:
+    sys.exit(f"{error.code}: {error.read().decode()}")
+"""
+
+
+class MLflow:
+    """Registers models and moves aliases, as people do it."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster = cluster
+        self._folder = folder
+        self.python = python_tools(MLFLOW) / "python"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers. An empty database takes it most of a minute, so one is kept."""
+        kept, database = paths.cache() / "mlflow" / f"{MLFLOW}.db", self._folder / "mlflow.db"
+        if kept.exists():
+            shutil.copy(kept, database)
+        server: list[str] = [str(self.python.parent / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(PORT)]
+        server += ["--backend-store-uri", f"sqlite:///{database}", "--workers", "1"]
+        server += ["--artifacts-destination", str(self._folder / "artifacts")]
+        environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*netns.enter(self.cluster.netns), *server],
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env=environment,
+                start_new_session=True,
+            )
+        wait_for("MLflow", self._is_up, lambda: (self._folder / "log").read_text()[-2000:], 180)
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(database, kept)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self.thaw()
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(timeout=10)
+
+    def freeze(self) -> None:
+        """Let it answer nobody."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, number)
+
+    def register(self, name: str, source: str, run: str | None = None) -> str:
+        """A further version of a model, of a run where its files are MLflow's own; its number."""
+        self._call("POST", "registered-models/create", {"name": name}, check=False)
+        made = self._call("POST", "model-versions/create", {"name": name, "source": source, "run_id": run})
+        return str(made["model_version"]["version"])
+
+    def alias(self, name: str, alias: str, version: str) -> None:
+        self._call("POST", "registered-models/alias", {"name": name, "alias": alias, "version": version})
+
+    def log_file(self, name: str, content: bytes) -> tuple[str, str]:
+        """Keep a file in MLflow's own store; the address of its folder, and the run that it belongs to."""
+        info = self._call("POST", "runs/create", {"experiment_id": "0"})["run"]["info"]
+        place = str(info["artifact_uri"]).removeprefix("mlflow-artifacts:/")
+        self._send("PUT", f"{ADDRESS}/api/2.0/mlflow-artifacts/artifacts/{place}/model/{name}", content)
+        return f"{info['artifact_uri']}/model", str(info["run_id"])
+
+    def _call(self, method: str, path: str, body: Any, *, check: bool = True) -> Any:
+        said = self._send(method, f"{ADDRESS}/api/2.0/mlflow/{path}", json.dumps(body).encode(), check=check)
+        return json.loads(said) if said.strip() else {}
+
+    def _send(self, method: str, url: str, body: bytes, *, check: bool = True) -> str:
+        command = [sys.executable, "-c", CALL, method, url]
+        done = self.cluster.run(command, input=body, capture_output=True, check=False)
+        assert done.returncode == 0 or not check, done.stderr.decode()
+        return str(done.stdout.decode())
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]
+        ask = "import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=2)"
+        command = [sys.executable, "-c", ask, f"{ADDRESS}/health"]
+        return self.cluster.run(command, capture_output=True, check=False).returncode == 0
