@@ -29,7 +29,6 @@ def test_the_minimal_example_uses_nothing_unsupported() -> None:
         ("spec.model", {"from": {"retrainPolicy": "fraud"}}, "spec.model.from"),
         ("spec.model", {"from": SOURCE, "delivery": "ImageVolume"}, "spec.model.delivery"),
         ("spec.model", {"from": SOURCE, "schema": {"configMap": "c", "key": "k"}}, "spec.model.schema"),
-        ("spec.route.kind", "GRPCRoute", "spec.route.kind"),
         ("spec.rollout.strategy", "Shadow", "spec.rollout.strategy"),
     ],
 )
@@ -48,6 +47,7 @@ def test_a_field_that_does_nothing_yet_is_named(path: str, value: Any, named: st
         ("spec.rollout.freeze", []),
         ("spec.accelerator", {"resource": "nvidia.com/gpu"}),
         ("spec.route", {"mode": "Replicas"}),
+        ("spec.route.kind", "GRPCRoute"),
         (METRICS, [{"name": "m", "errorRatio": {"maxRegression": "1.5"}}]),
     ],
 )

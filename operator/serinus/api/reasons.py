@@ -219,7 +219,8 @@ GATEWAY_NOT_FOUND: Final = _reason(
 )
 GATEWAY_UNSUPPORTED: Final = _reason(
     "GatewayUnsupported",
-    "The gateway does not support a filter or timeout that the route asks for; remove it to go on.",
+    "The gateway does not support what the route asks for (a filter, a timeout, a kind of route or backend), or the"
+    " cluster has not the kind; the route stays as it is until that is put right.",
 )
 PROVIDER_NOT_FOUND: Final = _reason(
     "ProviderNotFound",

@@ -24,8 +24,6 @@ _MODEL: Final[tuple[tuple[str, Callable[[ModelSpec], bool]], ...]] = (
 def find_unsupported(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """Return the paths of fields in use that do nothing yet, such as `spec.rollout.warmup`."""
     found = [f"spec.model.{name}" for name, is_used in _MODEL if is_used(spec.model)] if spec.model else []
-    if spec.route.kind != "HTTPRoute":
-        found.append("spec.route.kind")
     if spec.rollout:
         found += [f"spec.rollout.{name}" for name, is_used in _ROLLOUT if is_used(spec.rollout)]
     return tuple(found)

@@ -24,7 +24,7 @@ from serinus.api.podtemplate import child, containers_of, find_port, ports_of
 from serinus.api.presets import AT_ONCE
 from serinus.api.problems import Problem, build_problems
 from serinus.api.rollout import FreezeSpec, RolloutSpec, StepSpec, Strategy
-from serinus.api.route import RouteSpec
+from serinus.api.routecheck import check_route
 from serinus.api.validation import ValidationSpec
 
 _ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,7 +74,7 @@ def _find_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
             yield Problem("spec.model.from.uri", None, reference.message)
         elif spec.model.delivery == "Claim" and (reference is None or reference.scheme != "pvc"):
             yield Problem("spec.model.delivery", "Claim", "needs a pvc://CLAIM/PATH in spec.model.from.uri")
-    yield from _check_route(spec.route)
+    yield from check_route(spec.route, spec.rollout)
     if spec.rollout:
         yield from _check_rollout(spec.rollout)
 
@@ -144,16 +144,6 @@ def _check_accelerator(accelerator: AcceleratorSpec, template: dict[str, Any]) -
                 selector[key],
                 f"must be {value} like spec.accelerator.nodeSelector, or be left out",
             )
-
-
-def _check_route(route: RouteSpec) -> Iterator[Problem]:
-    if route.mode == "Gateway":
-        if not route.parent_refs:
-            yield Problem("spec.route.parentRefs", None, "must name a Gateway, unless spec.route.mode is Replicas")
-        return
-    for field, given in (("parentRefs", route.parent_refs), ("hostnames", route.hostnames), ("rules", route.rules)):
-        if given:
-            yield Problem(f"spec.route.{field}", None, "must be left out: mode Replicas makes no route")
 
 
 def _check_rollout(rollout: RolloutSpec) -> Iterator[Problem]:

@@ -60,15 +60,32 @@ class DeleteCheck:
 
 @dataclass(frozen=True)
 class ApplyService:
-    """Let the Service `name` lead to the pods of `target` (None: of every revision of the ModelDeployment)."""
+    """Let the Service `name` lead to the pods of `target` (None: of every revision of the ModelDeployment), which with
+    `h2c` speak HTTP/2 without TLS."""
 
     name: str
     target: str | None
+    h2c: bool = False
+
+
+@dataclass(frozen=True)
+class ApplyPool:
+    """Let the InferencePool `name` lead to the pods of `target`."""
+
+    name: str
+    target: str
+
+
+@dataclass(frozen=True)
+class DeletePool:
+    """Remove an InferencePool that no route leads to."""
+
+    name: str
 
 
 @dataclass(frozen=True)
 class ApplyRoute:
-    """Split the traffic: weight (percent) by revision name, summing to 100."""
+    """Split the traffic: weight (percent) by revision name, summing to 100; on a route of the kind before, too."""
 
     weights: Mapping[str, int]
 
@@ -94,6 +111,11 @@ class DeleteRoute:
 
 
 @dataclass(frozen=True)
+class DeleteFormerRoute:
+    """Remove the route of the other kind: the one that is asked for has taken its place."""
+
+
+@dataclass(frozen=True)
 class MarkRevision:
     """Write what became of a revision on its ModelRevision."""
 
@@ -112,6 +134,8 @@ class DeleteRevision:
     name: str
 
 
+RouteAction = ApplyRoute | DeleteRoute | DeleteFormerRoute | ApplySide | DeleteSide | ApplyPool | DeletePool
+
 Action = (
     RecordRevision
     | CopyConfigMap
@@ -119,8 +143,11 @@ Action = (
     | DeleteCheck
     | ApplyWorkload
     | ApplyService
+    | ApplyPool
+    | DeletePool
     | ApplyRoute
     | DeleteRoute
+    | DeleteFormerRoute
     | ApplySide
     | DeleteSide
     | MarkRevision

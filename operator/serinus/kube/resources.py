@@ -45,20 +45,27 @@ PODS: Final = Resource("", "v1", "pods", "Pod")
 ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 JOBS: Final = Resource("batch", "v1", "jobs", "Job")
 HTTPROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+GRPCROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
+INFERENCEPOOLS: Final = Resource("inference.networking.k8s.io", "v1", "inferencepools", "InferencePool")
 GATEWAYS: Final = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
 GATEWAYCLASSES: Final = Resource("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass", namespaced=False)
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+
+ROUTES: Final = {resource.kind: resource for resource in (HTTPROUTES, GRPCROUTES)}
+"""The kinds of route that we make, by name."""
 
 OURS: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A resource kept in the store, restricted on the server by `label_selector` where there is one."""
+    """A resource kept in the store, restricted on the server by `label_selector` where there is one. A cluster may do
+    without an `optional` one, and an administrator without the right to see it."""
 
     resource: Resource
     label_selector: str | None = None
+    optional: bool = False
 
 
 WATCHED: Final = (
@@ -74,6 +81,8 @@ WATCHED: Final = (
     # They carry the labels of their Service.
     Watched(ENDPOINTSLICES, OURS),
     Watched(HTTPROUTES, OURS),
+    Watched(GRPCROUTES, OURS, optional=True),
+    Watched(INFERENCEPOOLS, OURS, optional=True),
     Watched(GATEWAYS),
     Watched(GATEWAYCLASSES),
 )

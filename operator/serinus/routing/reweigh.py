@@ -7,7 +7,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from serinus.routing.gateway_api import build_backends
+from serinus.routing.gateway_api import build_backends, leads_to_pools
 
 Raw = dict[str, Any]
 
@@ -18,6 +18,6 @@ def reweigh_route(route: Raw, weights: Mapping[str, int]) -> Raw:
     spec = copy.deepcopy(route["spec"])
     for rule in spec.get("rules") or []:
         by_place = any(backend.get("filters") for backend in rule.get("backendRefs") or ())
-        rule["backendRefs"] = build_backends(weights, route, by_place=by_place)
+        rule["backendRefs"] = build_backends(weights, route, by_place=by_place, pools=leads_to_pools(route))
     kept = {field: metadata[field] for field in ("name", "namespace", "labels", "ownerReferences") if field in metadata}
     return {"apiVersion": route["apiVersion"], "kind": route["kind"], "metadata": kept, "spec": spec}
