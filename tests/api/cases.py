@@ -26,6 +26,8 @@ def change(obj: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     place: Any = changed
     for parent in parents:
         place = place.setdefault(parent, {}) if isinstance(place, dict) else place[parent]
+    if callable(value):
+        value = value(place[last])
     if value is REMOVE:
         del place[last]
     else:
@@ -53,6 +55,7 @@ class BadInput:
 
 
 CONTAINER: Final = {"name": "model", "image": "registry.example/fraud:7", "ports": [{"containerPort": 8080}]}
+ROUTE: Final = {"parentRefs": [{"name": "public"}]}
 STEPS: Final = "spec.rollout.steps"
 METRICS: Final = "spec.rollout.analysis.metrics"
 LIMIT: Final = {"maxRegression": "1.2"}
@@ -322,6 +325,90 @@ BAD_INPUTS: Final = (
     # Route
     BadInput(
         "a route without parent", "spec.route.parentRefs", REMOVE, "spec.route.parentRefs", "Gateway", "needs a parent"
+    ),
+    BadInput(
+        "timeouts in a GRPCRoute",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "rules": [{"timeouts": {"request": "2s"}}]},
+        "spec.route.rules[0].timeouts",
+        "must be left out",
+        "a GRPCRoute has no timeouts",
+    ),
+    BadInput(
+        "a path in a GRPCRoute",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "rules": [{"matches": [{"path": {"value": "/v2"}}]}]},
+        "spec.route.rules[0].matches[0].path",
+        "by method and headers",
+        None,
+    ),
+    BadInput(
+        "an HTTP method in a GRPCRoute",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "rules": [{"matches": [{"method": "GET"}]}]},
+        "spec.route.rules[0].matches[0].method",
+        "a service, a method",
+        None,
+    ),
+    BadInput(
+        "a filter that a GRPCRoute has not",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "rules": [{"filters": [{"type": "URLRewrite"}]}]},
+        "spec.route.rules[0].filters[0].type",
+        "RequestHeaderModifier",
+        None,
+    ),
+    BadInput(
+        "testers with a cookie and gRPC",
+        "spec",
+        lambda spec: {
+            **spec,
+            "route": {**ROUTE, "kind": "GRPCRoute"},
+            "rollout": {"testers": {"cookie": {"name": "side"}}},
+        },
+        "spec.rollout.testers.cookie",
+        "keep no cookies",
+        "keep no cookies",
+    ),
+    BadInput(
+        "warm-up requests and gRPC",
+        "spec",
+        lambda spec: {**spec, "route": {**ROUTE, "kind": "GRPCRoute"}, "rollout": {"warmup": {"path": "/v2"}}},
+        "spec.rollout.warmup",
+        "HTTP, not gRPC",
+        "warm-up requests are HTTP",
+    ),
+    BadInput(
+        "a pool without a picker",
+        "spec.route.backend",
+        {"kind": "InferencePool"},
+        "spec.route.backend.endpointPicker",
+        "must name",
+        "needs an endpointPicker",
+    ),
+    BadInput(
+        "a picker without a pool",
+        "spec.route.backend",
+        {"endpointPicker": {"name": "epp"}},
+        "spec.route.backend.endpointPicker",
+        "kind InferencePool",
+        "is for kind InferencePool",
+    ),
+    BadInput(
+        "a pool behind a GRPCRoute",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "backend": {"kind": "InferencePool", "endpointPicker": {"name": "epp"}}},
+        "spec.route.backend.kind",
+        "needs spec.route.kind HTTPRoute",
+        "stands behind an HTTPRoute",
+    ),
+    BadInput(
+        "a picker with a name that no Service has",
+        "spec.route.backend",
+        {"kind": "InferencePool", "endpointPicker": {"name": "EPP_{version}"}},
+        "spec.route.backend.endpointPicker.name",
+        "",
+        "should match",
     ),
     BadInput(
         "a route with no parents", "spec.route.parentRefs", [], "spec.route.parentRefs", "Gateway", "needs a parent"

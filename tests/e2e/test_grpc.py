@@ -1,4 +1,4 @@
-"""The promises for gRPC: a call that fails has HTTP status 200, and a canary that fails calls is rolled back all the same.
+"""The promises for gRPC: a call that fails has HTTP status 200, and whoever fails calls is rolled back all the same.
 
 Envoy Gateway tells statuses by backend; Traefik does not, so there the pods' own counters judge."""
 
