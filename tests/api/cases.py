@@ -9,13 +9,19 @@ import yaml
 
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples" / "contract"
+LANGUAGE_MODEL: Final = ROOT / "examples" / "llm" / "modeldeployment.yaml"
 REMOVE: Final = object()
 """Stands for "take this field away" in the changes of a case."""
 
 
 def load_example(name: str) -> dict[str, Any]:
     """Return one of the worked examples as plain JSON."""
-    loaded: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
+    return load(EXAMPLES / f"{name}.yaml")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the object in a file as plain JSON."""
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return loaded
 
 
