@@ -1,18 +1,16 @@
-"""InferencePools with the CRD of the Gateway API Inference Extension, on a gateway and model servers that are simulated."""
+"""InferencePools with the CRD of the Gateway API Inference Extension; gateway and model servers are simulated."""
 
 import json
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.build import module_folder
+from tests.cluster.addons import fetch_inference_pools
 from tests.cluster.serinus import restart_operator
 from tests.support.model import Model, wait_for
 
 pytestmark = pytest.mark.apiserver
 
-MODULE = "sigs.k8s.io/gateway-api-inference-extension"
-VERSION = "v1.0.0"
 CRD = "inferencepools.inference.networking.k8s.io"
 BACKEND = {"kind": "InferencePool", "endpointPicker": {"name": "{revision}-epp", "failureMode": "FailOpen"}}
 
@@ -65,8 +63,7 @@ def test_a_cluster_without_pools_says_so_and_gets_them_weighted_once_it_has_them
     assert "InferencePool" in model.condition("Stalled")["message"]
     (backend,) = model.get("httproute")["spec"]["rules"][0]["backendRefs"]
     assert (backend["kind"], backend["name"]) == ("Service", stable)
-    crds = module_folder(MODULE, VERSION) / "config" / "crd" / "bases"
-    model.cluster.kubectl("apply", "--server-side", "-f", str(crds / "inference.networking.k8s.io_inferencepools.yaml"))
+    model.cluster.kubectl("apply", "--server-side", "-f", str(fetch_inference_pools()))
     model.await_reason("Serving", patience=30)
     pool = model.get("inferencepool", stable)
     assert pool["spec"]["targetPorts"] == [{"number": 8080}]

@@ -62,7 +62,9 @@ def test_the_protocol_of_the_services_changes_before_the_route_and_back_after_it
     assert world.route.former is None
     ask_for(world)
     world.route = replace(world.route, exists=False, former={stable: 100}, replaces_former=False)
+    world.log.clear()
     world.settle()
+    assert not any(isinstance(action, ApplyService) for action in world.log)
     assert world.h2c == {"m", stable}, "a GRPCRoute still leads to them"
     world.route = replace(world.route, replaces_former=True)
     world.settle()

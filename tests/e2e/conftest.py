@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
-from tests.support.grpc import GrpcModel, grpc_model_image
+from tests.support.grpc import BothModel, GrpcModel, both_model_image, grpc_model_image
 from tests.support.model import Model, model_image
 
 numbers = itertools.count(1)
@@ -46,6 +46,13 @@ def grpc_model(envoy_cluster: Cluster, tmp_path: Path, request: pytest.FixtureRe
     """A model that speaks gRPC, behind each of the gateways, that is not applied yet."""
     envoy_cluster.load_image(grpc_model_image())
     yield from make_model(envoy_cluster, tmp_path, request, request.param, GrpcModel)
+
+
+@pytest.fixture(params=["public", "envoy"], ids=["traefik", "envoy"])
+def both_model(envoy_cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Model]:
+    """A model for any kind of route, behind each of the gateways, that is not applied yet."""
+    envoy_cluster.load_image(both_model_image())
+    yield from make_model(envoy_cluster, tmp_path, request, request.param, BothModel)
 
 
 def make_model(

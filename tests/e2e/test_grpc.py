@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_metrics import serve
-from tests.support.model import Model
+from tests.support.model import Model, wait_for
 from tests.traffic.answers import count
 from tests.traffic.route import list_weights
 
@@ -54,3 +54,25 @@ def test_a_release_whose_calls_fail_goes_back(grpc_model: Model) -> None:
     tally = count(traffic.answers)
     assert tally.explain_lost() == ""
     assert tally.of("v2").failures > 0
+
+
+def test_a_route_of_another_kind_takes_over_and_no_request_is_lost(both_model: Model) -> None:
+    model = both_model
+    serve(model)
+    with model.traffic() as traffic:
+        for kind in ("GRPCRoute", "HTTPRoute"):
+            model.spec["route"]["kind"] = kind
+            model.apply("v1")
+            wait_for(f"the {kind} alone", lambda kind=kind: list_kinds(model) == [kind], model.explain, 30)
+            seen = len(traffic.answers)
+            wait_for(
+                "100 answers by it", lambda seen=seen: traffic.read() or len(traffic.answers) > seen + 100, str, 20
+            )
+            model.await_reason("Serving")
+    tally = count(traffic.answers)
+    assert tally.explain_lost() == ""
+    assert tally.of("v1").requests == tally.requests
+
+
+def list_kinds(model: Model) -> list[str]:
+    return [item["kind"] for item in model.cluster.get("httproutes,grpcroutes", "-n", model.namespace)["items"]]

@@ -23,6 +23,26 @@ def grpc_model_image() -> Path:
     )
 
 
+def both_model_image() -> Path:
+    return python_image(
+        "e2e-both-model",
+        "1",
+        requirements=["hypercorn>=0.18"],
+        files={"/app/server.py": Path(__file__).parent / "http_both_server.py"},
+        command=["/usr/bin/python3", "-m", "hypercorn", "--bind", "0.0.0.0:8080", "server:app"],
+    )
+
+
+class BothModel(Model):
+    """One ModelDeployment `fraud` that can be asked by HTTP/1.1 and HTTP/2, and so behind any kind of route."""
+
+    container: Raw = {  # noqa: RUF012  (nobody changes it)
+        "image": "localhost/e2e-both-model:1",
+        "ports": [{"name": "http", "containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 1},
+    }
+
+
 class GrpcModel(Model):
     """One ModelDeployment `fraud` with a route of kind GRPCRoute."""
 

@@ -19,6 +19,7 @@ from serinus.routing.gateway_api import (
     OTHER_KIND,
     is_accepted_by_all,
     is_kept_out,
+    list_backends,
     observe_route,
     observe_weights,
     wants_pools,
@@ -56,6 +57,9 @@ class RoutePair:
 def find_routes(store: Store, owner: Owner, kind: str) -> RoutePair:
     """The main routes of a ModelDeployment whose spec asks for `kind`."""
     found = {one: find_owned(store, owner, one, owner.name) for one in KINDS}
+    if kind not in KINDS:
+        # Whatever a person has written there, the route that serves must be found.
+        kind = next((one for one in KINDS if found[one] is not None), KINDS[0])
     return RoutePair(found.get(kind), found.get(OTHER_KIND.get(kind, "")))
 
 
@@ -80,11 +84,12 @@ def view_route(owner: Owner, spec: RouteSpec, pair: RoutePair, *, by_place: bool
     weights = observe_weights(former)
     if main is None:
         # No share may be lost or won by the change of the kind.
-        old = observe_route(owner, spec, former)
-        return RouteView(weights=weights, backends=old.backends, former=weights)
+        return RouteView(weights=weights, backends=list_backends(former), former=weights)
+    if is_kept_out(main):
+        # Ours is in the way of ours: that is for us to put right, and no news for anybody.
+        return replace(view, accepted=None, message="", former=weights, replaces_former=True)
     message = view.message and f"{view.message}; the {former['kind']} stays until it does"
-    takes = is_accepted_by_all(main) or is_kept_out(main)
-    return replace(view, former=weights, replaces_former=takes, message=message)
+    return replace(view, former=weights, replaces_former=is_accepted_by_all(main), message=message)
 
 
 def view_sides(store: Store, owner: Owner, spec: ModelDeploymentSpec) -> dict[SideKind, SideView]:
@@ -160,8 +165,7 @@ def _missing_kinds(store: Store, spec: RouteSpec) -> list[Problem]:
     return [
         Problem(
             reasons.GATEWAY_UNSUPPORTED,
-            f"{field}: the cluster has no {one.kind} ({one.api_version}) that the operator may list:"
-            " install its CRD, or grant the right",
+            f"{field}: the cluster has no {one.kind} ({one.api_version}): install its CRD, or remove the field",
         )
         for field, one in needed
         if not store.is_served(one.kind)

@@ -114,7 +114,8 @@ def wants_h2c(s: Snapshot) -> bool:
     if s.spec.route.mode != "Gateway":
         return False
     asked = s.route_usable and s.spec.route.kind == "GRPCRoute"
-    present = s.route.exists and (s.route.kind == "GRPCRoute" or s.route.former is not None)
+    # Of two kinds one is a GRPCRoute.
+    present = s.route.former is not None or (s.route.exists and s.route.kind == "GRPCRoute")
     return asked or present
 
 

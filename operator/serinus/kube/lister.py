@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from serinus.engine.store import Listing, Raw
-from serinus.kube.errors import Forbidden, NotFound
+from serinus.kube.errors import NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import WATCHED, Watched
 
@@ -22,8 +22,7 @@ class Lister:
         return tuple(self._watched)
 
     async def __call__(self, kind: str) -> Listing:
-        """Fetch all objects of `kind`. A kind the API server does not know (its CRD is missing) has none; so it is with
-        an optional one that we may not list."""
+        """Fetch all objects of `kind`. A kind the API server does not know (its CRD is missing) has none."""
         entry = self._watched[kind]
         everywhere = not self._namespaces or not entry.resource.namespaced
         objects: list[Raw] = []
@@ -32,10 +31,6 @@ class Lister:
             try:
                 listing = await self._kube.list(entry.resource, namespace, entry.label_selector)
             except NotFound:
-                return Listing((), "", served=False)
-            except Forbidden:
-                if not entry.optional:
-                    raise
                 return Listing((), "", served=False)
             objects.extend(listing.objects)
             versions.append(listing.resource_version)

@@ -60,12 +60,10 @@ OURS: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A resource kept in the store, restricted on the server by `label_selector` where there is one. A cluster may do
-    without an `optional` one, and an administrator without the right to see it."""
+    """A resource kept in the store, restricted on the server by `label_selector` where there is one."""
 
     resource: Resource
     label_selector: str | None = None
-    optional: bool = False
 
 
 WATCHED: Final = (
@@ -81,8 +79,8 @@ WATCHED: Final = (
     # They carry the labels of their Service.
     Watched(ENDPOINTSLICES, OURS),
     Watched(HTTPROUTES, OURS),
-    Watched(GRPCROUTES, OURS, optional=True),
-    Watched(INFERENCEPOOLS, OURS, optional=True),
+    Watched(GRPCROUTES, OURS),
+    Watched(INFERENCEPOOLS, OURS),
     Watched(GATEWAYS),
     Watched(GATEWAYCLASSES),
 )
