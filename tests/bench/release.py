@@ -1,11 +1,13 @@
 """What releases cost: `python -m tests.bench.release`.
 
 Releases one good revision after another, and a bad one after each, on a real node under traffic. Counts every request
-that failed on the way, the stages until a new version gives its first answer, model loads, and pods at once.
+that failed on the way, the stages until a new version gives its first answer, model loads, and accelerators at once;
+then releases once by each other strategy for its accelerators.
 """
 
 import argparse
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,25 +23,42 @@ RATE = 200.0
 REPLICAS = 4
 STEPS = [{"weight": 25, "hold": "2s"}, {"weight": 50, "hold": "2s"}]
 ROUND_SECONDS = 120.0
+ACCELERATOR = "nvidia.com/gpu"
+AT_ONCE = {"BlueGreen": 2.0, "Direct": 2.0, "InPlace": 1.0}
+"""The most accelerators that a release by this strategy may hold, in replicas."""
 
 
 @dataclass(frozen=True)
 class Good:
     """One good release. Seconds since `kubectl apply`: candidate made, its pods ready and traffic given to it, its
-    first answer at the client, promoted. `loads` are the pods that it started, `peak` the model's pods at once."""
+    first answer at the client, promoted. `loads` are the pods that it started, `climbing` and `peak` the accelerators
+    of all the model's pods, those that were ending included, before it got all traffic and at any time."""
 
     began: float
     given: float
     first: float
     promoted: float
     loads: int
+    climbing: int
     peak: int
 
 
+@dataclass(frozen=True)
+class Other:
+    """One release by another strategy: accelerators at once, and for how long nobody served, if so."""
+
+    strategy: str
+    peak: int
+    downtime: str | None
+
+
 def measure(stand: Stand, rounds: int, console: Console) -> list[Figure]:
-    limit = 180 + 2 * rounds * ROUND_SECONDS
+    limit = 180 + (2 * rounds + len(AT_ONCE)) * ROUND_SECONDS
+    # Enough for two revisions and for what they would take beyond.
+    stand.house.cluster.set_capacity(nvidia_com__gpu=str(4 * REPLICAS))
     with stand.open_world(rate=RATE, seconds=limit) as world:
         world.manifest["spec"]["replicas"] = REPLICAS
+        world.manifest["spec"]["accelerator"] = {"resource": ACCELERATOR, "count": 1}
         world.manifest["spec"]["rollout"].update(steps=STEPS, bake="3s", drain="2s")
         set_env(world.manifest, MODEL_VERSION="good-0")
         world.apply("v1")
@@ -50,14 +69,17 @@ def measure(stand: Stand, rounds: int, console: Console) -> list[Figure]:
         for number in range(1, rounds + 1):
             good.append(_release(world, f"good-{number}", console))
             _roll_back(world, f"bad-{number}")
+        world.look()
+        lost, requests = len(world.tally.lost), world.tally.requests
+        others = [_release_by(world, strategy, console) for strategy in AT_ONCE]
         world.stop_traffic()
-        return build_figures(good, rounds, len(world.tally.lost), world.tally.requests)
+        return build_figures(good, others, rounds, lost, requests)
 
 
 def _release(world: World, version: str, console: Console) -> Good:
     old, answers_before = world.status["stable"]["revision"], len(world.traffic.answers)
     seen: set[str] = set()
-    peaks = [0]
+    peaks, climbing = [0], [0]
     set_env(world.manifest, MODEL_VERSION=version)
     applied = time.time()
     world.apply("v1")
@@ -72,7 +94,9 @@ def _release(world: World, version: str, console: Console) -> Good:
                 moments.setdefault("given", _seconds(candidate["trafficSince"]))
         alive = [pod for pod in world.pods if not pod["metadata"].get("deletionTimestamp")]
         seen.update(pod["metadata"]["uid"] for pod in alive if _revision(pod) == moments.get("revision"))
-        peaks.append(len([pod for pod in alive if _revision(pod)]))
+        peaks.append(count_accelerators(world.pods))
+        if candidate.get("weight", 100) < 100:
+            climbing.append(peaks[-1])
 
     def promoted() -> bool:
         look()
@@ -94,6 +118,7 @@ def _release(world: World, version: str, console: Console) -> Good:
         first - applied,
         since - applied,
         len(seen),
+        max(climbing),
         max(peaks),
     )
     console.print(f"{version}: first answer after {found.first:.1f} s, promoted after {found.promoted:.1f} s")
@@ -114,7 +139,39 @@ def _roll_back(world: World, version: str) -> None:
     world.wait(f"the end of {revision}", lambda: not world.pods_of(revision, ready=False), ROUND_SECONDS, lambda: None)
 
 
-def build_figures(good: list[Good], rollbacks: int, lost: int, requests: int) -> list[Figure]:
+def _release_by(world: World, strategy: str, console: Console) -> Other:
+    """One release without steps; the traffic goes on, and what InPlace loses of it is not counted."""
+    old = world.status["stable"]["revision"]
+    peaks = [0]
+    rollout = {key: value for key, value in world.manifest["spec"]["rollout"].items() if key != "steps"}
+    world.manifest["spec"]["rollout"] = {**rollout, "strategy": strategy}
+    set_env(world.manifest, MODEL_VERSION=strategy)
+    world.apply("v1")
+
+    def look() -> None:
+        peaks.append(count_accelerators(world.pods))
+
+    def promoted() -> bool:
+        return bool(world.status["stable"]["revision"] != old and world.status.get("candidate") is None)
+
+    world.wait(f"the promotion by {strategy}", promoted, ROUND_SECONDS, look)
+    world.wait(f"the end of {old}", lambda: not world.pods_of(old, ready=False), ROUND_SECONDS, look)
+    found = Other(strategy, max(peaks), world.status["stable"].get("downtime"))
+    console.print(f"{strategy}: {found.peak} accelerators at once for {REPLICAS} replicas")
+    return found
+
+
+def count_accelerators(pods: Iterable[Any]) -> int:
+    """Accelerators that pods hold or wait for; those of an ending pod are its own until it is gone."""
+    return sum(
+        int(container.get("resources", {}).get("limits", {}).get(ACCELERATOR, 0))
+        for pod in pods
+        if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+        for container in pod["spec"]["containers"]
+    )
+
+
+def build_figures(good: list[Good], others: list[Other], rollbacks: int, lost: int, requests: int) -> list[Figure]:
     return [
         Figure("full releases", len(good), "releases"),
         Figure("rollbacks", rollbacks, "rollbacks"),
@@ -126,7 +183,16 @@ def build_figures(good: list[Good], rollbacks: int, lost: int, requests: int) ->
         *summarise("apply → first answer", [one.first for one in good], "s"),
         *summarise("apply → promoted", [one.promoted for one in good], "s"),
         *summarise("model loads per replica", [one.loads / REPLICAS for one in good], "loads", 1),
-        *summarise("pods at once, per replica", [one.peak / REPLICAS for one in good], "N", 2),
+        *summarise(
+            "Canary 25, 50 %: accelerators before all traffic", [one.climbing / REPLICAS for one in good], "N", 1.5
+        ),
+        *summarise("Canary 25, 50 %: accelerators at once", [one.peak / REPLICAS for one in good], "N", 2),
+        *(Figure(f"{o.strategy}: accelerators at once", o.peak / REPLICAS, "N", AT_ONCE[o.strategy]) for o in others),
+        *(
+            Figure(f"{o.strategy}: nobody served for", float(o.downtime.removesuffix("s")), "s")
+            for o in others
+            if o.downtime is not None
+        ),
     ]
 
 

@@ -55,7 +55,7 @@ def test_a_good_revision_climbs_its_steps_and_is_promoted_after_the_bake() -> No
 
 def test_a_five_step_rollout_costs_at_most_twenty_writes() -> None:
     steps = [{"weight": w, "hold": "10s"} for w in (5, 25, 50, 75)]
-    rollout = {"steps": steps, "bake": "20s"}
+    rollout = {"steps": steps, "bake": "20s", "drain": "10s"}  # as in the presets, the shorter one
     world = first(rollout=rollout)
     world.log.clear()
     world.apply("m:2", rollout=rollout)

@@ -99,6 +99,20 @@ def test_direct_asks_no_metrics_and_does_not_bake() -> None:
     world.run(2)
     assert world.ready() == ("True", "Serving")
     assert world.route.weights == {new: 100}
+    assert world.workloads[old].wanted == 2, "its last requests may still be under way"
+    world.run(5)
+    assert world.workloads[old].wanted == 0
+
+
+def test_who_shares_the_traffic_until_the_promotion_drains_after_it() -> None:
+    world = serving()
+    old = world.wanted
+    steps = [{"weight": 50, "hold": "5s"}]
+    world.apply("m:2", rollout={"steps": steps, "bake": "20s", "drain": "5s", "holdback": 10})
+    world.run(26)
+    assert world.ready() == ("True", "Serving")
+    assert world.workloads[old].wanted == 2
+    world.run(5)
     assert world.workloads[old].wanted == 0
 
 
@@ -120,12 +134,14 @@ def find_testers(world: World) -> Any:
 def test_testers_reach_the_candidate_while_there_is_one() -> None:
     world = serving()
     world.apply("m:2", rollout={**rollout("BlueGreen"), "testers": {"headers": [{"name": "x", "value": "y"}]}})
-    assert find_testers(world) is None
     world.judge = lambda world: judged(Verdict.CANNOT_MEASURE)
     world.run(5)
     assert find_testers(world).target == world.wanted
     assert world.route.weights.get(world.wanted, 0) == 0
     world.judge = lambda world: judged(Verdict.BAD)
+    world.settle()
+    assert find_testers(world).target is None, "the way of testers stays, and leads to stable"
+    world.apply("m:1", rollout=rollout("BlueGreen"))
     world.settle()
     assert find_testers(world) is None
 

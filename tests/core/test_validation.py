@@ -267,7 +267,7 @@ def test_testers_see_nothing_before_the_checks_have_passed() -> None:
     marked = {"headers": [{"name": "x", "value": "y"}]}
     world, new = release(check(), testers=marked, approval={"required": "BeforeTraffic"})
     world.run(5)
-    assert world.sides == {}
+    assert world.sides["Testers"].target is None
     end(world, f"{new}-cases", '{"recall": 1}')
     world.run(5)
     assert world.sides["Testers"].target == new

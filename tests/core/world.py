@@ -247,11 +247,21 @@ class World:
                 self.pools[name] = PoolView(target)
             case DeletePool(name):
                 self.pools.pop(name)
-            case ApplyRoute(weights):
+            case ApplyRoute(weights, traces):
+                backends = (*weights, *traces)
+                known = {name: self.route.settles_at.get(name, self.now + timedelta(seconds=2)) for name in backends}
                 former = None if self.route.former is None else dict(weights)
                 kind = self.spec.route.kind
                 self.route = replace(
-                    self.route, exists=True, weights=dict(weights), in_shape=True, former=former, kind=kind
+                    self.route,
+                    exists=True,
+                    kind=kind,
+                    weights=dict(weights),
+                    backends=backends,
+                    traces=traces,
+                    settles_at=known,
+                    in_shape=True,
+                    former=former,
                 )
                 self.weights.append(dict(weights))
             case ApplySide(kind, target):

@@ -60,6 +60,23 @@ def test_the_promoted_spec_put_back_is_an_abort_and_the_bad_one_needs_a_retry(mo
 
 
 @pytest.mark.cluster
+def test_a_third_revision_overtakes_the_way_back(model: Model) -> None:
+    model.apply("v1")
+    model.await_reason("Serving")
+    with model.traffic() as traffic, model.route_watch() as route:
+        second = half_way(model)
+        model.apply("v1")
+        model.spec["rollout"]["steps"] = QUICK
+        model.apply("v3")
+        model.await_reason("Serving", patience=90)
+        third = model.stable()
+        wait_for("the second one is gone", lambda: not model.pods(second), model.explain, 30)
+    assert list_weights(route.changes, second)[-1] == 0
+    assert list_weights(route.changes, third) == [20, 50, 100]
+    assert count(traffic.answers).explain_lost() == ""
+
+
+@pytest.mark.cluster
 def test_a_return_to_what_served_before_skips_the_steps(model: Model) -> None:
     model.spec["rollout"]["steps"] = QUICK
     model.apply("v1")

@@ -31,7 +31,8 @@ def test_releases_climb_one_after_the_other_by_what_envoy_counts_and_keep_their_
         model.await_reason("Serving")
         assert model.stable() == second
         assert list_weights(route.changes, second) == [20, 50, 100]
-        assert backends(model) == [(first, 0), (second, 100)], "a promotion moves no backend"
+        left = [(first, 0), (second, 100)]
+        wait_for("the end of the drain, which moves no backend", lambda: backends(model) == left, model.explain, 20)
         model.apply("v3")
         third = model.await_weight(20)
         assert backends(model) == [(third, 20), (second, 80)], "the newcomer takes the free place"
@@ -52,7 +53,7 @@ def test_a_bad_release_goes_back_by_what_envoy_counts(envoy_model: Model) -> Non
         model.apply("v2", faults=0.5)
         model.await_reason("RolledBack")
         assert "errors" in model.condition("Ready")["message"]
-        assert backends(model) == [(old, 100)]
+        wait_for("the end of the drain", lambda: backends(model) == [(old, 100)], model.explain, 20)
         # The gateway's counters of that place are those of the bad one no more.
         model.apply("v3")
         model.await_weight(50)

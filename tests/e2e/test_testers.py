@@ -36,9 +36,8 @@ def check_headers(model: Model) -> None:
         model.await_reason("Serving")
         assert {ask(model, **MARKED).version for _ in range(5)} == {"v2"}
     assert count(traffic.answers).explain_lost() == ""
-    # The main route alone is left.
-    routes = model.cluster.get("httproutes", "-n", model.namespace)["items"]
-    assert [route["metadata"]["name"] for route in routes] == ["fraud"]
+    route = model.get("httproute", "fraud-testers")
+    assert [ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]] == ["fraud"], "to stable"
 
 
 @pytest.mark.cluster

@@ -87,6 +87,21 @@ def test_other_weights_keep_the_filters_and_places_of_the_backends() -> None:
     assert (view.backends, view.weights, view.in_shape) == (("fraud-a", "fraud-b"), {"fraud-b": 100}, True)
 
 
+def test_who_has_a_trace_has_its_place_and_a_millionth_of_the_requests() -> None:
+    split = build_route(OWNER, spec(), {"fraud-a": 50, "fraud-b": 50}, by_place=True)
+    left = build_route(OWNER, spec(), {"fraud-b": 100}, split, by_place=True, traces=["fraud-a"])
+    backends = left["spec"]["rules"][0]["backendRefs"]
+    assert [(b["name"], b["weight"]) for b in backends] == [("fraud-a", 1), ("fraud-b", 1_000_000)]
+    view = observe_route(OWNER, spec(), left, by_place=True)
+    assert (view.weights, view.traces, view.in_shape) == ({"fraud-b": 100}, ("fraud-a",), True)
+    assert reweigh_route(left, {"fraud-b": 100}, view.traces)["spec"]["rules"] == left["spec"]["rules"]
+
+
+def test_shares_are_read_as_percent_whatever_their_sum() -> None:
+    view = observe_route(OWNER, spec(), stored({"fraud-a": 30, "fraud-b": 10}))
+    assert view.weights == {"fraud-a": 75, "fraud-b": 25}
+
+
 def test_every_rule_gets_the_same_split() -> None:
     rules = [{"matches": [{"path": {"type": "PathPrefix", "value": p}}]} for p in ("/v1", "/v2")]
     built = build_route(OWNER, spec(rules=rules), {"fraud-a": 75, "fraud-b": 25})["spec"]["rules"]

@@ -43,9 +43,11 @@ def test_each_match_is_narrowed_by_each_mark() -> None:
 def test_a_cookie_holds_a_client_on_either_side_and_is_cleared_without_a_candidate() -> None:
     to_candidate, to_stable = rules_of(COOKIE, "fraud-b")
     assert [rule["backendRefs"][0]["name"] for rule in (to_candidate, to_stable)] == ["fraud-b", "fraud"]
-    (clears,) = rules_of(COOKIE, None)
-    assert clears["backendRefs"][0]["name"] == "fraud"
-    assert clears["filters"][-1]["responseHeaderModifier"]["add"][0]["value"] == "side=; Path=/; Max-Age=0"
+    clearing = rules_of(COOKIE, None)
+    assert [rule["matches"] for rule in clearing] == [to_candidate["matches"], to_stable["matches"]]
+    for rule in clearing:
+        assert rule["backendRefs"][0]["name"] == "fraud"
+        assert rule["filters"][-1]["responseHeaderModifier"]["add"][0]["value"] == "side=; Path=/; Max-Age=0"
 
 
 @pytest.mark.parametrize(("kind", "target"), [("Testers", "fraud-b"), ("Preview", "fraud-b"), ("Preview", None)])

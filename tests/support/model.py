@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tests.cluster import Cluster
 from tests.cluster.images import python_image
-from tests.traffic.route import RouteWatch
+from tests.traffic.route import RouteWatch, observe_weights
 from tests.traffic.runner import Traffic
 
 Raw = dict[str, Any]
@@ -141,8 +141,7 @@ class Model:
         return next((str(c["reason"]) for c in status.get("conditions", []) if c["type"] == type_), "")
 
     def weights(self) -> dict[str, int]:
-        rules = self.get(self.route_kind.lower())["spec"]["rules"]
-        return {ref["name"]: ref["weight"] for ref in rules[0]["backendRefs"]}
+        return observe_weights(self.get(self.route_kind.lower()))
 
     def stable(self) -> str:
         return str(self.status()["stable"]["revision"])

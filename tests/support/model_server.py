@@ -77,9 +77,14 @@ def tell_metrics() -> str:
     return "\n".join(lines) + "\n"
 
 
+class Server(ThreadingHTTPServer):
+    # With the default of 5, connections that a gateway opens in a burst are reset, and look like a lost request.
+    request_queue_size = 256
+    daemon_threads = True
+
+
 def main() -> None:
-    server = ThreadingHTTPServer((os.environ.get("HOST", ""), int(os.environ.get("PORT", "8080"))), Handler)
-    server.daemon_threads = True
+    server = Server((os.environ.get("HOST", ""), int(os.environ.get("PORT", "8080"))), Handler)
 
     def leave(*_: object) -> None:
         # Endpoints are taken away while we still answer.

@@ -15,11 +15,14 @@ class RouteChange:
 
 
 def observe_weights(route: Raw) -> dict[str, int]:
-    """The weights in an HTTPRoute. Of several rules the highest counts: off traffic means off in every rule."""
+    """The weights in an HTTPRoute, in percent; a trace is none. Of several rules the highest counts: off traffic means
+    off in every rule."""
     weights: dict[str, int] = {}
     for rule in route.get("spec", {}).get("rules") or []:
-        for backend in rule.get("backendRefs") or []:
-            weights[backend["name"]] = max(weights.get(backend["name"], 0), backend.get("weight", 1))
+        shares = {backend["name"]: backend.get("weight", 1) for backend in rule.get("backendRefs") or []}
+        total = sum(shares.values()) or 1
+        for name, share in shares.items():
+            weights[name] = max(weights.get(name, 0), round(100 * share / total))
     return weights
 
 

@@ -52,7 +52,10 @@ def test_the_highest_weight_of_several_rules_counts() -> None:
 
 
 def test_a_backend_without_weight_has_one_as_the_gateway_api_says() -> None:
-    assert observe_weights({"spec": {"rules": [{"backendRefs": [{"name": "a"}]}]}}) == {"a": 1}
+    assert observe_weights({"spec": {"rules": [{"backendRefs": [{"name": "a"}, {"name": "b", "weight": 3}]}]}}) == {
+        "a": 25,
+        "b": 75,
+    }
     assert observe_weights({}) == {}
 
 

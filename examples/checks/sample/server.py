@@ -1,9 +1,10 @@
-"""A model small enough to be seen through, to try the checks on: python3 server.py 8080.
+"""A model small enough to be seen through, to try the checks on: python3 server.py 8080 [0.0.0.0].
 
-A payment of 500 or more is fraud. It speaks the Open Inference Protocol and plain JSON, and refuses what it cannot
-read."""
+A payment of 500 or more (or of FRAUD_FROM in the environment) is fraud. It speaks the Open Inference Protocol and plain
+JSON, and refuses what it cannot read."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ Response = tuple[int, Any]
 Respond = Callable[[str, str, Any], Response]
 
 INPUTS = {"amount": "FP64", "hour": "INT64", "country": "BYTES"}
+FRAUD_FROM = float(os.environ.get("FRAUD_FROM", "500"))
 
 
 def predict(row: Mapping[str, Any]) -> dict[str, float]:
@@ -23,7 +25,7 @@ def predict(row: Mapping[str, Any]) -> dict[str, float]:
     if not isinstance(country, str):
         raise ValueError("country must be text")
     score = min(max(amount, 0.0) / 1000, 1.0)
-    return {"label": int(score >= 0.5), "score": score}
+    return {"label": int(score >= FRAUD_FROM / 1000), "score": score}
 
 
 def respond(method: str, path: str, body: Any) -> Response:
@@ -57,8 +59,9 @@ def _infer(body: Any) -> Any:
     }
 
 
-def build_server(respond: Respond, port: int = 0) -> ThreadingHTTPServer:
-    """A server on 127.0.0.1; port 0 takes a free one. A body that is text or bytes is sent as it is."""
+def build_server(respond: Respond, port: int = 0, host: str = "127.0.0.1") -> ThreadingHTTPServer:
+    """A server on this machine alone unless `host` says otherwise; port 0 takes a free one. A body that is bytes is
+    sent as it is."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -86,8 +89,8 @@ def build_server(respond: Respond, port: int = 0) -> ThreadingHTTPServer:
         request_queue_size = 256
         daemon_threads = True
 
-    return Server(("127.0.0.1", port), Handler)
+    return Server((host, port), Handler)
 
 
 if __name__ == "__main__":
-    build_server(respond, int(sys.argv[1])).serve_forever()
+    build_server(respond, int(sys.argv[1]), *sys.argv[2:3]).serve_forever()

@@ -192,7 +192,8 @@ class RolloutSpec(Model):
     """Percent of the requests that stay on the old revision during the bake, 1 to 50, so that the candidate is still
     compared with it at the same time. Default: none; the bake compares with what stable showed during the steps."""
     drain: Duration | None = None
-    """How long the pods of a revision without traffic stay, so that running requests can end. Default: 30s
+    """How long the pods of a revision that lost its traffic stay, so that running requests can end: after a rollback,
+    and after a promotion that follows the last requests sooner than that. 8760h keeps them. Default: 30s
     (Cautious 1m)."""
     rollback_window: Annotated[int, Field(ge=0, le=100)] | None = None
     """Returning to one of this many last promoted revisions skips the steps. 0 turns it off. Default: 3."""

@@ -4,7 +4,7 @@ Whatever is wrong with the object or its surroundings becomes a `Problem` in the
 same, because a rollback must be possible however broken the spec is by now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -45,7 +45,7 @@ from serinus.core.observe import (
     observe_workload,
     pods_of,
 )
-from serinus.core.snapshot import CheckRun, Problem, Snapshot, Warmth, Workload
+from serinus.core.snapshot import CheckRun, Problem, RouteView, Snapshot, Warmth, Workload
 from serinus.engine.store import Key, Store
 from serinus.metrics.profiles import choose_gateway_profile
 from serinus.routing.gateway_api import wants_pools
@@ -65,8 +65,6 @@ class Gathered:
     pods: tuple[Raw, ...]
     raw: Raw
     routes: RoutePair
-    by_place: bool
-    """Whether the gateway counts backends by their places, and needs a filter on each to do so at all."""
 
 
 def gather_snapshot(
@@ -128,7 +126,7 @@ def gather_snapshot(
         workloads=_workloads(store, owner, contents, settled_at, pods=pods, now=now, warm=warm),
         service_targets={s["metadata"]["name"]: observe_target(s) for s in services},
         h2c_services=frozenset(s["metadata"]["name"] for s in services if speaks_h2c(s)),
-        route=view_route(owner, spec.route, routes, by_place=by_place, usable=usable),
+        route=_with_settling(reach, key, view_route(owner, spec.route, routes, by_place=by_place, usable=usable), now),
         pools=view_pools(store, owner, spec.route, contents),
         sides=view_sides(store, owner, spec),
         checks=_observe_checks(store, owner, pods, config_maps),
@@ -140,7 +138,14 @@ def gather_snapshot(
         route_usable=usable,
         status_written_at=written_at,
     )
-    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, routes, by_place)
+    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, routes)
+
+
+def _with_settling(reach: Reach, key: Key, view: RouteView, now: datetime) -> RouteView:
+    """The route with the moments from which the gateway knows its backends, where that takes time."""
+    if not view.by_place:
+        return view
+    return replace(view, settles_at=reach.observe_backends(key, (*view.weights, *view.traces), now))
 
 
 def _observe_checks(

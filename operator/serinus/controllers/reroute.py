@@ -21,7 +21,14 @@ from serinus.core.plan import (
 )
 from serinus.kube.errors import Invalid
 from serinus.kube.resources import INFERENCEPOOLS, ROUTES
-from serinus.routing.gateway_api import OTHER_KIND, build_route, is_accepted_by_all, observe_weights, shares_host
+from serinus.routing.gateway_api import (
+    OTHER_KIND,
+    build_route,
+    is_accepted_by_all,
+    observe_traces,
+    observe_weights,
+    shares_host,
+)
 from serinus.routing.inference_pool import build_pool
 from serinus.routing.reweigh import reweigh_route
 from serinus.routing.side_routes import build_side, name_side
@@ -50,8 +57,8 @@ class Rerouter:
     async def carry_out(self, gathered: Gathered, action: RouteAction) -> None:
         owner = gathered.owner
         match action:
-            case ApplyRoute(weights):
-                await self._apply_route(gathered, weights)
+            case ApplyRoute():
+                await self._apply_route(gathered, action)
             case DeleteRoute():
                 for resource in ROUTES.values():
                     await self.hands.delete(resource, owner, owner.name)
@@ -85,26 +92,31 @@ class Rerouter:
         )
         self.hands.store.written(resource.kind, raw)
 
-    async def _apply_route(self, gathered: Gathered, weights: Mapping[str, int]) -> None:
+    async def _apply_route(self, gathered: Gathered, action: ApplyRoute) -> None:
         owner, snapshot, routes = gathered.owner, gathered.snapshot, gathered.routes
+        weights, traces, by_place = action.weights, action.traces, snapshot.route.by_place
         if not snapshot.route_usable:
             for one in (routes.main, routes.former):
-                await self._reweigh(owner, one, weights)
+                await self._reweigh(owner, one, action)
             return
         try:
-            wanted = build_route(owner, snapshot.spec.route, weights, routes.present, by_place=gathered.by_place)
+            spec = snapshot.spec.route
+            wanted = build_route(owner, spec, weights, routes.present, by_place=by_place, traces=traces)
             await self.hands.apply(ROUTES[wanted["kind"]], owner, wanted, ROUTING)
         except Invalid:
             # The way back to stable depends on nothing, and so not on the rest of the route.
-            await self._reweigh(owner, routes.main, weights)
+            await self._reweigh(owner, routes.main, action)
             raise
         finally:
-            await self._reweigh(owner, routes.former, weights)
+            await self._reweigh(owner, routes.former, action)
 
-    async def _reweigh(self, owner: Owner, route: Raw | None, weights: Mapping[str, int]) -> None:
+    async def _reweigh(self, owner: Owner, route: Raw | None, action: ApplyRoute) -> None:
         """Set the weights of a route that is there, and leave the rest of it as it is."""
-        if route is not None and observe_weights(route) != dict(weights):
-            await self.hands.apply(ROUTES[route["kind"]], owner, reweigh_route(route, weights), ROUTING)
+        if route is None:
+            return
+        if (observe_weights(route), observe_traces(route)) != (dict(action.weights), action.traces):
+            again = reweigh_route(route, action.weights, action.traces)
+            await self.hands.apply(ROUTES[route["kind"]], owner, again, ROUTING)
 
     async def _delete_former(self, gathered: Gathered) -> None:
         owner, main, former = gathered.owner, gathered.routes.main, gathered.routes.former

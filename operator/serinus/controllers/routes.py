@@ -21,6 +21,7 @@ from serinus.routing.gateway_api import (
     is_kept_out,
     list_backends,
     observe_route,
+    observe_traces,
     observe_weights,
     wants_pools,
 )
@@ -84,7 +85,9 @@ def view_route(owner: Owner, spec: RouteSpec, pair: RoutePair, *, by_place: bool
     weights = observe_weights(former)
     if main is None:
         # No share may be lost or won by the change of the kind.
-        return RouteView(weights=weights, backends=list_backends(former), former=weights)
+        traces = observe_traces(former) if by_place else ()
+        backends = list_backends(former)
+        return RouteView(weights=weights, backends=backends, by_place=by_place, traces=traces, former=weights)
     if is_kept_out(main):
         # Ours is in the way of ours: that is for us to put right, and no news for anybody.
         return replace(view, accepted=None, message="", former=weights, replaces_former=True)

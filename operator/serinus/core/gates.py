@@ -252,6 +252,15 @@ def bake_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
     )
 
 
+def weight_in_force(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """A promotion is a word on traffic that was there; some gateways get it a moment after the status says so."""
+    if s.spec.route.mode == "Replicas" or not s.route.exists:
+        return None
+    if s.route.weights.get(candidate.revision, 0) >= candidate.weight:
+        return None
+    return Hold(reasons.BAKING, f"the route does not give {candidate.revision} {candidate.weight}% yet")
+
+
 def is_unjudged(s: Snapshot) -> bool:
     """In a rehearsal the judge says what it would have done, and nothing waits for it. Direct has no judge."""
     return s.rollout.mode == "Rehearse" or s.rollout.strategy == "Direct"
@@ -311,7 +320,7 @@ FORCED_GATES: tuple[Gate, ...] = (
     pods_ready,
     validated,
 )
-BAKE_GATES: tuple[Gate, ...] = (not_paused, bake_over, metrics_known, not_frozen, pods_ready)
+BAKE_GATES: tuple[Gate, ...] = (not_paused, weight_in_force, bake_over, metrics_known, not_frozen, pods_ready)
 SWAP_GATES: tuple[Gate, ...] = (not_paused, route_accepted, not_frozen, approved, metrics_known, baseline_known)
 """Before stable is stopped. A person's order, and a return, do not wait for metrics."""
 FORCED_SWAP_GATES: tuple[Gate, ...] = (not_paused, route_accepted, not_frozen, approved)

@@ -85,9 +85,11 @@ class DeletePool:
 
 @dataclass(frozen=True)
 class ApplyRoute:
-    """Split the traffic: weight (percent) by revision name, summing to 100; on a route of the kind before, too."""
+    """Split the traffic: weight (percent) by revision name, summing to 100; `traces` get the least there is. A route of
+    the kind before gets the same."""
 
     weights: Mapping[str, int]
+    traces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -183,8 +183,18 @@ def promote_candidate(s: Snapshot, r: Release) -> Release:
     if old is not None and not s.is_rejected(old.revision):
         # One that was undone stays Rejected.
         marks.append(MarkRevision(old.revision, "Retired", reasons.PROMOTED, f"replaced by {candidate.revision}"))
-    r = replace(r, stable=stable, candidate=None, hold=None, marks=(*r.marks, *marks))
+    draining = (*r.draining, *_drain_replaced(s, candidate, old))
+    r = replace(r, stable=stable, candidate=None, draining=draining, hold=None, marks=(*r.marks, *marks))
     return r.told(Event(reasons.PROMOTED, message))
+
+
+def _drain_replaced(s: Snapshot, candidate: CandidateState, old: StableState | None) -> tuple[DrainingState, ...]:
+    """The pods of the old revision end their requests: the last of those came when the candidate got all traffic."""
+    if old is None or candidate.in_place or candidate.step_started_at is None:
+        return ()
+    last = candidate.step_started_at if candidate.weight >= FULL else s.now
+    until = last + s.rollout.drain
+    return (DrainingState(revision=old.revision, until=until),) if until > s.now else ()
 
 
 def _tell_blindness(s: Snapshot) -> str:

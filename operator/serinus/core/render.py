@@ -5,6 +5,7 @@ Level-triggered: it does not matter which transition led here, or whether an ear
 
 from dataclasses import dataclass
 
+from serinus.api.status import CandidateState
 from serinus.core.gates import is_unjudged, needed_pods, pods_for_weight
 from serinus.core.inplace import is_in_place, pods_in_place
 from serinus.core.plan import (
@@ -71,7 +72,7 @@ def wanted_weights(s: Snapshot, r: Release) -> dict[str, int]:
         return {r.stable.revision: FULL}
     weight = candidate.weight
     seen = s.route.weights.get(candidate.revision, 0)
-    if s.spec.route.mode == "Gateway" and weight > seen and not _may_raise(s, r):
+    if s.spec.route.mode == "Gateway" and weight > seen and not (_may_raise(s, r) and _is_known(s, candidate)):
         weight = seen
     split = {r.stable.revision: FULL - weight, candidate.revision: weight}
     return {name: share for name, share in split.items() if share > 0}
@@ -88,6 +89,12 @@ def _may_raise(s: Snapshot, r: Release) -> bool:
     return ready and (is_unjudged(s) or (s.judgement is not None and s.judgement.known))
 
 
+def _is_known(s: Snapshot, candidate: CandidateState) -> bool:
+    """Whether the gateway knows the backend, which it need not before it hears of its weight."""
+    settles_at = s.route.settles_at.get(candidate.revision)
+    return not s.route.by_place or candidate.in_place or (settles_at is not None and settles_at <= s.now)
+
+
 def _traffic(s: Snapshot, r: Release) -> list[Action]:
     if r.stable is None:
         return []
@@ -100,10 +107,11 @@ def _traffic(s: Snapshot, r: Release) -> list[Action]:
     weights = wanted_weights(s, r)
     if not s.route.exists and not s.route_usable:
         return actions
-    former = s.route.former
-    as_before = dict(s.route.weights) == weights and (former is None or dict(former) == weights)
-    if not as_before or not s.route.exists or not s.route.in_shape:
-        actions.append(ApplyRoute(weights))
+    traces, former = wanted_traces(s, r, weights), s.route.former
+    as_wanted = dict(s.route.weights) == weights and s.route.traces == traces
+    as_wanted = as_wanted and (former is None or dict(former) == weights)
+    if not as_wanted or not s.route.exists or not s.route.in_shape:
+        actions.append(ApplyRoute(weights, traces))
     elif former is not None and s.route.replaces_former:
         actions.append(DeleteFormerRoute())
     return actions
@@ -137,6 +145,16 @@ def _preparations(s: Snapshot, r: Release) -> list[Action]:
     if _wants_pools(s):
         actions += [ApplyPool(name, name) for name in active if name not in s.pools]
     return actions
+
+
+def wanted_traces(s: Snapshot, r: Release, weights: dict[str, int]) -> tuple[str, ...]:
+    """Who has no weight and needs it in a moment: stable through the bake, the candidate before its first step."""
+    if not s.route.by_place or is_in_place(s, r):
+        return ()
+    names = [r.stable.revision] if r.stable is not None else []
+    if r.candidate is not None and r.candidate.weight > 0:
+        names.append(r.candidate.revision)
+    return tuple(sorted(name for name in names if name not in weights))
 
 
 def _service_traffic(s: Snapshot, r: Release) -> list[Action]:

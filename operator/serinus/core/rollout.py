@@ -293,6 +293,7 @@ def find_wake(s: Snapshot, r: Release) -> datetime | None:
         due = figures_due(candidate)
         moments.append(None if due is None else due + PATIENCE)
         moments.append(s.workload(candidate.revision).settles_at)
+        moments.append(s.route.settles_at.get(candidate.revision))
     if r.stable is not None:
         moments.append(r.stable.watch_until)
     later = [m for m in moments if m is not None and m > s.now]

@@ -34,7 +34,7 @@ def wanted_sides(s: Snapshot, r: Release) -> dict[SideKind, SideView]:
     if s.spec.route.preview is not None:
         found["Preview"] = SideView(reachable)
     testers = s.spec.rollout.testers if s.spec.rollout else None
-    # Without a candidate there is nothing left to do but to clear cookies.
-    if testers is not None and (testers.cookie is not None or (reachable is not None and testers.headers)):
+    # It leads to stable between releases: a route that goes takes requests under way with it in some gateways.
+    if testers is not None and (testers.cookie is not None or testers.headers):
         found["Testers"] = SideView(reachable)
     return found

@@ -85,6 +85,13 @@ class RouteView:
     weights: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ()
     """Revisions in the order of the backends, those without weight too."""
+    by_place: bool = False
+    """Whether the gateway counts backends by their places. Such a one hears of a weight before it knows the backend:
+    who is to get weight has a trace of it first, and who may need it again keeps one."""
+    traces: tuple[str, ...] = ()
+    """Revisions that have no more than such a trace, sorted."""
+    settles_at: Mapping[str, datetime] = field(default_factory=dict)
+    """When the gateway will know each backend that has weight or a trace."""
     accepted: bool | None = None
     message: str = ""
     in_shape: bool = True

@@ -10,6 +10,7 @@ from typing import Any, Final
 from serinus.api.route import RouteKind, RouteRule, RouteSpec
 from serinus.core.children import SERVICE_PORT, Owner, build_metadata, is_subset
 from serinus.core.snapshot import RouteView
+from serinus.core.steps import FULL
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 POOL_GROUP = "inference.networking.k8s.io"
@@ -26,15 +27,28 @@ REVISION_HEADER = "Serinus-Revision"
 """Header that an answer gets where each backend has a filter of its own."""
 
 
+TRACE_SCALE = 10_000
+"""With weights of this many per percent, a weight of 1 is a millionth of the requests, the least there is."""
+
+
 def build_backends(
-    weights: Mapping[str, int], present: Raw | None, *, by_place: bool, pools: bool = False
+    weights: Mapping[str, int],
+    present: Raw | None,
+    *,
+    by_place: bool,
+    traces: Iterable[str] = (),
+    pools: bool = False,
 ) -> list[Raw]:
     """The backends that give each revision its weight (percent): its Service, or with `pools` its InferencePool.
     `by_place` is for gateways that count a backend by itself only if it has a filter of its own, and by its place: it
     keeps the places that backends have in the route `present`, and lets each name its revision in a header of its
-    answers."""
+    answers. The proxies of such a gateway hear of a weight before they know the backend, and answer 500 meanwhile:
+    `traces` get a millionth of the requests until then.
+    """
     if by_place:
-        placed = place_backends(weights, present).items()
+        least = dict.fromkeys(traces, 1)
+        shares = {name: weight * TRACE_SCALE for name, weight in weights.items()} | least if least else weights
+        placed = place_backends(shares, present).items()
         return [_backend(name, weight, tagged=True, pool=pools) for name, weight in placed]
     return [_backend(name, weight, pool=pools) for name, weight in sorted(weights.items()) if weight > 0]
 
@@ -64,9 +78,10 @@ def build_route(
     present: Raw | None = None,
     *,
     by_place: bool = False,
+    traces: Iterable[str] = (),
 ) -> Raw:
-    """The route that gives each revision its weight; for `present` and `by_place` see `build_backends`."""
-    backends = build_backends(weights, present, by_place=by_place, pools=wants_pools(spec))
+    """The route that gives each revision its weight; for the rest see `build_backends`."""
+    backends = build_backends(weights, present, by_place=by_place, traces=traces, pools=wants_pools(spec))
     rules = [{**build_head(spec, rule), "backendRefs": backends} for rule in spec.rules or (RouteRule(),)]
     return attach(owner, owner.name, spec, spec.hostnames, rules)
 
@@ -122,16 +137,19 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
     it is in shape.
     """
     if raw is None:
-        return RouteView()
+        return RouteView(by_place=by_place)
     weights = observe_weights(raw)
+    traces = observe_traces(raw) if by_place else ()
     accepted, message = _acceptance(raw)
-    wanted = build_route(owner, spec, weights, raw, by_place=by_place)
+    wanted = build_route(owner, spec, weights, raw, by_place=by_place, traces=traces)
     in_shape = is_like(wanted, raw)
     return RouteView(
         exists=True,
         kind=raw["kind"],
         weights=weights,
         backends=list_backends(raw),
+        by_place=by_place,
+        traces=traces,
         accepted=accepted,
         message=message,
         in_shape=in_shape,
@@ -139,10 +157,22 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
 
 
 def observe_weights(raw: Raw) -> dict[str, int]:
-    """Percent by backend of the first rule; all rules are written alike."""
+    """Percent by backend of the first rule; all rules are written alike. A trace of weight counts as none."""
+    shares = _shares(raw)
+    total = sum(shares.values())
+    percents = {name: round(FULL * share / total) for name, share in shares.items() if share > 0}
+    return {name: percent for name, percent in percents.items() if percent > 0}
+
+
+def observe_traces(raw: Raw) -> tuple[str, ...]:
+    """The backends with no more than a trace of weight."""
+    weights = observe_weights(raw)
+    return tuple(sorted(name for name, share in _shares(raw).items() if share > 0 and name not in weights))
+
+
+def _shares(raw: Raw) -> dict[str, int]:
     rules = raw.get("spec", {}).get("rules") or [{}]
-    shares = {b["name"]: int(b.get("weight", 1)) for b in rules[0].get("backendRefs") or []}
-    return {name: weight for name, weight in shares.items() if weight > 0}
+    return {backend["name"]: int(backend.get("weight", 1)) for backend in rules[0].get("backendRefs") or ()}
 
 
 def list_backends(raw: Raw | None) -> tuple[str, ...]:

@@ -28,8 +28,7 @@ def build_side(owner: Owner, spec: RouteSpec, testers: TestersSpec | None, kind:
     """The route of `kind` that leads to the revision `target`, or (None) to stable."""
     if kind == "Preview":
         hosts = spec.preview.hostnames if spec.preview else ()
-        # The Service of the name stands for stable, whatever the route leads to.
-        backend = backend_of(owner.name) if target is None else backend_of(target, pool=wants_pools(spec))
+        backend = _lead(owner, spec, target)
         rules = [{**build_head(spec, rule), "backendRefs": [backend]} for rule in _rules(spec)]
         return attach(owner, name_side(owner, kind), spec, hosts, rules)
     rules = _tester_rules(owner, spec, testers or TestersSpec(), target)
@@ -52,20 +51,21 @@ def _tester_rules(owner: Owner, spec: RouteSpec, testers: TestersSpec, target: s
     marks = [{"type": "Exact", "name": header.name, "value": header.value} for header in testers.headers]
     cookie = testers.cookie
     rules = []
+    # The same rules in the same places with and without a candidate: only where they lead changes.
     for rule in _rules(spec):
-        if target is not None:
-            to_candidate = [*marks, *([_cookie(cookie.name, "candidate")] if cookie else [])]
-            rules.append(
-                {**build_head(spec, rule, to_candidate), "backendRefs": [backend_of(target, pool=wants_pools(spec))]}
-            )
-            if cookie:
-                stays = build_head(spec, rule, [_cookie(cookie.name, "stable")])
-                rules.append({**stays, "backendRefs": [backend_of(owner.name)]})
-        elif cookie:
-            head = build_head(spec, rule, [_cookie(cookie.name, "(candidate|stable)")])
-            head["filters"] = [*head.get("filters", []), _clear(cookie.name)]
-            rules.append({**head, "backendRefs": [backend_of(owner.name)]})
+        to_candidate = [*marks, *([_cookie(cookie.name, "candidate")] if cookie else [])]
+        rules.append({**build_head(spec, rule, to_candidate), "backendRefs": [_lead(owner, spec, target)]})
+        if cookie:
+            stays = build_head(spec, rule, [_cookie(cookie.name, "stable")])
+            rules.append({**stays, "backendRefs": [backend_of(owner.name)]})
+    if cookie and target is None:
+        rules = [{**rule, "filters": [*rule.get("filters", []), _clear(cookie.name)]} for rule in rules]
     return rules
+
+
+def _lead(owner: Owner, spec: RouteSpec, target: str | None) -> Raw:
+    """The Service of the name stands for stable, whatever the main route leads to."""
+    return backend_of(owner.name) if target is None else backend_of(target, pool=wants_pools(spec))
 
 
 def _rules(spec: RouteSpec) -> tuple[RouteRule, ...]:
