@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
-from tests.support.grpc import BothModel, GrpcModel, both_model_image, grpc_model_image
+from tests.support.grpc_model import BothModel, GrpcModel, both_model_image, grpc_model_image
 from tests.support.model import Model, model_image
 
 numbers = itertools.count(1)

@@ -31,12 +31,19 @@ def server() -> Iterator[str]:
     settings = {"HOST": "127.0.0.1", "PORT": str(port), "METRICS_PORT": str(free_port()), "FAULT_RATIO": "0.5"}
     process = subprocess.Popen([sys.executable, str(SERVER)], env={**os.environ, **settings, "MODEL_VERSION": "v7"})
     deadline = time.monotonic() + 20
-    while socket.socket().connect_ex(("127.0.0.1", port)):
-        assert time.monotonic() < deadline, "it does not listen"
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}/"
-    process.kill()
-    process.wait()
+    try:
+        while not listens(port):
+            assert time.monotonic() < deadline, "it does not listen"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def send(url: str, path: Path, number: int) -> list[tuple[int, str]]:
