@@ -59,6 +59,11 @@ async def test_the_new_route_is_there_and_accepted_before_the_old_one_goes(
     assert stage.weights(new) == {stable: 100}
     stage.world_follows()
     await stage.settle()
+    assert kinds(stage) == {old, new}, "its proxies may not know it yet"
+    wait = await stage.turn()
+    assert wait is not None
+    assert 1 < wait < 2.1
+    await stage.run(2)
     assert kinds(stage) == {new}
     assert routes_written(stage) == [("apply", new), ("delete", old)]
     assert stage.condition("Ready") == ("True", "Serving")
@@ -153,6 +158,7 @@ async def test_a_kind_that_the_cluster_has_not_is_said_and_found_once_it_is_ther
     await stage.settle()
     assert stage.condition("Ready") == ("True", "Serving")
     if route is GRPC:
+        await stage.run(3)
         assert kinds(stage) == {"GRPCRoute"}
     else:
         assert stage.object("InferencePool", stable)["spec"]["endpointPickerRef"]["name"] == "epp"

@@ -142,7 +142,11 @@ def gather_snapshot(
 
 
 def _with_settling(reach: Reach, key: Key, view: RouteView, now: datetime) -> RouteView:
-    """The route with the moments from which the gateway knows its backends, where that takes time."""
+    """The route with the moments from which the gateway knows its backends, and the route itself, where that takes
+    time."""
+    takes_over_at = reach.observe_takeover(key, view.former is not None and view.accepted is True, now)
+    if takes_over_at is not None and view.replaces_former:
+        view = replace(view, replaces_former=takes_over_at <= now, takes_over_at=takes_over_at)
     if not view.by_place:
         return view
     return replace(view, settles_at=reach.observe_backends(key, (*view.weights, *view.traces), now))

@@ -100,6 +100,8 @@ class RouteView:
     """Weights of the route of the other kind that this one takes the place of; None where there is none."""
     replaces_former: bool = False
     """Whether the requests of the former come in here once it is gone."""
+    takes_over_at: datetime | None = None
+    """When that will be so, where only time is missing."""
 
 
 @dataclass(frozen=True)
