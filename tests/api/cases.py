@@ -72,6 +72,14 @@ def _error_ratio(limits: dict[str, str]) -> list[dict[str, Any]]:
     return [{"name": "errors", "errorRatio": limits}]
 
 
+CHECK: Final = {"name": "cases", "job": {"template": {"spec": {"containers": [{"name": "c", "image": "c:1"}]}}}}
+MIRROR: Final = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "log", "port": 80}}}
+
+
+def _shadow(**shadow: Any) -> dict[str, Any]:
+    return {"strategy": "Shadow", "shadow": shadow}
+
+
 BAD_INPUTS: Final = (
     # Names
     BadInput("a name of 46 characters", "metadata.name", "a" * 46, "metadata.name", "at most 45", "Too long"),
@@ -377,6 +385,14 @@ BAD_INPUTS: Final = (
         "keep no cookies",
     ),
     BadInput(
+        "a shadow of gRPC",
+        "spec",
+        lambda spec: {**spec, "route": {**ROUTE, "kind": "GRPCRoute"}, "rollout": {"strategy": "Shadow"}},
+        "spec.rollout.strategy",
+        "mirrors the requests of an HTTPRoute",
+        "mirrors the requests of an HTTPRoute",
+    ),
+    BadInput(
         "warm-up requests and gRPC",
         "spec",
         lambda spec: {**spec, "route": {**ROUTE, "kind": "GRPCRoute"}, "rollout": {"warmup": {"path": "/v2"}}},
@@ -460,6 +476,54 @@ BAD_INPUTS: Final = (
         "spec.model.from",
         "exactly one",
         "exactly one",
+    ),
+    # Shadow
+    BadInput(
+        "a shadow without its strategy",
+        "spec.rollout",
+        {"shadow": {"percent": 10}},
+        "spec.rollout.shadow",
+        "must be left out",
+        "set strategy: Shadow",
+    ),
+    BadInput(
+        "a share of 0", "spec.rollout", _shadow(percent=0), "spec.rollout.shadow.percent", "equal to 1", "equal to 1"
+    ),
+    BadInput(
+        "no time to look at it",
+        "spec.rollout",
+        _shadow(hold="0s"),
+        "spec.rollout.shadow.hold",
+        "longer than 0s",
+        "longer than 0s",
+    ),
+    BadInput(
+        "a scoring Job of the name of another check",
+        "spec.rollout",
+        {**_shadow(scoring=[CHECK]), "validation": [CHECK]},
+        "spec.rollout.shadow.scoring[0].name",
+        "must not be the name",
+        "must not share a name",
+    ),
+    BadInput(
+        "Shadow without a gateway",
+        "spec",
+        {**load_example("modeldeployment-minimal")["spec"], "route": {"mode": "Replicas"}, "rollout": _shadow()},
+        "spec.rollout.strategy",
+        "needs a gateway",
+        "set route.mode to Gateway",
+    ),
+    BadInput(
+        "Shadow beside a mirror of the user's own",
+        "spec",
+        {
+            **load_example("modeldeployment-minimal")["spec"],
+            "route": {"parentRefs": [{"name": "public"}], "rules": [{"filters": [MIRROR]}]},
+            "rollout": _shadow(),
+        },
+        "spec.route.rules[0].filters[0]",
+        "must be left out",
+        None,
     ),
     BadInput(
         "a freeze with four cron fields",

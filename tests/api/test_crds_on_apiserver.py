@@ -7,7 +7,17 @@ from typing import Any, Protocol
 import pytest
 
 from serinus.api.crd import RESOURCES
-from tests.api.cases import BAD_INPUTS, EXAMPLES, LANGUAGE_MODEL, ROOT, BadInput, change, load, load_example
+from tests.api.cases import (
+    BAD_INPUTS,
+    CHECK,
+    EXAMPLES,
+    LANGUAGE_MODEL,
+    ROOT,
+    BadInput,
+    change,
+    load,
+    load_example,
+)
 
 pytestmark = pytest.mark.apiserver
 
@@ -127,6 +137,8 @@ def test_a_fault_that_only_the_operator_sees_is_accepted_here(case: BadInput, cl
         ("spec.rollout.steps", [{"weight": 5}, {"pause": {"for": "1h"}}, {"weight": 100}]),
         ("spec.rollout.steps", [{"weight": weight} for weight in range(1, 21)]),
         ("spec.rollout.bake", "0s"),
+        ("spec.rollout", {"strategy": "Shadow"}),
+        ("spec.rollout", {"strategy": "Shadow", "shadow": {"percent": 1, "hold": "1s", "scoring": [CHECK]}}),
         ("spec.rollout.analysis.falseAlarm", "0.001"),
         ("spec.template.metadata", {"creationTimestamp": None, "annotations": {"a": "b"}}),
         ("spec.template.spec.volumes", [{"name": "cache", "emptyDir": {}}]),

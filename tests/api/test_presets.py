@@ -15,6 +15,7 @@ from serinus.api.presets import (
     PauseStep,
     ResolvedMetric,
     ResolvedRollout,
+    ResolvedShadow,
     ResolvedWatch,
     WeightStep,
     resolve_rollout,
@@ -127,3 +128,12 @@ def test_kubectl_explain_tells_the_numbers_of_every_preset(
     described = " ".join((model.model_fields[field].description or "").split())
     for name, preset in PRESETS.items():
         assert re.search(rf"\b{name} {show(preset)}\b", described)
+
+
+@pytest.mark.parametrize(("preset", "minutes"), [("Cautious", 60), ("Standard", 10), ("Fast", 1)])
+def test_only_shadow_mirrors_all_requests_for_the_time_of_the_preset(preset: Any, minutes: int) -> None:
+    resolved = resolve_rollout(RolloutSpec(preset=preset, strategy="Shadow"))
+    assert resolved.shadow == ResolvedShadow(100, timedelta(minutes=minutes))
+    assert resolved.steps == PRESETS[preset].steps
+    written = {"preset": preset, "strategy": "Shadow", "shadow": {"percent": 5, "hold": "2h"}}
+    assert resolve_rollout(RolloutSpec.model_validate(written)).shadow == ResolvedShadow(5, timedelta(hours=2))

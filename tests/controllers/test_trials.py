@@ -11,7 +11,7 @@ from serinus.api.rollout import RolloutSpec
 from serinus.controllers.asking import ExpressionSource, ProfileSource, QuerySource
 from serinus.controllers.trials import PODS_SIGNAL, RESTARTS_SHARE, Plan, build_restarts, plan_metrics
 from serinus.core.counters import BAD, TOTAL
-from serinus.metrics.profiles.gateways import TRAEFIK
+from serinus.metrics.profiles.gateways import ENVOY_GATEWAY, ISTIO, TRAEFIK
 
 ERRORS = {"name": "errors", "errorRatio": {"maxRegression": "1.2"}}
 
@@ -100,3 +100,21 @@ def test_restarts_are_counted_against_the_time_that_pods_have_lived() -> None:
     candidate, stable = facts(datetime(2026, 11, 24, 10, 1, tzinfo=UTC))
     assert [(p.value, p.keys) for p in candidate] == [(60.0, (TOTAL,)), (2.0, (BAD,))], "one has not started yet"
     assert [p.value for p in stable] == [60.0, 0.0]
+
+
+def plan_shadow(gateway: Any, runtime: str = "HTTP", **metric: Any) -> Plan:
+    metrics = {"analysis": {"metrics": [{**ERRORS, **metric}]}}
+    rollout = RolloutSpec.model_validate({"strategy": "Shadow", **metrics})
+    return plan_metrics(resolve_rollout(rollout), gateway, runtime)
+
+
+def test_mirrored_requests_are_counted_by_the_gateway_where_it_does_that_else_by_the_pods() -> None:
+    assert plan_shadow(ENVOY_GATEWAY).measured_at == "the gateway"
+    assert plan_shadow(ISTIO).measured_at == "the pods"
+    assert plan(gateway=ISTIO).measured_at == "the gateway"
+
+
+@pytest.mark.parametrize(("runtime", "source"), [("KServe", "Auto"), ("HTTP", "Gateway")])
+def test_where_nobody_counts_them_that_is_said(runtime: str, source: str) -> None:
+    (problem,) = plan_shadow(ISTIO, runtime, errorRatio={"maxRegression": "1.2", "source": source}).problems
+    assert "Istio is not known to count mirrored requests" in problem.message

@@ -14,6 +14,7 @@ from serinus.core.rollout import decide
 from serinus.core.snapshot import Check, Judgement, Problem, Waiting
 from tests.core.world import CutOffError, World, judged, spec
 
+STRATEGIES = st.sampled_from(["Canary", "Shadow"])
 NO_GPU = Waiting(reasons.WAITING_FOR_CAPACITY, "Insufficient nvidia.com/gpu", stops_clock=True)
 CRASH = Waiting(reasons.DEPLOYING, "CrashLoopBackOff", stops_clock=False)
 
@@ -38,8 +39,11 @@ STEPS = st.one_of(
 class Life:
     """A world in which things happen, and the memory of what may not be forgotten."""
 
-    def __init__(self) -> None:
-        self.world = World(spec())
+    def __init__(self, strategy: str = "Canary") -> None:
+        rollout = spec().rollout
+        assert rollout is not None
+        self.changes = {"rollout": {**rollout.dump(), "strategy": strategy}}
+        self.world = World(spec(**self.changes))
         self.judgement: Judgement | None = judged()
         self.world.judge = lambda world: self.judgement
         self.asked: set[str] = set()
@@ -48,7 +52,7 @@ class Life:
     def happen(self, what: str, value: object) -> None:
         world = self.world
         if what == "apply":
-            world.apply(f"m:{value}", replicas=world.spec.replicas)
+            world.apply(f"m:{value}", replicas=world.spec.replicas, **self.changes)
         elif what == "scale":
             world.spec = world.spec.model_copy(update={"replicas": value})
         elif what == "judge":
@@ -103,6 +107,9 @@ class Life:
             assert all(weight > 0 for weight in weights.values())
             self._check_raise(before, now, weights)
             now = weights
+        for route in (entry for entry in self.world.log if isinstance(entry, ApplyRoute) and entry.mirror is not None):
+            assert route.mirror is not None
+            assert route.mirror.target not in route.weights, "its traffic, or copies of others', never both"
         self._check_rollback(before, plan)
         status = self.world.status
         ready = next((c for c in status.conditions if c.type == "Ready"), None)
@@ -129,18 +136,21 @@ class Life:
         """Bad is always answered by taking the traffic away, first of all."""
         bad = before.judgement is not None and before.judgement.verdict is Verdict.BAD
         candidate, stable = before.status.candidate, before.status.stable
-        if not bad or candidate is None or stable is None or before.route.weights.get(candidate.revision, 0) == 0:
+        if not bad or candidate is None or stable is None:
             return
-        if before.route.weights == {stable.revision: 100}:
+        mirrored = before.route.mirror is not None and before.route.mirror.target == candidate.revision
+        if before.route.weights.get(candidate.revision, 0) == 0 and not mirrored:
+            return
+        if before.route.weights == {stable.revision: 100} and not mirrored:
             return
         assert plan.before
         assert plan.before[0] == ApplyRoute({stable.revision: 100})
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(STEPS, max_size=40))
-def test_invariants(steps: list[tuple[str, object]]) -> None:
-    life = Life()
+@given(st.lists(STEPS, max_size=40), STRATEGIES)
+def test_invariants(steps: list[tuple[str, object]], strategy: str) -> None:
+    life = Life(strategy)
     life.world.settle()
     life.passes()
     for what, value in steps:
@@ -149,10 +159,10 @@ def test_invariants(steps: list[tuple[str, object]]) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(STEPS, max_size=25))
-def test_when_everything_is_well_again_it_comes_to_rest(steps: list[tuple[str, object]]) -> None:
+@given(st.lists(STEPS, max_size=25), STRATEGIES)
+def test_when_everything_is_well_again_it_comes_to_rest(steps: list[tuple[str, object]], strategy: str) -> None:
     """Whatever happened before: once nothing changes any more, it settles, and then costs nothing."""
-    life = Life()
+    life = Life(strategy)
     life.world.settle()
     for what, value in steps:
         life.happen(what, value)
@@ -166,8 +176,9 @@ def test_when_everything_is_well_again_it_comes_to_rest(steps: list[tuple[str, o
     candidate = world.status.candidate
     if candidate is not None and candidate.paused:
         world.command = f"resume {candidate.revision} at-last"
-    world.run(200, step=10)
+    world.run(800 if strategy == "Shadow" else 200, step=10)
     assert world.status.candidate is None
+    assert world.route.mirror is None
     assert world.ready()[1] in (reasons.SERVING, reasons.ROLLED_BACK)
     assert sum(work.wanted for work in world.workloads.values()) == 2
     world.log.clear()

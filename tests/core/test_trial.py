@@ -171,3 +171,45 @@ def test_restarts_are_judged_from_the_beginning() -> None:
     spared = replace(TRIAL, metrics=(crashes,), judged_from=START + timedelta(seconds=60))
     state = follow([reading(1, (0, 0), (1000, 5)), reading(2, (5, 90), (1060, 5))], spared)
     assert state.metric("restarts").lanes[0].counts.candidate_bad == 90
+
+
+SHADOW = replace(TRIAL, weight=0, step=0, mirrored=100)
+
+
+def test_mirrored_requests_are_judged_without_any_weight() -> None:
+    state = follow([reading(t, (50 * t, 0), (50 * t, 0.3 * t)) for t in range(1, 9)], SHADOW)
+    judgement = judge_trial(state, SHADOW)
+    assert judgement.verdict is Verdict.GOOD
+    assert judgement.traffic.reason == reasons.SPLIT_AS_ASKED
+    assert judgement.traffic.message.endswith("at the gateway, 100% is asked for")
+    bad = follow([reading(t, (25 * t, 25 * t), (50 * t, 0.3 * t)) for t in range(1, 9)], SHADOW)
+    assert judge_trial(bad, SHADOW).verdict is Verdict.BAD
+
+
+@pytest.mark.parametrize(("percent", "rate", "reason"), [(30, 15, "SplitAsAsked"), (30, 50, "SplitDiffers")])
+def test_as_many_must_be_mirrored_as_asked(percent: int, rate: int, reason: str) -> None:
+    trial = replace(SHADOW, mirrored=percent)
+    state = follow([reading(t, (rate * t, 0), (50 * t, 0)) for t in range(1, 20)], trial)
+    assert judge_trial(state, trial).traffic.reason == reason
+
+
+def test_a_mirror_that_does_not_work_is_no_good_word() -> None:
+    state = follow([reading(t, (0, 0), (50 * t, 0)) for t in range(1, 20)], SHADOW)
+    judgement = judge_trial(state, SHADOW)
+    assert judgement.verdict is Verdict.NOT_ENOUGH_EVIDENCE
+    assert judgement.traffic.reason == reasons.SPLIT_DIFFERS
+
+
+def test_the_first_step_forgets_what_mirrored_requests_have_shown_and_counts_on() -> None:
+    state = follow([reading(t, (500 * t, 0), (500 * t, 3 * t)) for t in range(1, 60)], SHADOW)
+    stepping = replace(TRIAL, step_started_at=START + timedelta(seconds=59))
+    seen = judge_trial(observe_reading(state, stepping, reading(60, (29500, 0), (30000, 180))), stepping)
+    assert seen.verdict is Verdict.NOT_ENOUGH_EVIDENCE, "its requests are counted anew"
+    assert seen.evidence[0].candidate_total == 0
+    # What fails from here on is seen as fast as if there had been no good answers before.
+    looks = 0
+    while judge_trial(state, stepping).verdict is not Verdict.BAD:
+        looks += 1
+        after = 59 + looks
+        state = observe_reading(state, stepping, reading(after, (29500, 2 * looks), (500 * after, 3 * after)))
+        assert looks < 10

@@ -247,7 +247,7 @@ class World:
                 self.pools[name] = PoolView(target)
             case DeletePool(name):
                 self.pools.pop(name)
-            case ApplyRoute(weights, traces):
+            case ApplyRoute(weights, traces, mirror):
                 backends = (*weights, *traces)
                 known = {name: self.route.settles_at.get(name, self.now + timedelta(seconds=2)) for name in backends}
                 former = None if self.route.former is None else dict(weights)
@@ -260,6 +260,7 @@ class World:
                     backends=backends,
                     traces=traces,
                     settles_at=known,
+                    mirror=mirror,
                     in_shape=True,
                     former=former,
                 )

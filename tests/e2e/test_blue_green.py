@@ -10,6 +10,15 @@ from tests.traffic.route import list_weights
 
 @pytest.mark.cluster
 def test_one_move_after_a_look_at_the_preview_host(model: Model) -> None:
+    release_after_a_look(model)
+
+
+@pytest.mark.cluster
+def test_one_move_after_a_look_at_the_preview_host_behind_envoy(envoy_model: Model) -> None:
+    release_after_a_look(envoy_model)
+
+
+def release_after_a_look(model: Model) -> None:
     preview = f"next.{model.host}"
     model.spec["route"]["preview"] = {"hostnames": [preview]}
     model.apply("v1")

@@ -1,6 +1,7 @@
 """Profiles: from labels of real expositions to revisions and failures."""
 
 import re
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -224,6 +225,23 @@ def test_every_gateway_has_a_word_on_grpc_or_none_is_taken_for_another(controlle
 def test_behind_a_grpcroute_a_plain_server_is_a_grpc_server() -> None:
     assert choose_runtime_profile("HTTP", "GRPCRoute") is GRPC
     assert choose_runtime_profile("Triton", "GRPCRoute") is TRITON
+
+
+def test_envoy_gateway_counts_mirrored_requests_by_the_place_of_the_filter() -> None:
+    labels = {"__name__": "envoy_cluster_upstream_rq_xx", "envoy_response_code_class": "5"}
+    route = "httproute/demo/digits/rule/{}"
+    names = [route.format(end) for end in ("0/backend/0", "0/backend/1", "0-mirror-0", "1-mirror-0", "0-mirror-1")]
+    given = [series({**labels, "envoy_cluster_name": name}, 10**i) for i, name in enumerate(names)]
+    new = replace(NEW, mirrored=True)
+    points = read(ENVOY_GATEWAY, given, targets=[new, OLD])
+    assert sums(points[OLD]) == {TOTAL: 1, BAD: 1}
+    assert sums(points[new])[TOTAL] == 10 + 100 + 1000, "its own, and what is mirrored in every rule by our filter"
+    assert sums(read(ENVOY_GATEWAY, given)[NEW])[TOTAL] == 10
+    query = build_query(ENVOY_GATEWAY, {"Errors"}, [new], 4)
+    pattern = re.search(r'envoy_cluster_name=~"([^"]+)"', query)
+    assert pattern is not None
+    matched = [name for name in names if re.fullmatch(pattern.group(1).replace("\\\\", "\\"), name)]
+    assert matched == names[:4]
 
 
 @pytest.mark.parametrize(

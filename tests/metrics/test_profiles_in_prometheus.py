@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,8 @@ PATIENCE = 30.0
 POD = Target("shop", "fraud-new", "fraud")
 NEW, OLD = (Target("shop", f"fraud-{age}", "fraud") for age in ("new", "old"))
 AT_ENVOY = [Target("shop-envoy", f"fraud-{age}", "fraud", place) for age, place in (("old", 0), ("new", 1))]
+MIRRORED = Target("mirror--1", "other", "mirrored", 1, mirrored=True)
+"""All of 200 requests were mirrored to a server that fails half of what it is asked; a share of them came later."""
 AT_TRAEFIK = [Target("shop-public", f"fraud-{digest}", "fraud") for digest in ("2cc66925", "91e6ac6a")]
 AT_ENVOY_GRPC = Target("shop--grpc", "fraud-v2", "fraud-envoy", 1)
 AT_TRAEFIK_GRPC = Target("shop--grpc", "fraud-v2", "fraud-public")
@@ -82,6 +84,8 @@ CASES = [
     Case("envoy-gateway-1.9.1-grpc", ENVOY_GATEWAY_GRPC, "Latency", AT_ENVOY_GRPC, {TOTAL: 55, bound_key(0.25): 55}),
     Case("grpc.written", GRPC, "Errors", POD, {TOTAL: 100, BAD: 4}),
     Case("grpc.written", GRPC, "Latency", POD, {TOTAL: 100, bound_key(0.25): 97}),
+    Case("envoy-gateway-1.9.1", ENVOY_GATEWAY, "Errors", MIRRORED, {TOTAL: 200, BAD: 95}),
+    Case("envoy-gateway-1.9.1", ENVOY_GATEWAY, "Errors", replace(MIRRORED, mirrored=False), {}),
     Case("mlserver-1.7.1", MLSERVER, "Errors", POD, {TOTAL: 7, BAD: 1}),
     Case("mlserver-1.7.1", MLSERVER, "Latency", POD, {TOTAL: 7}),
     Case("bentoml-1.4.39", BENTOML, "Errors", POD, {TOTAL: 4, BAD: 1}),

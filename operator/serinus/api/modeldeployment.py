@@ -46,6 +46,13 @@ _SOME_PORT = Rule(
     "no container declares a port: at least one entry in template.spec.containers needs ports",
     ".template",
 )
+_NO_SHADOW_WITH_GRPC = Rule(
+    "self.route.kind != 'GRPCRoute' || !has(self.rollout) || !has(self.rollout.strategy)"
+    " || self.rollout.strategy != 'Shadow'",
+    "strategy Shadow mirrors the requests of an HTTPRoute: no gateway is known to count the statuses of mirrored calls;"
+    " choose another strategy",
+    ".rollout",
+)
 _NO_COOKIES_WITH_GRPC = Rule(
     "self.route.kind != 'GRPCRoute' || !has(self.rollout) || !has(self.rollout.testers)"
     " || !has(self.rollout.testers.cookie)",
@@ -63,6 +70,14 @@ _NAME = Rule(
     f"self.metadata.name.size() <= {NAME_MAX_LENGTH} && self.metadata.name.matches('{NAME_PATTERN}')",
     f"metadata.name must be at most {NAME_MAX_LENGTH} lower-case letters, digits or '-', begin with a letter and not"
     " end with '-': the names of its Services and pods are made from it",
+)
+
+
+_SHADOW_NEEDS_GATEWAY = Rule(
+    "!has(self.rollout) || !has(self.rollout.strategy) || self.rollout.strategy != 'Shadow'"
+    " || !has(self.route.mode) || self.route.mode == 'Gateway'",
+    "strategy Shadow needs a gateway that mirrors requests: set route.mode to Gateway, or choose another strategy",
+    ".rollout",
 )
 
 
@@ -137,7 +152,14 @@ class ModelDeploymentSpec(Model):
     """What is served and how a new revision of it is released."""
 
     model_config = ConfigDict(
-        json_schema_extra=with_rules(_PORT_EXISTS, _SOME_PORT, _NO_COOKIES_WITH_GRPC, _NO_HTTP_WARMUP_WITH_GRPC)
+        json_schema_extra=with_rules(
+            _PORT_EXISTS,
+            _SOME_PORT,
+            _SHADOW_NEEDS_GATEWAY,
+            _NO_SHADOW_WITH_GRPC,
+            _NO_COOKIES_WITH_GRPC,
+            _NO_HTTP_WARMUP_WITH_GRPC,
+        )
     )
 
     replicas: Annotated[int, Field(ge=0, le=10_000)] = 1

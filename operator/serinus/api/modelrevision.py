@@ -49,7 +49,7 @@ class ModelRevisionStatus(StatusModel):
     """When it was rejected."""
     retired_at: Time | None = None
     """When another revision replaced it."""
-    validation: Annotated[tuple[CheckState, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
+    validation: Annotated[tuple[CheckState, ...], Field(max_length=20, json_schema_extra=list_map("name"))] = ()
     """What the checks before any traffic found."""
     verdict: Verdict | None = None
     """The judge's last word on it."""

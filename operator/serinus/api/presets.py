@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from serinus.api.analysis import AnalysisMode, AnalysisSpec, OnDegradation, OnInconclusive, WatchSpec
 from serinus.api.meta import parse_decimal, parse_duration, parse_ratio
 from serinus.api.metricspec import MetricSource, MetricSpec
-from serinus.api.rollout import ApprovalRequired, FreezeSpec, Preset, RolloutSpec, StepSpec, Strategy
+from serinus.api.rollout import ApprovalRequired, FreezeSpec, Preset, RolloutSpec, ShadowSpec, StepSpec, Strategy
 from serinus.api.signals import Signal
 
 DEFAULT_PROVIDER: Final = "default"
@@ -87,11 +87,20 @@ class ResolvedFreeze:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedShadow:
+    """Copy `percent` of the requests (1 to 100) to the candidate for at least `hold` before its first step."""
+
+    percent: int
+    hold: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedRollout:
     """A rollout with every value concrete.
 
     `steps` ends before 100 percent: after the last one the candidate gets 100 and bakes. `metrics` holds what can be
-    judged; where it is empty nothing can be measured, so nothing may be promoted on evidence.
+    judged; where it is empty nothing can be measured, so nothing may be promoted on evidence. `shadow` is None unless
+    the strategy is Shadow.
     """
 
     preset: Preset
@@ -114,6 +123,7 @@ class ResolvedRollout:
     strategy: Strategy = "Canary"
     approval: ApprovalRequired = "Never"
     freezes: tuple[ResolvedFreeze, ...] = ()
+    shadow: ResolvedShadow | None = None
 
 
 def _steps(*pairs: tuple[int, int]) -> tuple[ResolvedStep, ...]:
@@ -181,6 +191,12 @@ PRESETS: Final[dict[Preset, ResolvedRollout]] = {
     ),
 }
 
+SHADOW_HOLDS: Final[dict[Preset, timedelta]] = {
+    "Cautious": timedelta(hours=1),
+    "Standard": timedelta(minutes=10),
+    "Fast": timedelta(minutes=1),
+}
+
 
 def resolve_rollout(spec: RolloutSpec | None) -> ResolvedRollout:
     """Fill in what the user left out from the preset; what the user wrote wins, field by field."""
@@ -208,7 +224,15 @@ def resolve_rollout(spec: RolloutSpec | None) -> ResolvedRollout:
         metrics=_choose_metrics(spec, analysis, preset),
         approval=spec.approval.required if spec.approval else "Never",
         freezes=tuple(map(_resolve_freeze, spec.freeze)),
+        shadow=_resolve_shadow(spec),
     )
+
+
+def _resolve_shadow(spec: RolloutSpec) -> ResolvedShadow | None:
+    if spec.strategy != "Shadow":
+        return None
+    asked = spec.shadow or ShadowSpec()
+    return ResolvedShadow(asked.percent or 100, _duration(asked.hold, SHADOW_HOLDS[spec.preset]))
 
 
 def _choose_metrics(spec: RolloutSpec, analysis: AnalysisSpec, preset: ResolvedRollout) -> tuple[ResolvedMetric, ...]:

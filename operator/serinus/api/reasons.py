@@ -72,6 +72,11 @@ WARMUP_FAILED: Final = _reason(
 VALIDATING: Final = _reason(
     "Validating", "The checks of rollout.validation run against the candidate; it has no traffic before they pass."
 )
+SHADOWING: Final = _reason(
+    "Shadowing",
+    "Strategy Shadow: requests are mirrored to the candidate, whose answers to them nobody sees; it is judged by them,"
+    " and scored at the end. The first step follows.",
+)
 VALIDATION_FAILED: Final = _reason(
     "ValidationFailed",
     "A check found the candidate wanting, with the numbers in the message; it is rejected and had no traffic. A first"
@@ -219,8 +224,9 @@ GATEWAY_NOT_FOUND: Final = _reason(
 )
 GATEWAY_UNSUPPORTED: Final = _reason(
     "GatewayUnsupported",
-    "The gateway does not support what the route asks for (a filter, a timeout, a kind of route or backend), or the"
-    " cluster has not the kind; the route stays as it is until that is put right.",
+    "The gateway does not support something that the route asks for (a filter, a timeout, a kind of route or backend)"
+    " or that the strategy needs (Shadow: mirrored requests), or the cluster has not the kind; the route stays as it"
+    " is. Remove what is asked for, or choose another strategy, to go on.",
 )
 PROVIDER_NOT_FOUND: Final = _reason(
     "ProviderNotFound",

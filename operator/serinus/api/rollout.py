@@ -106,6 +106,20 @@ class WarmupSpec(Model):
     GET requests without."""
 
 
+class ShadowSpec(Model):
+    """Mirrored requests for the candidate before it gets any traffic. Nobody sees what it answers to them."""
+
+    percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Percent of the requests that the gateway mirrors to the candidate, 1 to 100. A mirrored request is worked on
+    twice: a model that writes, charges or calls others does so twice. Default: 100."""
+    hold: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("hold")))] | None = None
+    """Shortest time of mirroring; it goes on longer while `analysis.minRequests` is not reached.
+    Default: from the preset (Cautious 1h, Standard 10m, Fast 1m)."""
+    scoring: Annotated[tuple[ValidationSpec, ...], Field(max_length=4, json_schema_extra=list_map("name"))] = ()
+    """Checks at the end of that time, in the form of `validation`: for example a Job that compares the answers both
+    sides have logged, or asks both. Until they pass no client sees an answer of the candidate."""
+
+
 class ApprovalSpec(Model):
     """Where a person must agree."""
 
@@ -145,10 +159,23 @@ _STEPS_NEED_WEIGHTS = Rule(
 )
 
 
+_SHADOW_NEEDS_STRATEGY = Rule(
+    "!has(self.shadow) || (has(self.strategy) && self.strategy == 'Shadow')",
+    "shadow belongs to strategy Shadow: set strategy: Shadow, or leave shadow out",
+    ".shadow",
+)
+_CHECKS_DIFFER = Rule(
+    "!has(self.shadow) || !has(self.shadow.scoring) || !has(self.validation)"
+    " || self.shadow.scoring.all(s, !self.validation.exists(v, v.name == s.name))",
+    "shadow.scoring and validation must not share a name: their Jobs are named after it",
+    ".shadow",
+)
+
+
 class RolloutSpec(Model):
     """How a new revision takes over."""
 
-    model_config = ConfigDict(json_schema_extra=with_rules(_STEPS_NEED_WEIGHTS))
+    model_config = ConfigDict(json_schema_extra=with_rules(_STEPS_NEED_WEIGHTS, _SHADOW_NEEDS_STRATEGY, _CHECKS_DIFFER))
 
     preset: Preset = "Standard"
     """Values for all fields below that you leave out. Cautious: 1, 5, 10, 25, 50 percent in about an hour, bake 1h.
@@ -158,8 +185,9 @@ class RolloutSpec(Model):
     """Canary raises the candidate's share of the requests step by step. BlueGreen brings up the whole candidate
     beside stable without traffic (look at it through route.preview), then gives it everything at once and judges it in
     the bake. Direct does the same without judging or waiting: for models whose answers nobody depends on. InPlace
-    stops stable before it starts the candidate, for clusters that cannot hold both; nobody serves in between. Shadow is
-    accepted and reported as not yet supported. Default: Canary."""
+    stops stable before it starts the candidate, for clusters that cannot hold both; nobody serves in between. Shadow
+    first mirrors requests to the candidate, whose answers nobody sees, and goes on as a Canary if they are good; it
+    needs a gateway that can do so. Default: Canary."""
     steps: (
         Annotated[
             tuple[StepSpec, ...],
@@ -172,6 +200,8 @@ class RolloutSpec(Model):
         | None
     ) = None
     """The way to 100 percent: weights that rise, and pauses. Default: from the preset."""
+    shadow: ShadowSpec | None = None
+    """What comes before the steps with strategy Shadow. Default: all requests, for the time of the preset."""
     testers: TestersSpec | None = None
     """Requests that always reach the candidate, whatever the weight."""
     validation: Annotated[tuple[ValidationSpec, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()

@@ -62,6 +62,8 @@ def _check_grpc(route: RouteSpec, rollout: RolloutSpec | None) -> Iterator[Probl
                 yield Problem(f"{field}.filters[{index}].type", given.get("type"), f"must be one of {choices}")
     if rollout is None:
         return
+    if rollout.strategy == "Shadow":
+        yield Problem("spec.rollout.strategy", "Shadow", "must be another one: it mirrors the requests of an HTTPRoute")
     if rollout.testers is not None and rollout.testers.cookie is not None:
         yield Problem(
             "spec.rollout.testers.cookie", None, "must be left out: gRPC clients keep no cookies; use headers"

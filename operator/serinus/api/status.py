@@ -11,7 +11,7 @@ from serinus.api.meta import Condition, Message, StatusModel, Text, Time, Word, 
 from serinus.api.resource import list_map
 
 Verdict = Literal["Good", "NotEnoughEvidence", "CannotMeasure", "Bad"]
-CandidatePhase = Literal["Pending", "Swapping", "Progressing", "Baking"]
+CandidatePhase = Literal["Pending", "Swapping", "Shadowing", "Progressing", "Baking"]
 CheckOutcome = Literal["Pending", "Running", "Passed", "Failed", "Unknown"]
 CommandOutcome = Literal["Accepted", "Refused", "Ignored"]
 
@@ -116,7 +116,7 @@ class StableState(StatusModel):
 
 
 class CheckState(StatusModel):
-    """What one check of rollout.validation found."""
+    """What one check of rollout.validation or rollout.shadow.scoring found."""
 
     name: Word
     """Name of the check. Key of the list."""
@@ -137,8 +137,8 @@ class CandidateState(StatusModel):
     revision: Name
     """Name of its ModelRevision."""
     phase: CandidatePhase = "Pending"
-    """Pending until its pods are ready, Swapping while stable makes place for it (InPlace), Progressing through the
-    steps, Baking at 100 percent."""
+    """Pending until its pods are ready, Swapping while stable makes place for it (InPlace), Shadowing while it gets
+    mirrored requests (Shadow), Progressing through the steps, Baking at 100 percent."""
     weight: Percent = 0
     """Percent of the requests that it gets."""
     replicas: Count = 0
@@ -154,7 +154,9 @@ class CandidateState(StatusModel):
     step_started_at: Time | None = None
     """When its present step began."""
     traffic_since: Time | None = None
-    """When it got its first traffic."""
+    """When it got its first traffic, or its first mirrored requests."""
+    shadowed_at: Time | None = None
+    """When it began to get mirrored requests (Shadow)."""
     next_at: Time | None = None
     """When its present step ends at the earliest."""
     deadline_at: Time | None = None
@@ -163,8 +165,8 @@ class CandidateState(StatusModel):
     """Since when the deadline's clock stands still (waiting for capacity, an approval or a pause)."""
     hold_since: Time | None = None
     """Since when it waits for evidence past the time of its step."""
-    validation: Annotated[tuple[CheckState, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
-    """What the checks before any traffic found."""
+    validation: Annotated[tuple[CheckState, ...], Field(max_length=20, json_schema_extra=list_map("name"))] = ()
+    """What the checks before any traffic found, those of rollout.shadow.scoring included."""
     paused: bool = False
     """Whether it stands still until a person goes on."""
     pause_reason: Message | None = None

@@ -7,12 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 from serinus.api.modeldeployment import ModelDeploymentSpec, ModelSpec
-from serinus.api.rollout import RolloutSpec
-
-_ROLLOUT: Final[tuple[tuple[str, Callable[[RolloutSpec], bool]], ...]] = (
-    ("strategy", lambda rollout: rollout.strategy == "Shadow"),
-)
-
 
 _MODEL: Final[tuple[tuple[str, Callable[[ModelSpec], bool]], ...]] = (
     ("from", lambda model: model.from_.uri is None),
@@ -24,6 +18,4 @@ _MODEL: Final[tuple[tuple[str, Callable[[ModelSpec], bool]], ...]] = (
 def find_unsupported(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """Return the paths of fields in use that do nothing yet, such as `spec.rollout.warmup`."""
     found = [f"spec.model.{name}" for name, is_used in _MODEL if is_used(spec.model)] if spec.model else []
-    if spec.rollout:
-        found += [f"spec.rollout.{name}" for name, is_used in _ROLLOUT if is_used(spec.rollout)]
     return tuple(found)

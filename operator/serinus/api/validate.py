@@ -24,6 +24,7 @@ from serinus.api.podtemplate import child, containers_of, find_port, ports_of
 from serinus.api.presets import AT_ONCE
 from serinus.api.problems import Problem, build_problems
 from serinus.api.rollout import FreezeSpec, RolloutSpec, StepSpec, Strategy
+from serinus.api.route import RouteSpec
 from serinus.api.routecheck import check_route
 from serinus.api.validation import ValidationSpec
 
@@ -77,6 +78,7 @@ def _find_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
     yield from check_route(spec.route, spec.rollout)
     if spec.rollout:
         yield from _check_rollout(spec.rollout)
+        yield from _check_shadow(spec.rollout, spec.route)
 
 
 def _check_name(name: str) -> Iterator[Problem]:
@@ -162,6 +164,32 @@ def _check_rollout(rollout: RolloutSpec) -> Iterator[Problem]:
         yield from _check_freeze(f"spec.rollout.freeze[{index}]", freeze)
     if rollout.analysis:
         yield from _check_analysis(rollout.analysis)
+
+
+def _check_shadow(rollout: RolloutSpec, route: RouteSpec) -> Iterator[Problem]:
+    shadow = rollout.shadow
+    if rollout.strategy != "Shadow":
+        if shadow is not None:
+            yield Problem("spec.rollout.shadow", None, f"must be left out: strategy {rollout.strategy} mirrors nothing")
+        return
+    if route.mode != "Gateway":
+        yield Problem("spec.rollout.strategy", "Shadow", f"needs a gateway: spec.route.mode is {route.mode}")
+    for number, rule in enumerate(route.rules):
+        for index, one in enumerate(rule.filters):
+            if one.get("type") == "RequestMirror":
+                field = f"spec.route.rules[{number}].filters[{index}]"
+                yield Problem(field, "RequestMirror", "must be left out: strategy Shadow mirrors requests itself")
+    if shadow is None:
+        return
+    if shadow.hold is not None and not parse_duration(shadow.hold):
+        yield Problem("spec.rollout.shadow.hold", shadow.hold, "must be longer than 0s")
+    taken = {check.name for check in rollout.validation}
+    yield from _no_duplicates("spec.rollout.shadow.scoring", (check.name for check in shadow.scoring))
+    for index, check in enumerate(shadow.scoring):
+        field = f"spec.rollout.shadow.scoring[{index}]"
+        yield from _check_validation(field, check, rollout.strategy)
+        if check.name in taken:
+            yield Problem(f"{field}.name", check.name, "must not be the name of a check in spec.rollout.validation")
 
 
 def _check_validation(field: str, check: ValidationSpec, strategy: Strategy) -> Iterator[Problem]:

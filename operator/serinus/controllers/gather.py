@@ -94,7 +94,7 @@ def gather_snapshot(
     spec, wanted, spec_problems = intent.spec, intent.wanted, intent.problems
     rollout = resolve_rollout(spec.rollout)
     contents.setdefault(wanted.name, wanted.content)
-    gateways = look_at_gateways(store, key.namespace, spec.route)
+    gateways = look_at_gateways(store, key.namespace, spec.route, rollout)
     pods = store.by_owner("Pod", key.namespace, key.name)
     settled_at = reach.observe(key, find_reachable(pods, store.by_owner("EndpointSlice", key.namespace, key.name)), now)
     warm = {} if warmer is None else warmer.observe(key, spec, status.candidate, contents, pods)

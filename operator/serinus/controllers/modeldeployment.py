@@ -35,6 +35,7 @@ from serinus.kube.errors import Conflict, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import MODELDEPLOYMENTS, ROUTES
 from serinus.routing.gateway_api import observe_weights
+from serinus.routing.mirror import is_mirrored
 
 Raw = dict[str, Any]
 
@@ -210,7 +211,7 @@ class ModelDeploymentController:
             route = self.store.get(kind, key.namespace, key.name)
             if route is None or not (is_owned(route, owner) or is_orphan(route, owner)):
                 continue
-            if observe_weights(route) == weights:
+            if observe_weights(route) == weights and not is_mirrored(route):
                 continue
             try:
                 await Rerouter(Hands(self.kube, self.store)).leave_route(route, weights)

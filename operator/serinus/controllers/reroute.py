@@ -30,6 +30,7 @@ from serinus.routing.gateway_api import (
     shares_host,
 )
 from serinus.routing.inference_pool import build_pool
+from serinus.routing.mirror import is_mirrored
 from serinus.routing.reweigh import reweigh_route
 from serinus.routing.side_routes import build_side, name_side
 
@@ -101,7 +102,8 @@ class Rerouter:
             return
         try:
             spec = snapshot.spec.route
-            wanted = build_route(owner, spec, weights, routes.present, by_place=by_place, traces=traces)
+            present, mirror = routes.present, action.mirror
+            wanted = build_route(owner, spec, weights, present, by_place=by_place, traces=traces, mirror=mirror)
             await self.hands.apply(ROUTES[wanted["kind"]], owner, wanted, ROUTING)
         except Invalid:
             # The way back to stable depends on nothing, and so not on the rest of the route.
@@ -111,10 +113,11 @@ class Rerouter:
             await self._reweigh(owner, routes.former, action)
 
     async def _reweigh(self, owner: Owner, route: Raw | None, action: ApplyRoute) -> None:
-        """Set the weights of a route that is there, and leave the rest of it as it is."""
+        """Set the weights of a route that is there, without a mirror, and leave the rest of it as it is."""
         if route is None:
             return
-        if (observe_weights(route), observe_traces(route)) != (dict(action.weights), action.traces):
+        as_it_is = (observe_weights(route), observe_traces(route)) == (dict(action.weights), action.traces)
+        if not as_it_is or (is_mirrored(route) and action.mirror is None):
             again = reweigh_route(route, action.weights, action.traces)
             await self.hands.apply(ROUTES[route["kind"]], owner, again, ROUTING)
 

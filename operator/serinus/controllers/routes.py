@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from serinus.api import reasons
 from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.presets import ResolvedRollout
 from serinus.api.route import RouteSpec
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.ownership import is_owned
@@ -14,6 +15,7 @@ from serinus.core.children import Owner
 from serinus.core.snapshot import PoolView, Problem, RouteView, SideKind, SideView
 from serinus.engine.store import Key, Store
 from serinus.kube.resources import GRPCROUTES, INFERENCEPOOLS, ROUTES, Resource
+from serinus.metrics.profiles import choose_gateway_profile
 from serinus.routing.features import find_missing_features
 from serinus.routing.gateway_api import (
     OTHER_KIND,
@@ -26,6 +28,7 @@ from serinus.routing.gateway_api import (
     wants_pools,
 )
 from serinus.routing.inference_pool import observe_pool
+from serinus.routing.mirror import find_missing_mirror
 from serinus.routing.side_routes import SUFFIXES, name_side, observe_side
 
 Raw = dict[str, Any]
@@ -124,7 +127,7 @@ def parents_of(namespace: str, spec: RouteSpec) -> list[tuple[str, str]]:
     return [(ref.namespace or namespace, ref.name) for ref in spec.parent_refs if ref.kind in (None, "Gateway")]
 
 
-def look_at_gateways(store: Store, namespace: str, spec: RouteSpec) -> Gateways:
+def look_at_gateways(store: Store, namespace: str, spec: RouteSpec, rollout: ResolvedRollout) -> Gateways:
     """Controller name and supported features of the gateways, and which of them are missing."""
     problems: list[Problem] = []
     controller: str | None = None
@@ -138,11 +141,25 @@ def look_at_gateways(store: Store, namespace: str, spec: RouteSpec) -> Gateways:
             )
             continue
         gateway_class = store.get("GatewayClass", "", gateway.get("spec", {}).get("gatewayClassName", ""))
-        if gateway_class is not None:
-            controller = controller or gateway_class.get("spec", {}).get("controllerName")
-            declared = (gateway_class.get("status") or {}).get("supportedFeatures") or []
-            features += [f["name"] if isinstance(f, dict) else str(f) for f in declared]
+        by = (gateway_class or {}).get("spec", {}).get("controllerName")
+        declared = ((gateway_class or {}).get("status") or {}).get("supportedFeatures") or []
+        named = [f["name"] if isinstance(f, dict) else str(f) for f in declared]
+        controller = controller or by
+        features += named
+        problems += _mirroring(rollout, by, named)
+    if len(parents_of(namespace, spec)) < len(spec.parent_refs):
+        problems += _mirroring(rollout, None, [])
     return Gateways(controller, tuple(features), tuple(problems))
+
+
+def _mirroring(rollout: ResolvedRollout, controller: str | None, features: list[str]) -> list[Problem]:
+    """Why one of the gateways cannot do what strategy Shadow needs."""
+    if rollout.shadow is None:
+        return []
+    profile = choose_gateway_profile(controller)
+    known = profile is not None and profile.mirrors
+    missing = find_missing_mirror(rollout.shadow.percent, frozenset(features), known=known)
+    return [] if missing is None else [Problem(reasons.GATEWAY_UNSUPPORTED, missing)]
 
 
 def find_obstacles(

@@ -24,6 +24,7 @@ from serinus.controllers.asking import (
 from serinus.core.counters import BAD, TOTAL, Point
 from serinus.core.metric import Metric
 from serinus.core.observe import pods_of
+from serinus.core.shadow import mirrored_share
 from serinus.core.snapshot import Problem, Snapshot
 from serinus.core.steps import FULL
 from serinus.core.trial import Trial
@@ -59,12 +60,17 @@ def plan_metrics(
 ) -> Plan:
     """Turn what the user asks for into metrics and the sources of their figures."""
     pods = choose_runtime_profile(runtime, route_kind)
+    blind = rollout.shadow is not None and gateway is not None and not gateway.mirrors
+    # What counts mirrored requests must count the others too, or the two would not compare.
+    counting = None if blind else gateway
     total = sum(metric.weight for metric in rollout.metrics) or 1
     metrics: list[Metric] = []
     sources: dict[str, Source] = {}
     problems: list[Problem] = []
     for asked in rollout.metrics:
-        found = _find_source(asked, gateway, pods)
+        found = _find_source(asked, counting, pods)
+        if isinstance(found, str) and blind and gateway is not None:
+            found = f"{gateway.name} is not known to count mirrored requests, so the pods must. {found}"
         if isinstance(found, str):
             field = f"spec.rollout.analysis.metrics[{asked.name}]"
             problems.append(Problem(reasons.INVALID_SPEC, f"{field}: {found}"))
@@ -91,6 +97,7 @@ def build_watch(s: Snapshot, plan: Plan, candidate: CandidateState, interval: fl
     profiled = [source.signal for source in plan.sources if isinstance(source, ProfileSource)]
     traffic = next((signal for signal in ("Errors", *profiled) if signal in profiled), None)
     steps = len(s.rollout.steps)
+    shadowed = s.rollout.shadow is not None or candidate.shadowed_at is not None
     trial = Trial(
         candidate=candidate.revision,
         stable=stable.revision,
@@ -102,18 +109,22 @@ def build_watch(s: Snapshot, plan: Plan, candidate: CandidateState, interval: fl
         min_requests=s.rollout.min_requests,
         interval_seconds=interval,
         measured_at=plan.measured_at,
-        false_alarm=s.rollout.false_alarm,
+        # Mirrored and real requests are two tests, each with fresh evidence; together they keep the budget.
+        false_alarm=s.rollout.false_alarm / (2 if shadowed else 1),
         traffic_signal=traffic,
         candidate_pods=max(s.workload(candidate.revision).ready, 1),
         must_detect=s.rollout.must_detect if candidate.step >= steps and candidate.phase != "Baking" else None,
         approximate=s.spec.route.mode == "Replicas",
         judged_from=None if candidate.traffic_since is None else candidate.traffic_since + s.rollout.unjudged,
+        mirrored=mirrored_share(s, candidate),
     )
     names = (candidate.revision, stable.revision)
     facts = FactSource(RESTARTS_SIGNAL, build_restarts(names, pods))
     place = _find_place(s, stable.revision)
     # A candidate that has no place yet takes the first one that is not stable's; see `routing`.
     mine = _build_target(s, candidate.revision, _find_place(s, candidate.revision, 1 if place == 0 else 0))
+    # From the beginning, so that what the mirror of an earlier release has counted is known to be past.
+    mine = replace(mine, mirrored=shadowed)
     other = _build_target(s, stable.revision, place)
     return Watch(trial, mine, other, (*plan.sources, facts))
 

@@ -59,6 +59,7 @@ def build_job(
     environment = {
         "SERINUS_TARGET_URL": f"http://{asked}.{owner.namespace}.svc:{SERVICE_PORT}",
         "SERINUS_TARGET": target,
+        "SERINUS_STABLE_URL": f"http://{owner.name}.{owner.namespace}.svc:{SERVICE_PORT}",
         "SERINUS_REVISION": asked,
         URI: str(model.get("uri") or ""),
         DIGEST: str(model.get("digest") or ""),

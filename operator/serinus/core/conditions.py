@@ -12,6 +12,7 @@ from serinus.api import reasons
 from serinus.api.meta import Condition
 from serinus.api.status import StableState
 from serinus.core.release import Hold, Release
+from serinus.core.shadow import is_shadowing, tell_shadow
 from serinus.core.snapshot import Check, Snapshot
 from serinus.core.watching import is_watched
 
@@ -110,6 +111,8 @@ def _candidate_situation(s: Snapshot, r: Release) -> Situation:
         reason = hold.reason if hold else reasons.DEPLOYING
         kind = Kind.STUCK if reason in _NEEDS_A_PERSON else Kind.WORKING
         return Situation(kind, _PHASES.get(reason, "Pending"), reason, message)
+    if hold is None and is_shadowing(candidate):
+        return Situation(Kind.WORKING, candidate.phase, reasons.SHADOWING, tell_shadow(s, candidate))
     if hold is None:
         step = f"step {candidate.step} of {candidate.steps}, " if candidate.steps else ""
         where = f"{step}{candidate.weight}%"

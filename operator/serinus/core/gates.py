@@ -7,33 +7,20 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from serinus.api import reasons
-from serinus.api.meta import ANNOTATION_COMMAND
 from serinus.api.status import CandidateState
-from serinus.core.freeze import find_freeze
 from serinus.core.inplace import is_swapped, place_free
 from serinus.core.judge import Verdict
+from serinus.core.people import approved, not_frozen, not_paused
 from serinus.core.release import Hold
+from serinus.core.shadow import is_measured, is_shadow_next, is_shadowing, tell_shadow
 from serinus.core.snapshot import Snapshot
-from serinus.core.steps import FULL, is_pause_step, size_for_share, size_for_weight, weight_of_step
+from serinus.core.steps import is_forced, next_step, size_for_share, size_for_weight, weight_of_step
 from serinus.core.validation import validated
 
 PATIENCE = timedelta(seconds=10)
 """How long figures may be overdue before the release counts, and is shown, as holding."""
 
 Gate = Callable[[Snapshot, CandidateState], Hold | None]
-
-
-def next_step(s: Snapshot, candidate: CandidateState) -> int:
-    """The 1-based step that comes next; past the last one means all traffic."""
-    beyond = len(s.rollout.steps) + 1
-    if candidate.returning or candidate.forced_step >= beyond:
-        return beyond
-    return candidate.step + 1
-
-
-def is_forced(s: Snapshot, candidate: CandidateState) -> bool:
-    """Whether a person, or a return inside the rollback window, takes the next step without asking for evidence."""
-    return candidate.returning or candidate.forced_step > candidate.step
 
 
 def pods_for_weight(s: Snapshot, weight: int) -> int:
@@ -47,9 +34,11 @@ def needed_pods(s: Snapshot, candidate: CandidateState) -> int:
         return s.spec.replicas if is_swapped(candidate) else 0
     if candidate.phase == "Baking":
         return s.spec.replicas
-    due = candidate.phase == "Pending" or is_forced(s, candidate) or is_due(s, candidate)
+    before = candidate.phase == "Pending" and is_shadow_next(s, candidate)
+    due = not before and (candidate.phase == "Pending" or is_forced(s, candidate) or is_due(s, candidate))
     step = next_step(s, candidate) if due else candidate.step
-    return pods_for_weight(s, max(weight_of_step(s.rollout, step), 1))
+    mirrored = s.rollout.shadow.percent if s.rollout.shadow and (before or is_shadowing(candidate)) else 0
+    return pods_for_weight(s, max(weight_of_step(s.rollout, step), mirrored, 1))
 
 
 def is_due(s: Snapshot, candidate: CandidateState) -> bool:
@@ -66,8 +55,11 @@ def find_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
         return _first(FORCED_SWAP_GATES if is_forced(s, candidate) else SWAP_GATES, s, candidate)
     if candidate.phase == "Swapping":
         return _first(SWAPPED_GATES, s, candidate)
-    gates = FORCED_GATES if is_forced(s, candidate) else PENDING_GATES if candidate.step == 0 else GATES
-    return _first(gates, s, candidate)
+    if is_forced(s, candidate):
+        return _first(FORCED_GATES, s, candidate)
+    if s.rollout.shadow is not None and is_shadowing(candidate):
+        return _first(SHADOW_GATES, s, candidate)
+    return _first(PENDING_GATES if candidate.step == 0 else GATES, s, candidate)
 
 
 def find_bake_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -81,62 +73,6 @@ def _first(gates: tuple[Gate, ...], s: Snapshot, candidate: CandidateState) -> H
         if hold is not None:
             return hold
     return None
-
-
-def not_paused(s: Snapshot, candidate: CandidateState) -> Hold | None:
-    if s.spec.paused:
-        return Hold(reasons.PAUSED, f"spec.paused is true; {candidate.revision} stays at {candidate.weight}%")
-    if not candidate.paused or (
-        candidate.next_at is not None and is_pause_step(s.rollout, candidate.step) and s.now >= candidate.next_at
-    ):
-        return None
-    until = (
-        f" until {candidate.next_at:%H:%M:%SZ}"
-        if candidate.next_at and is_pause_step(s.rollout, candidate.step)
-        else ""
-    )
-    why = candidate.pause_reason or "paused"
-    return Hold(reasons.PAUSED, f"{candidate.revision} stays at {candidate.weight}%: {why}{until}")
-
-
-def not_frozen(s: Snapshot, candidate: CandidateState) -> Hold | None:
-    """A return is a way back, and no freeze stands before that."""
-    return None if candidate.returning else frozen(s, f"{candidate.revision} stays at {candidate.weight}%")
-
-
-def frozen(s: Snapshot, what: str) -> Hold | None:
-    """The freeze in force, if any, as the reason why `what`."""
-    freeze = find_freeze(s.rollout.freezes, s.now)
-    if freeze is None:
-        return None
-    if freeze.until is None:
-        ends = "that has no end within a year: shorten its duration or change its cron"
-    else:
-        ends = f"until {freeze.until:%Y-%m-%d %H:%M:%SZ}"
-    return Hold(reasons.FROZEN, f"{what}: freeze {freeze.cron!r} {ends}", until=freeze.until)
-
-
-def approved(s: Snapshot, candidate: CandidateState) -> Hold | None:
-    required = s.rollout.approval
-    if required == "Never" or candidate.approved_at is not None or candidate.returning:
-        return None
-    full = weight_of_step(s.rollout, next_step(s, candidate)) >= FULL or _is_alone(s)
-    if required == "BeforePromotion" and not full:
-        return None
-    if required == "BeforeTraffic" and candidate.weight > 0:
-        return None
-    before = "its first request" if candidate.weight == 0 else "it gets all traffic"
-    command = f'{ANNOTATION_COMMAND}="approve {candidate.revision}"'
-    return Hold(
-        reasons.AWAITING_APPROVAL,
-        f"{candidate.revision} needs approval before {before}:"
-        f" kubectl annotate --overwrite modeldeployment {s.name} -n {s.namespace} {command}",
-    )
-
-
-def _is_alone(s: Snapshot) -> bool:
-    """Whether the candidate takes everything at once, because nothing serves that it could share with."""
-    return s.status.stable is None or s.spec.replicas == 0
 
 
 def find_first_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -216,6 +152,8 @@ def baseline_known(s: Snapshot, candidate: CandidateState) -> Hold | None:
 def time_over(s: Snapshot, candidate: CandidateState) -> Hold | None:
     if candidate.next_at is None or s.now >= candidate.next_at:
         return None
+    if is_shadowing(candidate):
+        return Hold(reasons.SHADOWING, tell_shadow(s, candidate))
     at = f"step {candidate.step} of {candidate.steps} at {candidate.weight}%"
     return Hold(
         reasons.CANARY_PROGRESSING, f"{candidate.revision} in {at} until {candidate.next_at:%H:%M:%SZ} at the earliest"
@@ -226,7 +164,7 @@ def enough_evidence(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
     if is_unjudged(s):
         return None
-    if candidate.weight == 0 or judgement is None or judgement.verdict is not Verdict.NOT_ENOUGH_EVIDENCE:
+    if not is_measured(candidate) or judgement is None or judgement.verdict is not Verdict.NOT_ENOUGH_EVIDENCE:
         return None
     if judgement.suspicious:
         # Not proven, but not nothing either: only a person may go on.
@@ -238,7 +176,7 @@ def traffic_verified(s: Snapshot, candidate: CandidateState) -> Hold | None:
     judgement = s.judgement
     if is_unjudged(s):
         return None
-    if candidate.weight == 0 or judgement is None or judgement.traffic.status == "True":
+    if not is_measured(candidate) or judgement is None or judgement.traffic.status == "True":
         return None
     return None if _proceeds(s, candidate) else _wait_for_metrics(s, candidate, judgement.traffic.message)
 
@@ -270,7 +208,7 @@ def _wait_for_metrics(s: Snapshot, candidate: CandidateState, message: str) -> H
     """Figures that are due any moment are worth no word; those that stay away are."""
     due = figures_due(candidate)
     if due is not None and s.now < due + PATIENCE:
-        return Hold(reasons.CANARY_PROGRESSING, message)
+        return Hold(reasons.SHADOWING if is_shadowing(candidate) else reasons.CANARY_PROGRESSING, message)
     return Hold(reasons.HOLDING, message, inconclusive=True)
 
 
@@ -300,6 +238,19 @@ GATES: tuple[Gate, ...] = (
     others_gone,  # nobody else may get a share
     pods_ready,  # the pods for the next weight must be there
 )
+SHADOW_GATES: tuple[Gate, ...] = (
+    not_paused,
+    metrics_known,
+    time_over,
+    enough_evidence,
+    traffic_verified,
+    validated,  # the scoring at the end
+    not_frozen,
+    approved,
+    route_accepted,
+    pods_ready,
+)
+"""Between mirrored requests and the first step."""
 PENDING_GATES: tuple[Gate, ...] = (
     not_paused,  # a person holds it
     pods_ready,  # without pods there is nothing to measure

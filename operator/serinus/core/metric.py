@@ -149,6 +149,14 @@ def observe_interval(state: MetricState, metric: Metric, interval: Interval) -> 
     return _observe_lanes(state, metric, interval)
 
 
+def forget_evidence(state: MetricState) -> MetricState:
+    """The state with what is known of stable, and nothing about the candidate."""
+    lanes = tuple(Lane(bound=lane.bound) for lane in state.lanes)
+    return replace(
+        state, lanes=lanes, exposure=0.0, step_total=0.0, first_bad_at=None, deviation=Track(), values=None, as_of=None
+    )
+
+
 def observe_past(
     state: MetricState, metric: Metric, stable: Increment, seconds: float, *, by_pods: bool = False
 ) -> MetricState:

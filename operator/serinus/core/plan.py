@@ -12,7 +12,7 @@ from serinus.api.modelrevision import RevisionPhase
 from serinus.api.status import CheckState, ModelDeploymentStatus
 from serinus.api.validation import ValidationSpec
 from serinus.core.revision import Revision
-from serinus.core.snapshot import CheckTarget, Judgement, SideKind
+from serinus.core.snapshot import CheckTarget, Judgement, Mirror, SideKind
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,12 @@ class DeletePool:
 
 @dataclass(frozen=True)
 class ApplyRoute:
-    """Split the traffic: weight (percent) by revision name, summing to 100; `traces` get the least there is. A route of
-    the kind before gets the same."""
+    """Split the traffic: weight (percent) by revision name, summing to 100; `traces` get the least there is. Any other
+    mirror than `mirror` goes. A route of the kind before gets the same, without a mirror."""
 
     weights: Mapping[str, int]
     traces: tuple[str, ...] = ()
+    mirror: Mirror | None = None
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,8 @@ def leave_candidate(s: Snapshot, r: Release, exit_: Exit) -> Release:
         since = candidate.step_started_at
         took = f" after {(s.now - since).total_seconds():.1f}s at {candidate.weight}%" if since is not None else ""
         message = f"{message}; traffic back on {r.stable.revision}{took}"
+    if candidate.phase == "Shadowing":
+        message = f"{message}; it had mirrored requests only, nobody saw its answers"
     until = s.now + (s.rollout.drain if candidate.weight > 0 else timedelta(0))
     draining = (
         *(d for d in r.draining if d.revision != candidate.revision),
@@ -109,14 +111,18 @@ def leave_candidate(s: Snapshot, r: Release, exit_: Exit) -> Release:
     return r.told(Event(exit_.reason, message, warning=True))
 
 
-def enter_step(s: Snapshot, r: Release, step: int) -> Release:
-    """Move the candidate to a 1-based step; past the last one, or at weight 100, the bake begins."""
+def enter_step(s: Snapshot, r: Release, step: int, after: str = "") -> Release:
+    """Move the candidate to a 1-based step; past the last one, or at weight 100, the bake begins. `after` ends the
+    sentence that tells it."""
     candidate = r.candidate
     if candidate is None:
         return r
     steps = s.rollout.steps
     weight = weight_of_step(s.rollout, step)
     update: dict[str, object]
+    if candidate.phase == "Shadowing":
+        # What mirrored requests have shown is no evidence of how the candidate does with real ones.
+        candidate = candidate.model_copy(update={"evidence": (), "verdict": None})
     common = candidate.model_copy(
         update={
             "step_started_at": s.now,
@@ -135,8 +141,8 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
         update = {"phase": "Baking", "bake_until": s.now + s.rollout.bake, "next_at": None, "weight": share}
         r = replace(r, candidate=common.model_copy(update=update), hold=None)
         has = "all traffic" if share == FULL else f"{share}% of the traffic"
-        after = format_duration(s.rollout.bake)
-        return r.told(Event(reasons.BAKING, f"{candidate.revision} has {has}; it is promoted after {after}"))
+        bake = format_duration(s.rollout.bake)
+        return r.told(Event(reasons.BAKING, f"{candidate.revision} has {has}; it is promoted after {bake}{after}"))
     here = steps[step - 1]
     update = {"phase": "Progressing"}
     if isinstance(here, PauseStep):
@@ -147,7 +153,8 @@ def enter_step(s: Snapshot, r: Release, step: int) -> Release:
     # The pods for the next step are not asked for before this one is over.
     update["deadline_at"] = s.now + here.hold + s.rollout.progress_deadline
     r = replace(r, candidate=common.model_copy(update=update), hold=None)
-    return r.told(Event(reasons.WEIGHT_RAISED, f"{candidate.revision} gets {weight}%, step {step} of {len(steps)}"))
+    message = f"{candidate.revision} gets {weight}%, step {step} of {len(steps)}{after}"
+    return r.told(Event(reasons.WEIGHT_RAISED, message))
 
 
 def holdback_of(s: Snapshot) -> int:

@@ -23,6 +23,7 @@ from serinus.core.plan import (
     RecordRevision,
 )
 from serinus.core.release import Release
+from serinus.core.shadow import is_shadowing, wanted_mirror
 from serinus.core.sides import render_sides
 from serinus.core.snapshot import PoolView, Snapshot
 from serinus.core.steps import FULL
@@ -104,15 +105,15 @@ def _traffic(s: Snapshot, r: Release) -> list[Action]:
     server = r.candidate if r.candidate is not None and r.candidate.in_place and r.candidate.weight else r.stable
     if s.service_targets.get(s.name) != server.revision:
         actions.append(ApplyService(s.name, server.revision, wants_h2c(s)))
-    weights = wanted_weights(s, r)
+    weights, mirror = wanted_weights(s, r), wanted_mirror(s, r)
     if not s.route.exists and not s.route_usable:
         return actions
-    traces, former = wanted_traces(s, r, weights), s.route.former
-    as_wanted = dict(s.route.weights) == weights and s.route.traces == traces
-    as_wanted = as_wanted and (former is None or dict(former) == weights)
-    if not as_wanted or not s.route.exists or not s.route.in_shape:
-        actions.append(ApplyRoute(weights, traces))
-    elif former is not None and s.route.replaces_former:
+    traces, seen = wanted_traces(s, r, weights), s.route
+    as_wanted = dict(seen.weights) == weights and seen.traces == traces and seen.mirror == mirror
+    as_wanted = as_wanted and (seen.former is None or dict(seen.former) == weights)
+    if not as_wanted or not seen.exists or not seen.in_shape:
+        actions.append(ApplyRoute(weights, traces, mirror))
+    elif seen.former is not None and seen.replaces_former:
         actions.append(DeleteFormerRoute())
     return actions
 
@@ -175,14 +176,19 @@ def _service_traffic(s: Snapshot, r: Release) -> list[Action]:
 
 def _split_by_direction(s: Snapshot, r: Release, traffic: list[Action]) -> tuple[list[Action], list[Action]]:
     """Whatever gives the candidate more traffic waits until the status says so; whatever takes it away does not."""
-    now = r.candidate.weight if r.candidate is not None else 0
+    now = _load(r.candidate)
     old = s.status.candidate
     same = old is not None and r.candidate is not None and old.revision == r.candidate.revision
-    was = old.weight if old is not None and same else 0
+    was = _load(old) if same else _load(None)
     promoted = r.stable is not None and s.status.stable is not None and r.stable.revision != s.status.stable.revision
     first = s.status.stable is None
     gives = now > was or promoted or first
     return ([], traffic) if gives else (traffic, [])
+
+
+def _load(candidate: CandidateState | None) -> tuple[int, bool]:
+    """What a candidate carries, comparable: traffic counts for more than mirrored requests."""
+    return (0, False) if candidate is None else (candidate.weight, is_shadowing(candidate))
 
 
 def _second_levers(s: Snapshot, r: Release) -> list[Action]:
@@ -278,7 +284,7 @@ def _forget(s: Snapshot, r: Release) -> list[Action]:
     """Revisions beyond the history limit, oldest first; only when nothing is under way and nothing leads to them."""
     if r.candidate is not None or r.stable is None or r.draining:
         return []
-    busy = {s.wanted.name, r.stable.revision, *s.route.backends}
+    busy = {s.wanted.name, r.stable.revision, *s.route.backends, *([s.route.mirror.target] if s.route.mirror else [])}
     idle = sorted((x for x in s.revisions.values() if x.name not in busy), key=lambda x: x.number)
     surplus = len(idle) - s.spec.revision_history_limit
     return [DeleteRevision(record.name) for record in idle[: max(surplus, 0)]]

@@ -19,9 +19,10 @@ from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
 from serinus.core.deadline import run_clock
 from serinus.core.exits import find_exit
-from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_first_hold, find_hold, frozen, next_step
+from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_first_hold, find_hold
 from serinus.core.inplace import begin_swap, note_service
 from serinus.core.judge import Verdict
+from serinus.core.people import frozen
 from serinus.core.plan import Event, Plan
 from serinus.core.release import (
     Hold,
@@ -33,7 +34,9 @@ from serinus.core.release import (
     start_candidate,
 )
 from serinus.core.render import render_actions
+from serinus.core.shadow import begin_shadow, is_shadow_next, is_shadowing, tell_passed
 from serinus.core.snapshot import Snapshot
+from serinus.core.steps import next_step
 from serinus.core.validation import note_validation
 from serinus.core.watching import watch_stable
 
@@ -105,7 +108,9 @@ def advance(s: Snapshot, r: Release) -> Release:
         return _held(s, r, candidate, hold)
     if candidate.in_place and candidate.phase == "Pending":
         return begin_swap(s, r, candidate)
-    return enter_step(s, r, next_step(s, candidate))
+    if is_shadow_next(s, candidate):
+        return begin_shadow(s, r, candidate)
+    return enter_step(s, r, next_step(s, candidate), after=tell_passed(s, candidate))
 
 
 def _advance_without_traffic(s: Snapshot, r: Release, candidate: CandidateState) -> Release:
@@ -198,8 +203,10 @@ def build_status(s: Snapshot, r: Release, situation: Situation) -> ModelDeployme
     if candidate is not None:
         work = s.workload(candidate.revision)
         update: dict[str, object] = {"replicas": work.current, "ready_replicas": work.ready}
-        kept = s.status.candidate is not None and s.status.candidate.revision == candidate.revision
-        if judgement is not None and stable is not None and kept:
+        before = s.status.candidate
+        kept = before is not None and before.revision == candidate.revision
+        begins_anew = is_shadowing(before) and not is_shadowing(candidate)
+        if judgement is not None and stable is not None and kept and not begins_anew:
             update |= {"verdict": judgement.verdict.value, "evidence": judgement.evidence or candidate.evidence}
         candidate = candidate.model_copy(update=update)
     if stable is not None:
@@ -240,11 +247,11 @@ def must_write(s: Snapshot, status: ModelDeploymentStatus) -> bool:
 def _essence(status: ModelDeploymentStatus) -> object:
     quiet: dict[str, object] = {"replicas": 0, "ready_replicas": 0}
     stable = status.stable.model_copy(update=quiet) if status.stable else None
-    candidate = (
-        status.candidate.model_copy(update={**quiet, "evidence": (), "verdict": None, "hold_since": None})
-        if status.candidate
-        else None
-    )
+    candidate = status.candidate
+    if candidate is not None:
+        # Nobody notices a candidate in its shadow time but by what is said of it.
+        verdict = candidate.verdict if is_shadowing(candidate) else None
+        candidate = candidate.model_copy(update={**quiet, "evidence": (), "verdict": verdict, "hold_since": None})
     conditions = tuple((c.type, *_gist(c), c.observed_generation) for c in status.conditions)
     rest = {"stable": stable, "candidate": candidate, "analysis": (), "conditions": (), "replicas": 0}
     return status.model_copy(update=rest), conditions

@@ -4,6 +4,7 @@ They follow the release and decide nothing; a candidate that leaves loses them b
 
 from serinus.core.plan import Action, ApplySide, DeleteSide
 from serinus.core.release import Release
+from serinus.core.shadow import is_shadowing
 from serinus.core.snapshot import SideKind, SideView, Snapshot
 from serinus.core.validation import validated
 
@@ -28,7 +29,8 @@ def wanted_sides(s: Snapshot, r: Release) -> dict[SideKind, SideView]:
     if r.stable is None or s.spec.route.mode != "Gateway":
         return {}
     # Nobody is shown a model that has not passed its checks.
-    shown = candidate is not None and s.workload(candidate.revision).settled > 0 and validated(s, candidate) is None
+    checked = candidate is not None and (is_shadowing(candidate) or validated(s, candidate) is None)
+    shown = candidate is not None and checked and s.workload(candidate.revision).settled > 0
     reachable = name if shown else None
     found: dict[SideKind, SideView] = {}
     if s.spec.route.preview is not None:

@@ -77,6 +77,14 @@ class RevisionRecord:
 
 
 @dataclass(frozen=True)
+class Mirror:
+    """Copies of `percent` of the requests (1 to 100) for the revision `target`; its answers to them go nowhere."""
+
+    target: str
+    percent: int
+
+
+@dataclass(frozen=True)
 class RouteView:
     """The route as observed: weight by revision name; `accepted` is None while the gateway has not spoken."""
 
@@ -92,6 +100,7 @@ class RouteView:
     """Revisions that have no more than such a trace, sorted."""
     settles_at: Mapping[str, datetime] = field(default_factory=dict)
     """When the gateway will know each backend that has weight or a trace."""
+    mirror: Mirror | None = None
     accepted: bool | None = None
     message: str = ""
     in_shape: bool = True

@@ -3,6 +3,8 @@
 import math
 
 from serinus.api.presets import PauseStep, ResolvedRollout
+from serinus.api.status import CandidateState
+from serinus.core.snapshot import Snapshot
 
 FULL = 100
 
@@ -33,3 +35,16 @@ def weight_of_step(rollout: ResolvedRollout, step: int) -> int:
 
 def is_pause_step(rollout: ResolvedRollout, step: int) -> bool:
     return 0 < step <= len(rollout.steps) and isinstance(rollout.steps[step - 1], PauseStep)
+
+
+def next_step(s: Snapshot, candidate: CandidateState) -> int:
+    """The 1-based step that comes next; past the last one means all traffic."""
+    beyond = len(s.rollout.steps) + 1
+    if candidate.returning or candidate.forced_step >= beyond:
+        return beyond
+    return candidate.step + 1
+
+
+def is_forced(s: Snapshot, candidate: CandidateState) -> bool:
+    """Whether a person, or a return inside the rollback window, takes the next step without asking for evidence."""
+    return candidate.returning or candidate.forced_step > candidate.step

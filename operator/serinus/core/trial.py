@@ -30,6 +30,7 @@ from serinus.core.metric import (
     Interval,
     Metric,
     MetricState,
+    forget_evidence,
     observe_interval,
     observe_lifetime,
     observe_past,
@@ -50,7 +51,8 @@ class Trial:
     `candidate_pods` are the pods that share the candidate's requests. `must_detect` is the regression that must have
     been detectable before this step ends, None where no such proof is asked for. `watched` says that there is no
     candidate: a promoted revision is compared with what it showed up to its promotion. Before `judged_from` nothing is
-    held against anybody but restarts.
+    held against anybody but restarts. `mirrored` is the percent of stable's requests that the candidate gets copies of
+    (0: it has requests of its own, by `weight`).
     """
 
     candidate: str
@@ -71,6 +73,7 @@ class Trial:
     approximate: bool = False
     settle_seconds: float = 2.0
     judged_from: datetime | None = None
+    mirrored: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class TrialState:
     step: int = -1
     split: Counts = field(default_factory=Counts)
     at: datetime | None = None
+    mirrored: bool = False
 
     def metric(self, name: str) -> MetricState:
         return self.metrics.get(name) or MetricState()
@@ -129,11 +133,17 @@ def open_watch(baseline: Sequence[EvidenceState]) -> TrialState:
 
 
 def enter_trial_step(state: TrialState, trial: Trial) -> TrialState:
-    """The state at the trial's step: every step counts its own requests, evidence carries over."""
-    if trial.step == state.step:
+    """The state at the trial's step: every step counts its own requests, evidence carries over, except from mirrored
+    requests to real ones."""
+    mirrored = trial.mirrored > 0
+    if (trial.step, mirrored) == (state.step, state.mirrored):
         return state
-    metrics = {name: replace(one, step_total=0.0) for name, one in state.metrics.items()}
-    return replace(state, step=trial.step, metrics=metrics, split=Counts())
+    # A thousand answers that nobody waited for would make the judge slow to see what only real requests show.
+    anew = state.mirrored and not mirrored
+    metrics = {
+        name: forget_evidence(one) if anew else replace(one, step_total=0.0) for name, one in state.metrics.items()
+    }
+    return replace(state, step=trial.step, metrics=metrics, split=Counts(), mirrored=mirrored)
 
 
 def observe_history(

@@ -1,4 +1,5 @@
-"""Whether a candidate may be shown to anybody: what the checks of `rollout.validation` found.
+"""Whether a candidate may be shown to anybody: what the checks of `rollout.validation`, and those of
+`rollout.shadow.scoring`, found.
 
 Passed and Failed are about the model. Unknown is about the check: it could not be run, or did not say what it was
 asked for; it neither rejects nor lets pass. Outcomes stay in the status: a Job that was tidied up is not run again."""
@@ -16,6 +17,7 @@ from serinus.api.validation import Bound, ValidationSpec
 from serinus.core.checkjobs import MISCONFIGURED, RETRIED, TIMEOUT, name_job, read_report
 from serinus.core.plan import Action, DeleteCheck, Event, RunCheck
 from serinus.core.release import Exit, Hold, Release
+from serinus.core.shadow import is_shadowing
 from serinus.core.snapshot import CheckRun, CheckTarget, Snapshot
 
 REPORT_LATENESS = timedelta(seconds=15)
@@ -25,13 +27,21 @@ _OPEN = frozenset({"Pending", "Running"})
 
 
 def needs_validation(s: Snapshot, candidate: CandidateState) -> bool:
-    """Whether checks are due: before any traffic, and not for a revision that has served already."""
-    due = candidate.phase == ("Swapping" if candidate.in_place else "Pending")
-    return bool(checks_of(s)) and due and not candidate.returning
+    """Whether checks are due now."""
+    return bool(checks_of(s, candidate))
 
 
-def checks_of(s: Snapshot) -> tuple[ValidationSpec, ...]:
-    return s.spec.rollout.validation if s.spec.rollout else ()
+def checks_of(s: Snapshot, candidate: CandidateState) -> tuple[ValidationSpec, ...]:
+    """The checks that are due: those before any traffic, or the scoring at the end of the shadow time. None for a
+    revision that has served already, and no scoring where a person ends the shadow time."""
+    if s.spec.rollout is None or candidate.returning:
+        return ()
+    if candidate.phase == ("Swapping" if candidate.in_place else "Pending"):
+        return s.spec.rollout.validation
+    over = candidate.next_at is not None and s.now >= candidate.next_at
+    if is_shadowing(candidate) and over and not candidate.forced_step and s.spec.rollout.shadow is not None:
+        return s.spec.rollout.shadow.scoring
+    return ()
 
 
 def targets_of(s: Snapshot, check: ValidationSpec) -> tuple[CheckTarget, ...]:
@@ -54,8 +64,9 @@ def note_validation(s: Snapshot, r: Release) -> Release:
     if candidate is None or not needs_validation(s, candidate):
         return r
     before = {one.attempt: one for one in candidate.validation}
-    found = []
-    for check in checks_of(s):
+    earlier = {check.name for check in s.spec.rollout.validation} if s.spec.rollout and is_shadowing(candidate) else ()
+    found = [one for one in candidate.validation if one.name in earlier]
+    for check in checks_of(s, candidate):
         attempt = attempt_of(s, candidate, check)
         old = before.get(attempt)
         new = old if old is not None and old.outcome in _FINAL else _assess(s, candidate, check, old)
@@ -78,7 +89,8 @@ def find_validation_exit(s: Snapshot, r: Release, candidate: CandidateState) -> 
     failed = next(_blocking(s, candidate, "Failed"), None)
     if failed is None:
         return None
-    return Exit(reasons.VALIDATION_FAILED, f"{candidate.revision}: {failed.name}: {failed.message}; it had no traffic")
+    said = "" if is_shadowing(candidate) else "; it had no traffic"
+    return Exit(reasons.VALIDATION_FAILED, f"{candidate.revision}: {failed.name}: {failed.message}{said}")
 
 
 def validated(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -94,13 +106,14 @@ def validated(s: Snapshot, candidate: CandidateState) -> Hold | None:
         again = f"; to run it again: kubectl delete job -n {s.namespace} {stuck.job}"
         message = f"{candidate.revision}: {stuck.name} is not known: {stuck.message}{again}"
         return Hold(reasons.VALIDATION_INCONCLUSIVE, message, inconclusive=True)
-    open_ = [check.name for check in checks_of(s) if _outcome(found, check) in _OPEN]
+    open_ = [check.name for check in checks_of(s, candidate) if _outcome(found, check) in _OPEN]
     if not open_:
         return None
     late = [run.ended_at + REPORT_LATENESS for run in s.checks.values() if run.ended_at is not None]
     said = f": {found[open_[0]].message}" if open_[0] in found and found[open_[0]].message else ""
     until = min((moment for moment in late if moment > s.now), default=None)
-    return Hold(reasons.VALIDATING, f"{candidate.revision} is checked: {', '.join(open_)}{said}", until=until)
+    reason, done = (reasons.SHADOWING, "scored") if is_shadowing(candidate) else (reasons.VALIDATING, "checked")
+    return Hold(reason, f"{candidate.revision} is {done}: {', '.join(open_)}{said}", until=until)
 
 
 def render_checks(s: Snapshot, r: Release) -> list[Action]:
@@ -109,7 +122,7 @@ def render_checks(s: Snapshot, r: Release) -> list[Action]:
     wanted: dict[str, RunCheck] = {}
     if candidate is not None and needs_validation(s, candidate):
         known = {one.attempt for one in candidate.validation if one.outcome in _FINAL}
-        for check in checks_of(s):
+        for check in checks_of(s, candidate):
             attempt = attempt_of(s, candidate, check)
             for target in targets_of(s, check) if attempt not in known else ():
                 stable = r.stable.revision if r.stable is not None else candidate.revision
@@ -136,7 +149,7 @@ def _outcome(found: dict[str, CheckState], check: ValidationSpec) -> CheckOutcom
 
 def _blocking(s: Snapshot, candidate: CandidateState, outcome: CheckOutcome) -> Iterator[CheckState]:
     """Checks with this outcome, those left out that only warn."""
-    names = {check.name for check in checks_of(s) if check.severity != "Warn"}
+    names = {check.name for check in checks_of(s, candidate) if check.severity != "Warn"}
     return (one for one in candidate.validation if one.outcome == outcome and one.name in names)
 
 

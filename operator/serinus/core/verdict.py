@@ -7,6 +7,7 @@ from serinus.api import reasons
 from serinus.api.status import AnalysisSummary
 from serinus.core.judge import Assessment, Names, Verdict, assess_metric, assess_total, find_largest, worst_verdict
 from serinus.core.saved import build_saved
+from serinus.core.sequential import Counts
 from serinus.core.snapshot import Check, Figure, Judgement
 from serinus.core.steps import FULL
 from serinus.core.trial import Trial, TrialState
@@ -134,6 +135,8 @@ def _traffic(state: TrialState, trial: Trial) -> Check:
     """
     counts = state.split
     total = counts.candidate_total + counts.stable_total
+    if trial.mirrored:
+        return _mirror_traffic(counts, trial)
     if trial.weight == 0:
         return Check("Unknown", reasons.NOT_MEASURED, "the candidate has no traffic yet")
     if total < SPLIT_MIN_REQUESTS:
@@ -148,3 +151,18 @@ def _traffic(state: TrialState, trial: Trial) -> Check:
     if abs(share - wanted) <= 4 * math.sqrt(wanted * (1 - wanted) / total) + 2 / total + 0.02:
         return Check("True", reasons.SPLIT_AS_ASKED, f"{figures} for a weight of {trial.weight}%")
     return Check("False", reasons.SPLIT_DIFFERS, f"{figures} reached {trial.candidate}, {trial.weight}% was asked for")
+
+
+def _mirror_traffic(counts: Counts, trial: Trial) -> Check:
+    """Whether as many requests were mirrored as asked for: one in so many of those that stable answered, within four
+    standard errors and 2 %."""
+    total, mirrored = counts.stable_total, counts.candidate_total
+    if total < SPLIT_MIN_REQUESTS:
+        message = f"{total:.0f} requests since they are mirrored, {SPLIT_MIN_REQUESTS} are needed"
+        return Check("Unknown", reasons.NOT_MEASURED, message)
+    share = trial.mirrored / FULL
+    figures = f"{mirrored:,.0f} requests mirrored for {total:,.0f} on {trial.stable} at {trial.measured_at}"
+    asked = f"{trial.mirrored}% is asked for"
+    if abs(mirrored - share * total) <= 4 * math.sqrt(share * (1 - share) * total) + 2 + 0.02 * total:
+        return Check("True", reasons.SPLIT_AS_ASKED, f"{figures}, {asked}")
+    return Check("False", reasons.SPLIT_DIFFERS, f"{figures}, {asked}")

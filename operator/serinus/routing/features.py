@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from serinus.api.rollout import TestersSpec
 from serinus.api.route import RouteSpec
 from serinus.routing.gateway_api import wants_pools
+from serinus.routing.mirror import MIRRORS
 
 FILTER_FEATURES: Mapping[str, str] = {
-    "RequestMirror": "HTTPRouteRequestMirror",
+    "RequestMirror": MIRRORS,
     "ResponseHeaderModifier": "HTTPRouteResponseHeaderModification",
     "URLRewrite": "HTTPRoutePathRewrite",
     "CORS": "HTTPRouteCORS",

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from serinus.api.route import RouteKind, RouteRule, RouteSpec
 from serinus.core.children import SERVICE_PORT, Owner, build_metadata, is_subset
-from serinus.core.snapshot import RouteView
+from serinus.core.snapshot import Mirror, RouteView
 from serinus.core.steps import FULL
+from serinus.routing.mirror import build_mirror, observe_mirror
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 POOL_GROUP = "inference.networking.k8s.io"
@@ -79,10 +80,13 @@ def build_route(
     *,
     by_place: bool = False,
     traces: Iterable[str] = (),
+    mirror: Mirror | None = None,
 ) -> Raw:
-    """The route that gives each revision its weight; for the rest see `build_backends`."""
+    """The route that gives each revision its weight, and `mirror` its copies; for the rest see `build_backends`."""
     backends = build_backends(weights, present, by_place=by_place, traces=traces, pools=wants_pools(spec))
-    rules = [{**build_head(spec, rule), "backendRefs": backends} for rule in spec.rules or (RouteRule(),)]
+    rules = [
+        {**build_head(spec, rule, mirror=mirror), "backendRefs": backends} for rule in spec.rules or (RouteRule(),)
+    ]
     return attach(owner, owner.name, spec, spec.hostnames, rules)
 
 
@@ -97,7 +101,9 @@ def leads_to_pools(raw: Raw) -> bool:
     return any(backend.get("kind") == "InferencePool" for backend in rules[0].get("backendRefs") or ())
 
 
-def build_head(spec: RouteSpec, rule: RouteRule, marks: Iterable[Raw] | None = None) -> Raw:
+def build_head(
+    spec: RouteSpec, rule: RouteRule, marks: Iterable[Raw] | None = None, *, mirror: Mirror | None = None
+) -> Raw:
     """Matches, filters and timeouts of a rule; with `marks`, its matches are narrowed to requests that have any of
     these headers."""
     matches = [dict(match) for match in rule.matches]
@@ -107,8 +113,9 @@ def build_head(spec: RouteSpec, rule: RouteRule, marks: Iterable[Raw] | None = N
     elif spec.kind == "HTTPRoute":
         matches = matches or [dict(MATCH_ALL)]
     body: Raw = {"matches": matches} if matches else {}
-    if rule.filters:
-        body["filters"] = [dict(f) for f in rule.filters]
+    filters = [*([build_mirror(mirror)] if mirror else []), *(dict(f) for f in rule.filters)]
+    if filters:
+        body["filters"] = filters
     if rule.timeouts is not None:
         body["timeouts"] = rule.timeouts.dump()
     return body
@@ -141,7 +148,9 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
     weights = observe_weights(raw)
     traces = observe_traces(raw) if by_place else ()
     accepted, message = _acceptance(raw)
-    wanted = build_route(owner, spec, weights, raw, by_place=by_place, traces=traces)
+    first = (raw.get("spec", {}).get("rules") or [{}])[0]
+    mirror = observe_mirror(first, owner.name, len(spec.rules[0].filters) if spec.rules else 0)
+    wanted = build_route(owner, spec, weights, raw, by_place=by_place, traces=traces, mirror=mirror)
     in_shape = is_like(wanted, raw)
     return RouteView(
         exists=True,
@@ -150,6 +159,7 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
         backends=list_backends(raw),
         by_place=by_place,
         traces=traces,
+        mirror=mirror,
         accepted=accepted,
         message=message,
         in_shape=in_shape,

@@ -65,11 +65,16 @@ ENVOY_GATEWAY: Final = Profile(
         "All backends of a rule are one Envoy cluster, unless they have filters of their own. The route gets some: an"
         " answer names its revision in the header Serinus-Revision.",
         "Clusters are named by the place in backendRefs, so backends keep theirs; one of weight 0 may stay there.",
+        "Mirrored requests are counted apart, under the mirror's own cluster: .../rule/N-mirror-I.",
+        "While the Service that a route mirrors to does not exist, it answers every request of the route with 500; one"
+        " without ready pods is left out.",
+        "Its GatewayClass does not declare supportedFeatures; that it mirrors requests is known.",
         "Prometheus must scrape the proxies: /stats/prometheus on port 19001, as their pods' annotations say.",
         "envoy_cluster_external_upstream_* count the same requests again.",
         _STREAMS,
     ),
     needs_filter=True,
+    mirrors=True,
 )
 
 ENVOY: Final = Profile(
@@ -140,6 +145,7 @@ TRAEFIK_GRPC: Final = replace(
 
 ENVOY_GATEWAY_GRPC: Final = replace(
     ENVOY_GATEWAY,
+    mirrors=False,
     name="Envoy Gateway, GRPCRoute",
     locator=ENVOY_GRPC_BACKEND,
     signals={

@@ -83,17 +83,19 @@ TRAEFIK_SERVICE: Final = _traefik_service("httproute")
 TRAEFIK_GRPC_SERVICE: Final = _traefik_service("grpcroute")
 
 
-# Envoy Gateway: KIND/NAMESPACE/ROUTE/rule/N/backend/I, where I is the place in backendRefs.
-_BACKEND: Final = re.compile(r"([^/]+)/([^/]+)/([^/]+)/rule/\d+/backend/(\d+)")
+# Envoy Gateway: KIND/NAMESPACE/ROUTE/rule/N/backend/I, where I is the place in backendRefs; mirrored requests are under
+# .../rule/N-mirror-I, where I is the place of the filter. Ours is the first one.
+_BACKEND: Final = re.compile(r"([^/]+)/([^/]+)/([^/]+)/rule/\d+(/backend/\d+|-mirror-0)")
 
 
 def _backend_matchers(targets: Sequence[Target], kind: str) -> str:
     routes = "|".join(sorted({f"{re.escape(t.namespace)}/{re.escape(t.route)}" for t in targets}))
-    return f'envoy_cluster_name=~"{quote(f"{kind}/({routes})/rule/[0-9]+/backend/[0-9]+")}"'
+    return f'envoy_cluster_name=~"{quote(f"{kind}/({routes})/rule/[0-9]+(/backend/[0-9]+|-mirror-0)")}"'
 
 
 def _backend_finder(targets: Sequence[Target], kind: str) -> Finder:
-    by_place = {(kind, t.namespace, t.route, str(t.position)): t for t in targets}
+    by_place = {(kind, t.namespace, t.route, f"/backend/{t.position}"): t for t in targets}
+    by_place |= {(kind, t.namespace, t.route, "-mirror-0"): t for t in targets if t.mirrored}
 
     def find(labels: Labels) -> Target | None:
         found = _BACKEND.fullmatch(labels.get("envoy_cluster_name", ""))

@@ -12,13 +12,15 @@ Labels = Mapping[str, str]
 @dataclass(frozen=True, order=True, slots=True)
 class Target:
     """A revision whose figures are read: its Service and Deployment have the revision's name, its route that of the
-    ModelDeployment. `position` is the place of its backend in every rule of the route.
+    ModelDeployment. `position` is the place of its backend in every rule of the route; with `mirrored` the requests
+    that the route mirrors count as its own too.
     """
 
     namespace: str
     revision: str
     route: str
     position: int = 0
+    mirrored: bool = False
 
 
 Finder = Callable[[Labels], Target | None]
@@ -111,7 +113,8 @@ class Profile:
 
     `measured_at` says by whom, for people; `cannot` why a signal is not to be had, and what to do instead; `traps` what
     an operator of the server should know. Series whose label of `path_labels` names a probe are left out.
-    `needs_filter` says that the gateway tells backends apart only where each has a filter of its own.
+    `needs_filter` says that the gateway tells backends apart only where each has a filter of its own, `mirrors` that it
+    can mirror requests, a share of them too, and counts mirrored ones by themselves.
     """
 
     name: str
@@ -122,6 +125,7 @@ class Profile:
     traps: tuple[str, ...] = ()
     path_labels: tuple[str, ...] = ()
     needs_filter: bool = False
+    mirrors: bool = False
 
 
 @dataclass(frozen=True)
