@@ -18,7 +18,8 @@ FILTER_FEATURES: Mapping[str, str] = {
 GRPC_FILTERS: Mapping[str, frozenset[str]] = {
     "traefik.io/gateway-controller": frozenset({"RequestHeaderModifier", "ExtensionRef"}),
 }
-"""Filters of a GRPCRoute, by the controller whose GatewayClass does not tell: there are no feature names for them."""
+"""Filters of a GRPCRoute, by the controller whose GatewayClass does not tell: there are no feature names for them.
+Traefik 3.7.15 accepts a route with any other, and fails every call of it."""
 
 NO_POOLS: Mapping[str, str] = {"traefik.io/gateway-controller": "Traefik"}
 """Gateways that answer every request to an InferencePool with 500."""
