@@ -104,7 +104,8 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     kube = free.fenced(elector.is_leader) if settings.leader_election else free
     store, claims = Store(owner_of, slim), ClaimIndex()
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
-    feed = Feed(store, partial(_notify, Wakeup(store, claims, queue.add), queue.add))
+    wakeup = Wakeup(store, claims, queue.add)
+    feed = Feed(store, partial(_notify, wakeup, queue.add), wakeup.notify_kind)
     lister = Lister(free, settings.watch_namespaces)
     recorder = EventRecorder(kube, clock, settings.identity)
     providers = MetricsProviderController(

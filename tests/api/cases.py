@@ -9,13 +9,19 @@ import yaml
 
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples" / "contract"
+LANGUAGE_MODEL: Final = ROOT / "examples" / "llm" / "modeldeployment.yaml"
 REMOVE: Final = object()
 """Stands for "take this field away" in the changes of a case."""
 
 
 def load_example(name: str) -> dict[str, Any]:
     """Return one of the worked examples as plain JSON."""
-    loaded: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
+    return load(EXAMPLES / f"{name}.yaml")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the object in a file as plain JSON."""
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return loaded
 
 
@@ -26,6 +32,8 @@ def change(obj: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     place: Any = changed
     for parent in parents:
         place = place.setdefault(parent, {}) if isinstance(place, dict) else place[parent]
+    if callable(value):
+        value = value(place[last])
     if value is REMOVE:
         del place[last]
     else:
@@ -53,6 +61,7 @@ class BadInput:
 
 
 CONTAINER: Final = {"name": "model", "image": "registry.example/fraud:7", "ports": [{"containerPort": 8080}]}
+ROUTE: Final = {"parentRefs": [{"name": "public"}]}
 STEPS: Final = "spec.rollout.steps"
 METRICS: Final = "spec.rollout.analysis.metrics"
 LIMIT: Final = {"maxRegression": "1.2"}
@@ -330,6 +339,98 @@ BAD_INPUTS: Final = (
     # Route
     BadInput(
         "a route without parent", "spec.route.parentRefs", REMOVE, "spec.route.parentRefs", "Gateway", "needs a parent"
+    ),
+    BadInput(
+        "timeouts in a GRPCRoute",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "rules": [{"timeouts": {"request": "2s"}}]},
+        "spec.route.rules[0].timeouts",
+        "must be left out",
+        "a GRPCRoute has no timeouts",
+    ),
+    BadInput(
+        "a path in a GRPCRoute",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "rules": [{"matches": [{"path": {"value": "/v2"}}]}]},
+        "spec.route.rules[0].matches[0].path",
+        "by method and headers",
+        None,
+    ),
+    BadInput(
+        "an HTTP method in a GRPCRoute",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "rules": [{"matches": [{"method": "GET"}]}]},
+        "spec.route.rules[0].matches[0].method",
+        "a service, a method",
+        None,
+    ),
+    BadInput(
+        "a filter that a GRPCRoute has not",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "rules": [{"filters": [{"type": "URLRewrite"}]}]},
+        "spec.route.rules[0].filters[0].type",
+        "RequestHeaderModifier",
+        None,
+    ),
+    BadInput(
+        "testers with a cookie and gRPC",
+        "spec",
+        lambda spec: {
+            **spec,
+            "route": {**ROUTE, "kind": "GRPCRoute"},
+            "rollout": {"testers": {"cookie": {"name": "side"}}},
+        },
+        "spec.rollout.testers.cookie",
+        "keep no cookies",
+        "keep no cookies",
+    ),
+    BadInput(
+        "a shadow of gRPC",
+        "spec",
+        lambda spec: {**spec, "route": {**ROUTE, "kind": "GRPCRoute"}, "rollout": {"strategy": "Shadow"}},
+        "spec.rollout.strategy",
+        "mirrors the requests of an HTTPRoute",
+        "mirrors the requests of an HTTPRoute",
+    ),
+    BadInput(
+        "warm-up requests and gRPC",
+        "spec",
+        lambda spec: {**spec, "route": {**ROUTE, "kind": "GRPCRoute"}, "rollout": {"warmup": {"path": "/v2"}}},
+        "spec.rollout.warmup",
+        "HTTP, not gRPC",
+        "warm-up requests are HTTP",
+    ),
+    BadInput(
+        "a pool without a picker",
+        "spec.route.backend",
+        {"kind": "InferencePool"},
+        "spec.route.backend.endpointPicker",
+        "must name",
+        "needs an endpointPicker",
+    ),
+    BadInput(
+        "a picker without a pool",
+        "spec.route.backend",
+        {"endpointPicker": {"name": "epp"}},
+        "spec.route.backend.endpointPicker",
+        "kind InferencePool",
+        "is for kind InferencePool",
+    ),
+    BadInput(
+        "a pool behind a GRPCRoute",
+        "spec.route",
+        {**ROUTE, "kind": "GRPCRoute", "backend": {"kind": "InferencePool", "endpointPicker": {"name": "epp"}}},
+        "spec.route.backend.kind",
+        "needs spec.route.kind HTTPRoute",
+        "stands behind an HTTPRoute",
+    ),
+    BadInput(
+        "a picker with a name that no Service has",
+        "spec.route.backend",
+        {"kind": "InferencePool", "endpointPicker": {"name": "EPP_{version}"}},
+        "spec.route.backend.endpointPicker.name",
+        "",
+        "should match",
     ),
     BadInput(
         "a route with no parents", "spec.route.parentRefs", [], "spec.route.parentRefs", "Gateway", "needs a parent"

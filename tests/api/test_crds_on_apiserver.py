@@ -7,7 +7,17 @@ from typing import Any, Protocol
 import pytest
 
 from serinus.api.crd import RESOURCES
-from tests.api.cases import BAD_INPUTS, CHECK, EXAMPLES, ROOT, BadInput, change, load_example
+from tests.api.cases import (
+    BAD_INPUTS,
+    CHECK,
+    EXAMPLES,
+    LANGUAGE_MODEL,
+    ROOT,
+    BadInput,
+    change,
+    load,
+    load_example,
+)
 
 pytestmark = pytest.mark.apiserver
 
@@ -89,6 +99,11 @@ def test_client_side_apply_works_too(cluster: Cluster) -> None:
 def test_a_worked_example_is_accepted_and_kept_whole(name: str, cluster: Cluster) -> None:
     stored = cluster.apply(load_example(name))
     assert _missing(load_example(name)["spec"], stored["spec"], "spec") == []
+
+
+def test_the_language_model_is_accepted_and_kept_whole(cluster: Cluster) -> None:
+    obj = change(load(LANGUAGE_MODEL), "metadata.namespace", "ml")
+    assert _missing(obj["spec"], cluster.rehearse(obj)["spec"], "spec") == []
 
 
 def test_what_is_left_out_gets_its_default(cluster: Cluster) -> None:

@@ -6,9 +6,12 @@ import pytest
 
 from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.presets import resolve_rollout
 from serinus.api.problems import Problem
 from serinus.api.validate import check_metrics_provider, check_model_deployment
-from tests.api.cases import BAD_INPUTS, CONTAINER, REMOVE, BadInput, change, load_example
+from serinus.controllers.asking import ProfileSource
+from serinus.controllers.trials import plan_metrics
+from tests.api.cases import BAD_INPUTS, CONTAINER, LANGUAGE_MODEL, REMOVE, BadInput, change, load, load_example
 
 
 def problems_of(obj: dict[str, Any]) -> tuple[Problem, ...]:
@@ -20,6 +23,17 @@ def problems_of(obj: dict[str, Any]) -> tuple[Problem, ...]:
 def test_worked_examples_have_no_problem(name: str) -> None:
     obj = load_example(name)
     assert isinstance(check_model_deployment(obj["metadata"]["name"], obj["spec"]), ModelDeploymentSpec)
+
+
+def test_the_language_model_asks_for_pools_and_for_what_vllm_gives() -> None:
+    obj = load(LANGUAGE_MODEL)
+    spec = check_model_deployment(obj["metadata"]["name"], obj["spec"])
+    assert isinstance(spec, ModelDeploymentSpec)
+    assert spec.route.backend is not None
+    assert spec.route.backend.kind == "InferencePool"
+    plan = plan_metrics(resolve_rollout(spec.rollout), None, spec.runtime)
+    assert plan.problems == ()
+    assert [source.profile.name for source in plan.sources if isinstance(source, ProfileSource)] == ["vLLM"] * 3
 
 
 @pytest.mark.parametrize("case", BAD_INPUTS, ids=lambda case: case.sentence)

@@ -2,7 +2,8 @@
 
 Every route is accepted, requests are counted by the weights it has, and a share of them fails as the pods' FAULT_RATIO
 says, or the annotation example.com/fault-ratio of their Deployment. The counters are served as Prometheus serves
-Traefik's. The file SCRIPT holds one word: how it answers."""
+Traefik's; what an InferencePool leads to is counted by its pods, as vLLM does. Of routes of two kinds with the same
+host only the older one is accepted. The file SCRIPT holds one word: how it answers."""
 
 import contextlib
 import json
@@ -17,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 API = "https://127.0.0.1:6443"
-ROUTES = "/apis/gateway.networking.k8s.io/v1/httproutes"
+ROUTES = "/apis/gateway.networking.k8s.io/v1/{}"
+KINDS = ("httproutes", "grpcroutes")
 DEPLOYMENTS = "/apis/apps/v1/deployments?labelSelector=app.kubernetes.io/managed-by%3Dserinus"
 RATE = 100.0
 PACE = 0.25
 SLOW_SECONDS = 3.0
 
 port, keys, script = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-counts: Counter[tuple[str, str]] = Counter()
+counts: Counter[frozenset[tuple[str, str]]] = Counter()
+"""Requests by the labels of their series."""
 queries: Counter[str] = Counter()
 good: dict[str, str] = {}
 """The last good answer, for one who stands still."""
@@ -45,15 +48,24 @@ def follow_routes() -> None:
         requests, last = RATE * (now - last), now
         try:
             faults = {d["metadata"]["name"]: fault_ratio(d) for d in ask(context, DEPLOYMENTS)["items"]}
-            routes = ask(context, ROUTES)["items"]
+            routes = [(kind, one) for kind in KINDS for one in ask(context, ROUTES.format(kind))["items"]]
         except OSError as error:
             print("passed over:", error, flush=True)
             continue
-        for route in routes:
-            count(route, requests, faults)
+        for kind, route in routes:
+            elder = next((one for other, one in routes if other != kind and is_older(one, route)), None)
+            if elder is None:
+                count(kind, route, requests, faults)
             # Another test's route may be gone by now.
             with contextlib.suppress(OSError):
-                accept(context, route)
+                accept(context, kind, route, kept_out=elder is not None)
+
+
+def is_older(one: Any, other: Any) -> bool:
+    """Whether a route has a host of another one, and had it first; names do not matter, tests have their own."""
+    shared = set(one["spec"].get("hostnames") or ()) & set(other["spec"].get("hostnames") or ())
+    ages = [route["metadata"]["creationTimestamp"] for route in (one, other)]
+    return bool(shared) and (ages[0] < ages[1] or (ages[0] == ages[1] and "HTTPRoute" in one["kind"]))
 
 
 def ask(context: ssl.SSLContext, path: str, patch: Any = None) -> Any:
@@ -72,10 +84,12 @@ def fault_ratio(deployment: Any) -> float:
     return next((float(one["value"]) for one in environment if one["name"] == "FAULT_RATIO"), 0.0)
 
 
-def accept(context: ssl.SSLContext, route: Any) -> None:
+def accept(context: ssl.SSLContext, kind: str, route: Any, *, kept_out: bool) -> None:
     metadata, generation = route["metadata"], route["metadata"]["generation"]
     parents = (route.get("status") or {}).get("parents") or []
-    if parents and parents[0]["conditions"][0]["observedGeneration"] == generation:
+    said = parents[0]["conditions"][0] if parents else {}
+    told_so = (said.get("reason") == "HostnameConflict") == kept_out
+    if said.get("observedGeneration") == generation and told_so:
         return
     conditions = [
         {
@@ -88,25 +102,45 @@ def accept(context: ssl.SSLContext, route: Any) -> None:
         }
         for type_ in ("Accepted", "ResolvedRefs")
     ]
+    if kept_out:
+        conditions[0] |= {"status": "False", "reason": "HostnameConflict"}
     parent = route["spec"]["parentRefs"][0]
     status = {"parentRef": parent, "controllerName": "traefik.io/gateway-controller", "conditions": conditions}
-    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{metadata['namespace']}/httproutes/{metadata['name']}/status"
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{metadata['namespace']}/{kind}/{metadata['name']}/status"
     ask(context, path, {"status": {"parents": [status]}})
 
 
-def count(route: Any, requests: float, faults: dict[str, float]) -> None:
+def count(kind: str, route: Any, requests: float, faults: dict[str, float]) -> None:
     namespace, name = route["metadata"]["namespace"], route["metadata"]["name"]
     for backend in route["spec"]["rules"][0].get("backendRefs") or []:
         served = requests * backend.get("weight", 1) / 100
         bad = served * faults.get(backend["name"], 0.0)
-        label = f"httproute-{namespace.replace('--', '-')}-{name}-gw-gateways-public-ep-web-0-0a1b2c3d"
+        if backend["kind"] == "InferencePool":
+            counts[vllm(namespace, backend["name"], "stop")] += served - bad
+            counts[vllm(namespace, backend["name"], "error")] += bad
+            continue
+        label = f"{kind.removesuffix('s')}-{namespace.replace('--', '-')}-{name}-gw-gateways-public-ep-web-0-0a1b2c3d"
         label += f"-svc-{namespace}-{backend['name']}-0@kubernetesgateway"
-        counts[label, "200"] += served - bad
-        counts[label, "500"] += bad
+        counts[traefik(label, "200")] += served - bad
+        counts[traefik(label, "500")] += bad
+
+
+def traefik(service: str, code: str) -> frozenset[tuple[str, str]]:
+    name = "traefik_service_requests_total"
+    return frozenset({"__name__": name, "service": service, "code": code, "instance": "gateway:80"}.items())
+
+
+def vllm(namespace: str, revision: str, reason: str) -> frozenset[tuple[str, str]]:
+    pod = {"namespace": namespace, "pod": f"{revision}-0a1b2c-x1", "instance": f"{revision}:8000"}
+    return frozenset({"__name__": "vllm:request_success_total", "finished_reason": reason, **pod}.items())
 
 
 def count_failures(name: str) -> int:
-    return int(sum(value for (label, code), value in list(counts.items()) if code == "500" and f"-{name}-0@" in label))
+    return int(sum(value for labels, value in list(counts.items()) if is_failure(dict(labels), name)))
+
+
+def is_failure(labels: dict[str, str], name: str) -> bool:
+    return labels.get("code") == "500" and f"-{name}-0@" in labels["service"]
 
 
 def build_answer(word: str) -> tuple[str, str]:
@@ -114,15 +148,10 @@ def build_answer(word: str) -> tuple[str, str]:
     now = time.time()
     series = [
         {
-            "metric": {
-                "__name__": "traefik_service_requests_total",
-                "service": label,
-                "code": code,
-                "instance": "gateway:80",
-            },
+            "metric": dict(labels),
             "values": [[now - 1, str(int(value))], [now, "NaN" if word == "nan" else str(int(value))]],
         }
-        for (label, code), value in list(counts.items())
+        for labels, value in list(counts.items())
         if value
     ]
     if word == "html":

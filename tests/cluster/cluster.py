@@ -269,6 +269,7 @@ def prepare(flavour: Flavour) -> _Prepared:
     if flavour == "control-plane":
         build("kwok")
         module_folder("sigs.k8s.io/kwok", kwok.KWOK)
+        addons.fetch_inference_pools()
         return _Prepared(binaries, Path())
     build("coredns")
     images.pause_image()

@@ -136,8 +136,8 @@ class Stage:
         conditions = self.object().get("status", {}).get("conditions", [])
         return next(((c["status"], c["reason"]) for c in conditions if c["type"] == type_), None)
 
-    def weights(self) -> dict[str, int]:
-        refs = self.object("HTTPRoute")["spec"]["rules"][0]["backendRefs"]
+    def weights(self, kind: str = "HTTPRoute") -> dict[str, int]:
+        refs = self.object(kind)["spec"]["rules"][0]["backendRefs"]
         return {ref["name"]: ref["weight"] for ref in refs}
 
     async def turn(self) -> float | None:
@@ -191,6 +191,6 @@ class Stage:
                 if obj.get("status") != status:
                     self.kube.put({**obj, "status": status})
                     self.put_pods(obj["metadata"], size)
-            if kind == "HTTPRoute" and not obj.get("status"):
-                accepted = [{"type": "Accepted", "status": "True"}]
+            if kind in ("HTTPRoute", "GRPCRoute") and not obj.get("status"):
+                accepted = [{"type": type_, "status": "True"} for type_ in ("Accepted", "ResolvedRefs")]
                 self.kube.put({**obj, "status": {"parents": [{"conditions": accepted}]}})

@@ -18,8 +18,10 @@ UNUSABLE = {
     "GatewayUnsupported": {**ROUTE, "rules": [{"filters": [MIRROR]}]},
     "GatewayNotFound": {**ROUTE, "parentRefs": [{"name": "nowhere", "namespace": "gateways"}]},
     "RouteConflict": {**ROUTE, "hostnames": ["elder.example.com"]},
-    "NotYetSupported": {**ROUTE, "kind": "GRPCRoute"},
 }
+GRPC: Raw = {**ROUTE, "kind": "GRPCRoute"}
+POOLS: Raw = {**ROUTE, "backend": {"kind": "InferencePool", "endpointPicker": {"name": "epp"}}}
+ALL = [*UNUSABLE.items(), ("GatewayUnsupported", GRPC), ("GatewayUnsupported", POOLS)]
 
 
 @pytest.fixture
@@ -46,19 +48,19 @@ def shape(stage: Stage) -> Raw:
     return {**spec, "rules": rules}
 
 
-@pytest.mark.parametrize("reason", UNUSABLE)
-async def test_it_is_told_and_the_route_keeps_its_shape(stage: Stage, reason: str) -> None:
+@pytest.mark.parametrize(("reason", "route"), ALL)
+async def test_it_is_told_and_the_route_keeps_its_shape(stage: Stage, reason: str, route: Raw) -> None:
     stable = await serve_first(stage)
     before = shape(stage)
-    stage.apply(model_deployment(route=UNUSABLE[reason]))
+    stage.apply(model_deployment(route=route))
     await stage.settle()
     assert stage.condition("Stalled") == ("True", reason)
     assert shape(stage) == before
     assert stage.weights() == {stable: 100}
 
 
-@pytest.mark.parametrize("reason", UNUSABLE)
-async def test_a_rollback_sets_the_weights_all_the_same(stage: Stage, reason: str) -> None:
+@pytest.mark.parametrize(("reason", "route"), ALL)
+async def test_a_rollback_sets_the_weights_all_the_same(stage: Stage, reason: str, route: Raw) -> None:
     stable = await serve_first(stage)
     stage.apply(model_deployment("m:2"))
     await stage.settle()
@@ -66,7 +68,7 @@ async def test_a_rollback_sets_the_weights_all_the_same(stage: Stage, reason: st
     await stage.run(1)
     bad = str(stage.object()["status"]["candidate"]["revision"])
     before = shape(stage)
-    stage.apply(model_deployment("m:2", route=UNUSABLE[reason]))
+    stage.apply(model_deployment("m:2", route=route))
     stage.meter.serve(stable, 4000)
     stage.meter.serve(bad, 500, 500)
     await stage.run(1)
@@ -75,10 +77,12 @@ async def test_a_rollback_sets_the_weights_all_the_same(stage: Stage, reason: st
     assert shape(stage) == before
 
 
-@pytest.mark.parametrize("reason", UNUSABLE)
-async def test_a_route_that_was_removed_is_not_made_anew_and_nothing_runs_hot(stage: Stage, reason: str) -> None:
+@pytest.mark.parametrize(("reason", "route"), ALL)
+async def test_a_route_that_was_removed_is_not_made_anew_and_nothing_runs_hot(
+    stage: Stage, reason: str, route: Raw
+) -> None:
     await serve_first(stage)
-    stage.apply(model_deployment(route=UNUSABLE[reason]))
+    stage.apply(model_deployment(route=route))
     stage.kube.remove("HTTPRoute", "ml", "fraud")
     await stage.settle()
     assert stage.condition("Stalled") == ("True", reason)

@@ -15,11 +15,14 @@ from serinus.core.checkjobs import name_job
 from serinus.core.judge import Verdict
 from serinus.core.plan import (
     Action,
+    ApplyPool,
     ApplyRoute,
     ApplyService,
     ApplySide,
     ApplyWorkload,
     DeleteCheck,
+    DeleteFormerRoute,
+    DeletePool,
     DeleteRevision,
     DeleteRoute,
     DeleteSide,
@@ -34,6 +37,7 @@ from serinus.core.snapshot import (
     Check,
     CheckRun,
     Judgement,
+    PoolView,
     Problem,
     RevisionRecord,
     RouteView,
@@ -99,6 +103,9 @@ class World:
     revisions: dict[str, RevisionRecord] = field(default_factory=dict)
     workloads: dict[str, Workload] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
+    h2c: set[str] = field(default_factory=set)
+    pools: dict[str, PoolView] = field(default_factory=dict)
+    usable: bool = True
     route: RouteView = field(default_factory=lambda: RouteView(accepted=True))
     sides: dict[SideKind, SideView] = field(default_factory=dict)
     checks: dict[str, CheckRun] = field(default_factory=dict)
@@ -140,11 +147,14 @@ class World:
             revisions=dict(self.revisions),
             workloads=dict(self.workloads),
             service_targets=dict(self.services),
+            h2c_services=frozenset(self.h2c),
+            pools=dict(self.pools),
             route=self.route,
             sides=dict(self.sides),
             checks=dict(self.checks),
             problems=self.problems,
             spec_readable=self.readable,
+            route_usable=self.usable,
             status_written_at=self.written_at,
         )
         if self.status.candidate is not None and self.status.stable is not None:
@@ -230,18 +240,37 @@ class World:
                 self.checks[name] = CheckRun(name, attempt, "Pending")
             case DeleteCheck(name):
                 self.checks.pop(name)
-            case ApplyService(name, target):
+            case ApplyService(name, target, h2c):
                 self.services[name] = target or "*"
+                (self.h2c.add if h2c else self.h2c.discard)(name)
+            case ApplyPool(name, target):
+                self.pools[name] = PoolView(target)
+            case DeletePool(name):
+                self.pools.pop(name)
             case ApplyRoute(weights, traces, mirror):
                 backends = (*weights, *traces)
                 known = {name: self.route.settles_at.get(name, self.now + timedelta(seconds=2)) for name in backends}
-                route = replace(self.route, exists=True, weights=dict(weights), backends=backends, traces=traces)
-                self.route = replace(route, settles_at=known, mirror=mirror)
+                former = None if self.route.former is None else dict(weights)
+                kind = self.spec.route.kind
+                self.route = replace(
+                    self.route,
+                    exists=True,
+                    kind=kind,
+                    weights=dict(weights),
+                    backends=backends,
+                    traces=traces,
+                    settles_at=known,
+                    mirror=mirror,
+                    in_shape=True,
+                    former=former,
+                )
                 self.weights.append(dict(weights))
             case ApplySide(kind, target):
                 self.sides[kind] = SideView(target)
             case DeleteSide(kind):
                 self.sides.pop(kind)
+            case DeleteFormerRoute():
+                self.route = replace(self.route, former=None)
             case DeleteRoute():
                 self.route = replace(self.route, exists=False, weights={})
             case MarkRevision(name, phase, _, message):
@@ -249,5 +278,5 @@ class World:
                 promoted = self.now if phase == "Stable" else old.promoted_at
                 self.revisions[name] = replace(old, phase=phase, message=message, promoted_at=promoted)
             case DeleteRevision(name):
-                for place in (self.revisions, self.workloads, self.services):
+                for place in (self.revisions, self.workloads, self.services, self.pools):
                     place.pop(name, None)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
+from tests.support.grpc_model import BothModel, GrpcModel, both_model_image, grpc_model_image
 from tests.support.model import Model, model_image
 
 numbers = itertools.count(1)
@@ -40,11 +41,27 @@ def envoy_model(envoy_cluster: Cluster, tmp_path: Path, request: pytest.FixtureR
     yield from make_model(envoy_cluster, tmp_path, request, "envoy")
 
 
-def make_model(cluster: Cluster, folder: Path, request: pytest.FixtureRequest, gateway: str) -> Iterator[Model]:
+@pytest.fixture(params=["public", "envoy"], ids=["traefik", "envoy"])
+def grpc_model(envoy_cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Model]:
+    """A model that speaks gRPC, behind each of the gateways, that is not applied yet."""
+    envoy_cluster.load_image(grpc_model_image())
+    yield from make_model(envoy_cluster, tmp_path, request, request.param, GrpcModel)
+
+
+@pytest.fixture(params=["public", "envoy"], ids=["traefik", "envoy"])
+def both_model(envoy_cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Model]:
+    """A model for any kind of route, behind each of the gateways, that is not applied yet."""
+    envoy_cluster.load_image(both_model_image())
+    yield from make_model(envoy_cluster, tmp_path, request, request.param, BothModel)
+
+
+def make_model(
+    cluster: Cluster, folder: Path, request: pytest.FixtureRequest, gateway: str, kind: type[Model] = Model
+) -> Iterator[Model]:
     """A model in a namespace of its own, which is removed in the end."""
     words = re.sub(r"[^a-z]+", "-", request.node.name.removeprefix("test_"))
     # Two dashes in a row are a good name, and a gateway may fold them in its metrics.
     namespace = f"{words[:36].strip('-')}--{next(numbers)}"
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
-    yield Model(cluster, namespace, folder, gateway)
+    yield kind(cluster, namespace, folder, gateway)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")

@@ -249,5 +249,7 @@ async def test_the_lister_knows_namespaces_selectors_and_missing_kinds(server: F
     assert everywhere.kinds == ("Pod", "HTTPRoute", "MetricsProvider")
     assert [obj["metadata"]["namespace"] for obj in (await everywhere("Pod")).objects] == ["a", "c"]
     assert [obj["metadata"]["namespace"] for obj in (await some("Pod")).objects] == ["a"]
-    assert (await everywhere("HTTPRoute")).objects == ()
+    missing = await everywhere("HTTPRoute")
+    assert (missing.objects, missing.served) == ((), False)
+    assert (await everywhere("Pod")).served
     assert len((await some("MetricsProvider")).objects) == 1

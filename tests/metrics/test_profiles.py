@@ -22,8 +22,16 @@ from serinus.metrics.profiles import (
     find_profile,
     find_shape_problem,
 )
-from serinus.metrics.profiles.gateways import ENVOY, ENVOY_GATEWAY, ISTIO, LINKERD, TRAEFIK
-from serinus.metrics.profiles.runtimes import HTTP, RAY_SERVE, SGLANG, TGI, TRITON, VLLM
+from serinus.metrics.profiles.gateways import (
+    ENVOY,
+    ENVOY_GATEWAY,
+    ENVOY_GATEWAY_GRPC,
+    ISTIO,
+    LINKERD,
+    TRAEFIK,
+    TRAEFIK_GRPC,
+)
+from serinus.metrics.profiles.runtimes import GRPC, HTTP, RAY_SERVE, SGLANG, TGI, TRITON, VLLM
 from serinus.metrics.source import Sample, Series
 
 NEW = Target("demo", "digits-33c0471c", "digits", position=1)
@@ -182,6 +190,41 @@ def test_envoy_gateway_names_clusters_by_the_place_of_the_backend() -> None:
     assert sums(points[OLD]) == {TOTAL: 10, BAD: 10}
     assert sums(points[NEW]) == {TOTAL: 11, BAD: 11}
     assert ENVOY_GATEWAY.needs_filter
+
+
+@pytest.mark.parametrize("words", ["", "_Predict", "_Model_Predict_2"])
+def test_the_status_of_a_call_stands_at_the_end_of_envoys_name(words: str) -> None:
+    place = {"envoy_cluster_name": "grpcroute/demo/digits/rule/0/backend/1", "envoy_grpc_bridge_service": "demo"}
+    statuses = {"0": 90, "3": 4, "5": 2, "13": 3, "14": 1}
+    given = [series({"__name__": f"envoy_cluster_grpc{words}_{code}", **place}, n) for code, n in statuses.items()]
+    others = ["total", "success", "failure", "request_message_count"]
+    given += [series({"__name__": f"envoy_cluster_grpc{words}_{word}", **place}, 100) for word in others]
+    assert sums(read(ENVOY_GATEWAY_GRPC, given)[NEW]) == {TOTAL: 100, BAD: 4}
+    http = [series({**one.labels, "envoy_cluster_name": "httproute/demo/digits/rule/0/backend/1"}) for one in given]
+    assert read(ENVOY_GATEWAY_GRPC, http)[NEW] == []
+    asked = build_query(ENVOY_GATEWAY_GRPC, {"Errors"}, [NEW, OLD], 4.0)
+    assert asked.startswith('{__name__=~"envoy_cluster_grpc(_.+)?_[0-9]+",envoy_cluster_name=~"grpcroute/')
+
+
+def test_a_gateway_that_calls_every_call_unknown_is_not_asked_for_errors() -> None:
+    assert find_profile("Errors", TRAEFIK_GRPC, GRPC) is GRPC
+    assert find_profile("Latency", TRAEFIK_GRPC, GRPC) is TRAEFIK_GRPC
+    refused = find_profile("Errors", TRAEFIK_GRPC, GRPC, "Gateway")
+    assert isinstance(refused, Refusal)
+    assert "source: Runtime" in refused.message
+
+
+@pytest.mark.parametrize("controller", GATEWAYS)
+def test_every_gateway_has_a_word_on_grpc_or_none_is_taken_for_another(controller: str) -> None:
+    profile = choose_gateway_profile(controller, "GRPCRoute")
+    assert profile is not None
+    assert profile is not choose_gateway_profile(controller)
+    assert "Errors" in {*profile.signals, *profile.cannot}
+
+
+def test_behind_a_grpcroute_a_plain_server_is_a_grpc_server() -> None:
+    assert choose_runtime_profile("HTTP", "GRPCRoute") is GRPC
+    assert choose_runtime_profile("Triton", "GRPCRoute") is TRITON
 
 
 def test_envoy_gateway_counts_mirrored_requests_by_the_place_of_the_filter() -> None:

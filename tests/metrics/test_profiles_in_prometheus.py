@@ -23,9 +23,17 @@ import yaml
 from serinus.api.signals import Signal
 from serinus.core.counters import BAD, LEVEL, TOTAL, bound_key
 from serinus.metrics.profiles import Profile, Target, attribute_points, build_query
-from serinus.metrics.profiles.gateways import ENVOY_GATEWAY, ISTIO, LINKERD, TRAEFIK
+from serinus.metrics.profiles.gateways import (
+    ENVOY_GATEWAY,
+    ENVOY_GATEWAY_GRPC,
+    ISTIO,
+    LINKERD,
+    TRAEFIK,
+    TRAEFIK_GRPC,
+)
 from serinus.metrics.profiles.runtimes import (
     BENTOML,
+    GRPC,
     HTTP,
     KSERVE,
     MLSERVER,
@@ -49,6 +57,8 @@ AT_ENVOY = [Target("shop-envoy", f"fraud-{age}", "fraud", place) for age, place 
 MIRRORED = Target("mirror--1", "other", "mirrored", 1, mirrored=True)
 """All of 200 requests were mirrored to a server that fails half of what it is asked; a share of them came later."""
 AT_TRAEFIK = [Target("shop-public", f"fraud-{digest}", "fraud") for digest in ("2cc66925", "91e6ac6a")]
+AT_ENVOY_GRPC = Target("shop--grpc", "fraud-v2", "fraud-envoy", 1)
+AT_TRAEFIK_GRPC = Target("shop--grpc", "fraud-v2", "fraud-public")
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,11 @@ CASES = [
     Case("envoy-gateway-1.9.1", ENVOY_GATEWAY, "Errors", AT_ENVOY[0], {TOTAL: 1244, BAD: 19}),
     Case("envoy-gateway-1.9.1", ENVOY_GATEWAY, "Errors", AT_ENVOY[1], {TOTAL: 185, BAD: 23}),
     Case("envoy-gateway-1.9.1", ENVOY_GATEWAY, "Latency", AT_ENVOY[1], {TOTAL: 185, bound_key(0.25): 185}),
+    Case("traefik-3.7.15-grpc", TRAEFIK_GRPC, "Latency", AT_TRAEFIK_GRPC, {TOTAL: 60, bound_key(0.25): 60}),
+    Case("envoy-gateway-1.9.1-grpc", ENVOY_GATEWAY_GRPC, "Errors", AT_ENVOY_GRPC, {TOTAL: 55, BAD: 10}),
+    Case("envoy-gateway-1.9.1-grpc", ENVOY_GATEWAY_GRPC, "Latency", AT_ENVOY_GRPC, {TOTAL: 55, bound_key(0.25): 55}),
+    Case("grpc.written", GRPC, "Errors", POD, {TOTAL: 100, BAD: 4}),
+    Case("grpc.written", GRPC, "Latency", POD, {TOTAL: 100, bound_key(0.25): 97}),
     Case("envoy-gateway-1.9.1", ENVOY_GATEWAY, "Errors", MIRRORED, {TOTAL: 200, BAD: 95}),
     Case("envoy-gateway-1.9.1", ENVOY_GATEWAY, "Errors", replace(MIRRORED, mirrored=False), {}),
     Case("mlserver-1.7.1", MLSERVER, "Errors", POD, {TOTAL: 7, BAD: 1}),

@@ -6,7 +6,9 @@ import pytest
 
 from serinus.api.route import RouteSpec
 from serinus.core.children import Owner
-from serinus.routing.gateway_api import build_route, find_missing_features, list_claims, observe_route, place_backends
+from serinus.routing.features import find_missing_features
+from serinus.routing.gateway_api import build_route, observe_route, place_backends
+from serinus.routing.places import list_claims
 from serinus.routing.reweigh import reweigh_route
 
 OWNER = Owner("fraud", "ml", "uid-1")

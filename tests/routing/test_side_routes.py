@@ -7,7 +7,7 @@ import pytest
 from serinus.api import rollout
 from serinus.core.children import Owner
 from serinus.core.snapshot import SideKind
-from serinus.routing.gateway_api import find_missing_features
+from serinus.routing.features import find_missing_features
 from serinus.routing.side_routes import build_side, observe_side
 from tests.routing.test_gateway_api import spec
 

@@ -15,7 +15,9 @@ from serinus.kube.resources import (
     DEPLOYMENTS,
     GATEWAYCLASSES,
     GATEWAYS,
+    GRPCROUTES,
     HTTPROUTES,
+    INFERENCEPOOLS,
     METRICSPROVIDERS,
     MODELDEPLOYMENTS,
     PODS,
@@ -150,6 +152,8 @@ async def test_selectors_are_the_server_s_work(server: FakeApiServer) -> None:
         "jobs": ours,
         "endpointslices": ours,
         "httproutes": ours,
+        "grpcroutes": ours,
+        "inferencepools": ours,
         "gateways": None,
         "gatewayclasses": None,
         "customresourcedefinitions": None,
@@ -157,7 +161,7 @@ async def test_selectors_are_the_server_s_work(server: FakeApiServer) -> None:
 
 
 async def test_gateway_api_may_be_missing_and_is_picked_up_when_installed(server: FakeApiServer) -> None:
-    for resource in (HTTPROUTES, GATEWAYS, GATEWAYCLASSES):
+    for resource in (HTTPROUTES, GRPCROUTES, INFERENCEPOOLS, GATEWAYS, GATEWAYCLASSES):
         server.resources.remove(resource)
     await server.put(MODELDEPLOYMENTS, make("fraud"))
     async with watching(server) as seen:

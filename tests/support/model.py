@@ -37,6 +37,12 @@ class Model:
     """One ModelDeployment `fraud` in a namespace of its own."""
 
     name = "fraud"
+    metrics_port = "8080"
+    container: Raw = {  # noqa: RUF012  (nobody changes it)
+        "image": IMAGE,
+        "ports": [{"name": "http", "containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
+    }
 
     def __init__(self, cluster: Cluster, namespace: str, folder: Path, gateway: str = "public") -> None:
         self.cluster = cluster
@@ -70,18 +76,11 @@ class Model:
         """
         settings = {"MODEL_VERSION": version, "FAULT_RATIO": faults, **(behaviour or {})}
         environment = [{"name": name, "value": str(value)} for name, value in settings.items()]
-        container = {
-            "name": "model",
-            "image": IMAGE,
-            "imagePullPolicy": "Never",
-            "env": environment,
-            "ports": [{"name": "http", "containerPort": 8080}],
-            "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
-        }
+        container = {"name": "model", "imagePullPolicy": "Never", "env": environment, **self.container}
         template = {
             "metadata": {
                 "labels": dict(labels or {}),
-                "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"},
+                "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": self.metrics_port},
             },
             "spec": {"terminationGracePeriodSeconds": 8, "containers": [container]},
         }
@@ -93,6 +92,10 @@ class Model:
             "spec": {**self.spec, "template": template, **spec},
         }
         self.cluster.apply(json.dumps(body))
+
+    @property
+    def route_kind(self) -> str:
+        return str(self.spec["route"].get("kind", "HTTPRoute"))
 
     @property
     def gateway_url(self) -> str:
@@ -138,7 +141,7 @@ class Model:
         return next((str(c["reason"]) for c in status.get("conditions", []) if c["type"] == type_), "")
 
     def weights(self) -> dict[str, int]:
-        return observe_weights(self.get("httproute"))
+        return observe_weights(self.get(self.route_kind.lower()))
 
     def stable(self) -> str:
         return str(self.status()["stable"]["revision"])
@@ -185,6 +188,7 @@ class Model:
             seconds=LIMIT,
             max_requests=int(RATE * LIMIT),
             keep_alive=keep_alive,
+            grpc=self.route_kind == "GRPCRoute",
         )
         with traffic:
             wait_for("the first answer", lambda: traffic.read() or traffic.answers, lambda: "", 20)
@@ -196,13 +200,22 @@ class Model:
             command = [str(self.cluster.kubectl_path), "--kubeconfig", str(self.cluster.kubeconfig), *arguments]
             return self.cluster.popen(command, stdout=-1, text=True)
 
-        with RouteWatch(start, self.namespace, self.name) as watch:
+        with RouteWatch(start, self.namespace, self.name, f"{self.route_kind.lower()}s") as watch:
             wait_for("the watch of the route", lambda: watch.changes, self.explain, 20)
             yield watch
 
     def _answers(self, url: str) -> bool:
+        if self.route_kind == "GRPCRoute":
+            return self._answers_grpc(url)
         ask = "import sys, urllib.request as u; "
         ask += "u.urlopen(u.Request(sys.argv[1], headers={'Host': sys.argv[2]}), timeout=2)"
+        command = [sys.executable, "-c", ask, url, self.host]
+        return self.cluster.run(command, capture_output=True, check=False).returncode == 0
+
+    def _answers_grpc(self, url: str) -> bool:
+        ask = "import sys, grpc; o = [('grpc.default_authority', sys.argv[2])]; "
+        ask += "c = grpc.insecure_channel(sys.argv[1].split('/')[2], options=o); "
+        ask += "c.unary_unary('/serinus.test.Model/Predict')(b'', timeout=2)"
         command = [sys.executable, "-c", ask, url, self.host]
         return self.cluster.run(command, capture_output=True, check=False).returncode == 0
 

@@ -14,6 +14,8 @@ import os
 import random
 import signal
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -59,10 +61,14 @@ class Book:
             self.file.flush()
 
 
-async def send_load(load: Load, book: Book, stop: asyncio.Event) -> int:
-    """Send until time, number or `stop` ends it, then wait for the requests under way. Returns how many were due."""
-    clock = asyncio.get_running_loop().time
-    under_way: set[asyncio.Task[None]] = set()
+Send = Callable[[], Awaitable[tuple[int, str]]]
+"""Sends one request; its status and the version that answered."""
+
+Connect = Callable[[Load], AbstractAsyncContextManager[Send]]
+
+
+@asynccontextmanager
+async def connect_http(load: Load) -> AsyncIterator[Send]:
     connector = (
         aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
         if load.keep_alive
@@ -72,6 +78,21 @@ async def send_load(load: Load, book: Book, stop: asyncio.Event) -> int:
     async with aiohttp.ClientSession(
         connector=connector, headers=headers, timeout=aiohttp.ClientTimeout(total=load.timeout)
     ) as session:
+
+        async def send() -> tuple[int, str]:
+            body = random.choice(load.bodies) if load.bodies else None
+            async with session.request("POST" if body else "GET", load.url, data=body) as response:
+                await response.read()
+                return response.status, response.headers.get(VERSION_HEADER, "")
+
+        yield send
+
+
+async def send_load(load: Load, book: Book, stop: asyncio.Event, connect: Connect = connect_http) -> int:
+    """Send until time, number or `stop` ends it, then wait for the requests under way. Returns how many were due."""
+    clock = asyncio.get_running_loop().time
+    under_way: set[asyncio.Task[None]] = set()
+    async with connect(load) as send:
         writer = asyncio.create_task(_flush_often(book))
         started, sent = clock(), 0
         try:
@@ -88,7 +109,7 @@ async def send_load(load: Load, book: Book, stop: asyncio.Event) -> int:
                     now = time.time()
                     book.add(Answer(now, now, error=f"NotSent: {MAX_IN_FLIGHT} requests are under way"))
                     continue
-                task = asyncio.create_task(_send_one(session, load, book))
+                task = asyncio.create_task(_send_one(send, book))
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
             if under_way:
@@ -99,14 +120,11 @@ async def send_load(load: Load, book: Book, stop: asyncio.Event) -> int:
     return sent
 
 
-async def _send_one(session: aiohttp.ClientSession, load: Load, book: Book) -> None:
-    body = random.choice(load.bodies) if load.bodies else None
+async def _send_one(send: Send, book: Book) -> None:
     sent = time.time()
     try:
-        async with session.request("POST" if body else "GET", load.url, data=body) as response:
-            await response.read()
-            version = response.headers.get(VERSION_HEADER, "")
-            book.add(Answer(sent, time.time(), response.status, version))
+        status, version = await send()
+        book.add(Answer(sent, time.time(), status, version))
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         book.add(Answer(sent, time.time(), error=f"{type(error).__name__}: {error}"[:200]))
 
@@ -122,14 +140,14 @@ def read_bodies(path: Path | None) -> tuple[bytes, ...]:
     return tuple(line for line in path.read_bytes().splitlines() if line) if path else ()
 
 
-async def _run(load: Load, out: Path) -> None:
+async def _run(load: Load, out: Path, connect: Connect) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     parent = os.getppid()
     with out.open("a", encoding="utf-8") as file:
         watcher = asyncio.create_task(_stop_with(parent, stop))
-        await send_load(load, Book(file), stop)
+        await send_load(load, Book(file), stop, connect)
         watcher.cancel()
 
 
@@ -140,7 +158,8 @@ async def _stop_with(parent: int, stop: asyncio.Event) -> None:
     stop.set()
 
 
-def main() -> None:
+def run_client(connect: Connect) -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--url", required=True, help="where to send, by address: http://10.0.0.1:8000/predict")
     parser.add_argument("--host", required=True, help="Host header, by which the gateway chooses the route")
@@ -156,8 +175,8 @@ def main() -> None:
     load = Load(
         *(given.url, given.host, given.rate, given.seconds, given.max_requests, given.timeout, bodies, given.keep_alive)
     )
-    asyncio.run(_run(load, given.out))
+    asyncio.run(_run(load, given.out, connect))
 
 
 if __name__ == "__main__":
-    main()
+    run_client(connect_http)

@@ -1,4 +1,4 @@
-"""Follows the weights in an HTTPRoute, each change with the time at which it arrived here."""
+"""Follows the weights in an HTTPRoute or GRPCRoute, each change with the time at which it arrived here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,10 +48,10 @@ def list_weights(changes: Sequence[RouteChange], backend: str) -> list[int]:
 
 
 class RouteWatch:
-    """Keeps every change of the weights of one HTTPRoute, which need not exist yet; use as a context manager."""
+    """Keeps every change of the weights of one route, which need not exist yet; use as a context manager."""
 
-    def __init__(self, start_kubectl: StartKubectl, namespace: str, name: str) -> None:
-        self._watch = Watch(start_kubectl, "httproutes", "--namespace", namespace, name=name, on_change=self._note)
+    def __init__(self, start_kubectl: StartKubectl, namespace: str, name: str, kinds: str = "httproutes") -> None:
+        self._watch = Watch(start_kubectl, kinds, "--namespace", namespace, name=name, on_change=self._note)
         self.changes: list[RouteChange] = []
 
     def __enter__(self) -> "RouteWatch":

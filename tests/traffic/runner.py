@@ -29,11 +29,13 @@ class Traffic:
         max_requests: int,
         bodies: Path | None = None,
         keep_alive: bool = True,
+        grpc: bool = False,
     ) -> None:
         self._start = start
         self._out = out
+        module = "tests.traffic.grpc_client" if grpc else "tests.traffic.client"
         self._command = [
-            *("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.traffic.client"),
+            *("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", module),
             *("--url", url, "--host", host),
             *("--rate", str(rate), "--seconds", str(seconds), "--max-requests", str(max_requests)),
             *("--out", str(out.absolute())),

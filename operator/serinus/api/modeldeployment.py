@@ -42,6 +42,26 @@ _SOME_PORT = Rule(
     "no container declares a port: at least one entry in template.spec.containers needs ports",
     ".template",
 )
+_NO_SHADOW_WITH_GRPC = Rule(
+    "self.route.kind != 'GRPCRoute' || !has(self.rollout) || !has(self.rollout.strategy)"
+    " || self.rollout.strategy != 'Shadow'",
+    "strategy Shadow mirrors the requests of an HTTPRoute: no gateway is known to count the statuses of mirrored calls;"
+    " choose another strategy",
+    ".rollout",
+)
+_NO_COOKIES_WITH_GRPC = Rule(
+    "self.route.kind != 'GRPCRoute' || !has(self.rollout) || !has(self.rollout.testers)"
+    " || !has(self.rollout.testers.cookie)",
+    "gRPC clients keep no cookies: choose testers by header",
+    ".rollout.testers.cookie",
+)
+_NO_HTTP_WARMUP_WITH_GRPC = Rule(
+    "self.route.kind != 'GRPCRoute' || !has(self.rollout) || !has(self.rollout.warmup)"
+    " || !(has(self.rollout.warmup.requests) || has(self.rollout.warmup.path) || has(self.rollout.warmup.bodyFrom))",
+    "warm-up requests are HTTP, which a gRPC server does not answer: leave warmup.for alone, warm up in the pod before"
+    " it is ready",
+    ".rollout.warmup",
+)
 _NAME = Rule(
     f"self.metadata.name.size() <= {NAME_MAX_LENGTH} && self.metadata.name.matches('{NAME_PATTERN}')",
     f"metadata.name must be at most {NAME_MAX_LENGTH} lower-case letters, digits or '-', begin with a letter and not"
@@ -88,7 +108,16 @@ class AcceleratorSpec(Model):
 class ModelDeploymentSpec(Model):
     """What is served and how a new revision of it is released."""
 
-    model_config = ConfigDict(json_schema_extra=with_rules(_PORT_EXISTS, _SOME_PORT, _SHADOW_NEEDS_GATEWAY))
+    model_config = ConfigDict(
+        json_schema_extra=with_rules(
+            _PORT_EXISTS,
+            _SOME_PORT,
+            _SHADOW_NEEDS_GATEWAY,
+            _NO_SHADOW_WITH_GRPC,
+            _NO_COOKIES_WITH_GRPC,
+            _NO_HTTP_WARMUP_WITH_GRPC,
+        )
+    )
 
     replicas: Annotated[int, Field(ge=0, le=10_000)] = 1
     """Pods of the stable revision; autoscalers write here through the scale subresource. The candidate is sized from
@@ -99,7 +128,7 @@ class ModelDeploymentSpec(Model):
     """The model, where the image does not hold it already."""
     runtime: Runtime = "HTTP"
     """What serves the model; it selects the metrics that are read. HTTP fits every server that a gateway can count
-    requests for. Default: HTTP."""
+    requests for, and with route.kind GRPCRoute every gRPC server. Default: HTTP."""
     port: PortRef | None = None
     """Container port that serves, by number or by name. Default: the first port that a container declares."""
     accelerator: AcceleratorSpec | None = None

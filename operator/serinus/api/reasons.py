@@ -260,8 +260,9 @@ GATEWAY_NOT_FOUND: Final = _reason(
 )
 GATEWAY_UNSUPPORTED: Final = _reason(
     "GatewayUnsupported",
-    "The gateway does not support something that the route asks for (a filter, a timeout) or that the strategy needs"
-    " (Shadow: mirrored requests); remove it, or choose another strategy, to go on.",
+    "The gateway does not support something that the route asks for (a filter, a timeout, a kind of route or backend)"
+    " or that the strategy needs (Shadow: mirrored requests), or the cluster has not the kind; the route stays as it"
+    " is. Remove what is asked for, or choose another strategy, to go on.",
 )
 PROVIDER_NOT_FOUND: Final = _reason(
     "ProviderNotFound",

@@ -17,6 +17,4 @@ _MODEL: Final[tuple[tuple[str, Callable[[ModelSpec], bool]], ...]] = (
 def find_unsupported(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """Return the paths of fields in use that do nothing yet, such as `spec.rollout.warmup`."""
     found = [f"spec.model.{name}" for name, is_used in _MODEL if is_used(spec.model)] if spec.model else []
-    if spec.route.kind != "HTTPRoute":
-        found.append("spec.route.kind")
     return tuple(found)

@@ -25,6 +25,7 @@ from serinus.api.presets import AT_ONCE
 from serinus.api.problems import Problem, build_problems, exactly_one
 from serinus.api.rollout import FreezeSpec, RolloutSpec, StepSpec, Strategy
 from serinus.api.route import RouteSpec
+from serinus.api.routecheck import check_route
 from serinus.api.validation import ValidationSpec
 
 _ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,7 +67,7 @@ def _find_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
         yield from _check_accelerator(spec.accelerator, spec.template)
     if spec.model:
         yield from check_model(spec.model, spec.template)
-    yield from _check_route(spec.route)
+    yield from check_route(spec.route, spec.rollout)
     if spec.rollout:
         yield from _check_rollout(spec.rollout)
         yield from _check_shadow(spec.rollout, spec.route)
@@ -137,16 +138,6 @@ def _check_accelerator(accelerator: AcceleratorSpec, template: dict[str, Any]) -
                 selector[key],
                 f"must be {value} like spec.accelerator.nodeSelector, or be left out",
             )
-
-
-def _check_route(route: RouteSpec) -> Iterator[Problem]:
-    if route.mode == "Gateway":
-        if not route.parent_refs:
-            yield Problem("spec.route.parentRefs", None, "must name a Gateway, unless spec.route.mode is Replicas")
-        return
-    for field, given in (("parentRefs", route.parent_refs), ("hostnames", route.hostnames), ("rules", route.rules)):
-        if given:
-            yield Problem(f"spec.route.{field}", None, "must be left out: mode Replicas makes no route")
 
 
 def _check_rollout(rollout: RolloutSpec) -> Iterator[Problem]:

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from serinus.api import reasons
-from serinus.api.meta import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, LABEL_DEPLOYMENT, LABEL_MANAGED_BY, MANAGED_BY
+from serinus.api.meta import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY
 from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.podtemplate import child
 from serinus.api.presets import ResolvedRollout, resolve_rollout
-from serinus.api.route import RouteSpec
 from serinus.api.status import LastCommand
 from serinus.api.validate import check_metrics_provider
 from serinus.controllers.access import build_provider
@@ -22,12 +22,22 @@ from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.content import Known
 from serinus.controllers.intent import read_intent
 from serinus.controllers.models import ModelDesk
+from serinus.controllers.ownership import is_owned
 from serinus.controllers.reach import Reach
+from serinus.controllers.routes import (
+    RoutePair,
+    find_obstacles,
+    find_routes,
+    look_at_gateways,
+    view_pools,
+    view_route,
+    view_sides,
+)
 from serinus.controllers.trials import Plan as MetricPlan
 from serinus.controllers.trials import plan_metrics
 from serinus.controllers.warmer import Warmer
 from serinus.core.checkjobs import observe_job, reports_in
-from serinus.core.children import Owner, build_deployment, observe_target
+from serinus.core.children import Owner, build_deployment, observe_target, speaks_h2c
 from serinus.core.configmaps import ABSENT, digest_of, name_copy
 from serinus.core.observe import (
     find_reachable,
@@ -36,12 +46,10 @@ from serinus.core.observe import (
     observe_workload,
     pods_of,
 )
-from serinus.core.snapshot import CheckRun, Problem, RouteView, SideKind, SideView, Snapshot, Warmth, Workload
+from serinus.core.snapshot import CheckRun, Problem, RouteView, Snapshot, Warmth, Workload
 from serinus.engine.store import Key, Store
 from serinus.metrics.profiles import choose_gateway_profile
-from serinus.routing.gateway_api import find_missing_features, observe_route
-from serinus.routing.mirror import find_missing_mirror
-from serinus.routing.side_routes import SUFFIXES, name_side, observe_side
+from serinus.routing.gateway_api import wants_pools
 
 Raw = dict[str, Any]
 
@@ -57,7 +65,7 @@ class Gathered:
     plan: MetricPlan
     pods: tuple[Raw, ...]
     raw: Raw
-    raw_route: Raw | None
+    routes: RoutePair
 
 
 def gather_snapshot(
@@ -78,27 +86,29 @@ def gather_snapshot(
     status = observe_status(raw)
     records = store.by_owner("ModelRevision", key.namespace, key.name)
     revisions = {r["metadata"]["name"]: r for r in records if is_owned(r, owner)}
-    raw_route = store.get("HTTPRoute", key.namespace, key.name)
-    owned_route = raw_route if raw_route is not None and is_owned(raw_route, owner) else None
+    routes = find_routes(store, owner, str(child(raw, "spec", "route").get("kind") or "HTTPRoute"))
     contents = {name: _content_of(r["spec"]) for name, r in revisions.items() if "content" in r["spec"]}
     config_maps = store.by_owner("ConfigMap", key.namespace, key.name)
     known = Known(key, contents, partial(store.get, "ConfigMap", key.namespace), desk or ModelDesk())
-    intent = read_intent(owner, raw, status, owned_route, known)
+    intent = read_intent(owner, raw, status, routes.present, known)
     spec, wanted, spec_problems = intent.spec, intent.wanted, intent.problems
     rollout = resolve_rollout(spec.rollout)
     contents.setdefault(wanted.name, _content_of({"content": wanted.content, "loader": wanted.loader}))
-    controller, features, gateway_problems = _gateways(store, key.namespace, spec, rollout)
+    gateways = look_at_gateways(store, key.namespace, spec.route, rollout)
     pods = store.by_owner("Pod", key.namespace, key.name)
     settled_at = reach.observe(key, find_reachable(pods, store.by_owner("EndpointSlice", key.namespace, key.name)), now)
     warm = {} if warmer is None else warmer.observe(key, spec, status.candidate, contents, pods)
     unasked = status.stable is None or rollout.strategy == "Direct"
     provider, provider_problems = _provider(store, rollout, explicit=_names_provider(spec), unasked=unasked)
-    profile = choose_gateway_profile(controller)
-    plan = plan_metrics(rollout, profile, spec.runtime)
-    by_place = profile is not None and profile.needs_filter
-    route_problems = spec_problems or [*gateway_problems, *_features(spec, features), *_conflicts(claims, key)]
-    problems = route_problems if spec_problems else [*route_problems, *provider_problems, *plan.problems]
+    route_problems = spec_problems or find_obstacles(store, claims, key, spec, gateways)
     usable = not route_problems
+    route_kind = spec.route.kind if usable or routes.present is None else routes.present["kind"]
+    # No gateway that is known counts by pool.
+    profile = None if wants_pools(spec.route) else choose_gateway_profile(gateways.controller, route_kind)
+    plan = plan_metrics(rollout, profile, spec.runtime, route_kind)
+    by_place = profile is not None and profile.needs_filter
+    problems = route_problems if spec_problems else [*route_problems, *provider_problems, *plan.problems]
+    services = [s for s in store.by_owner("Service", key.namespace, key.name) if is_owned(s, owner)]
     annotations = metadata.get("annotations") or {}
     command = annotations.get(ANNOTATION_COMMAND)
     snapshot = Snapshot(
@@ -114,13 +124,11 @@ def gather_snapshot(
         command_by=LastCommand(text="", by=annotations.get(ANNOTATION_COMMAND_BY)).by,
         revisions={name: observe_revision(r) for name, r in revisions.items()},
         workloads=_workloads(store, owner, contents, settled_at, pods=pods, now=now, warm=warm),
-        service_targets={
-            s["metadata"]["name"]: observe_target(s)
-            for s in store.by_owner("Service", key.namespace, key.name)
-            if is_owned(s, owner)
-        },
-        route=_observe_route(owner, spec, owned_route, reach, key, by_place=by_place, usable=usable, now=now),
-        sides=_observe_sides(store, owner, spec),
+        service_targets={s["metadata"]["name"]: observe_target(s) for s in services},
+        h2c_services=frozenset(s["metadata"]["name"] for s in services if speaks_h2c(s)),
+        route=_with_settling(reach, key, view_route(owner, spec.route, routes, by_place=by_place, usable=usable), now),
+        pools=view_pools(store, owner, spec.route, contents),
+        sides=view_sides(store, owner, spec),
         checks=_observe_checks(store, owner, pods, config_maps),
         missing_copies=_missing_copies(contents, [one for one in config_maps if is_owned(one, owner)]),
         problems=tuple(problems),
@@ -131,38 +139,18 @@ def gather_snapshot(
         route_usable=usable,
         status_written_at=written_at,
     )
-    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, owned_route)
+    return Gathered(snapshot, owner, contents, provider, plan, pods, raw, routes)
 
 
-def _observe_route(
-    owner: Owner,
-    spec: ModelDeploymentSpec,
-    raw: Raw | None,
-    reach: Reach,
-    key: Key,
-    *,
-    by_place: bool,
-    usable: bool,
-    now: datetime,
-) -> RouteView:
-    if spec.route.mode == "Replicas":
-        return RouteView(exists=raw is not None)
-    view = observe_route(owner, spec.route, raw, by_place=by_place)
-    if by_place:
-        view = replace(view, settles_at=reach.observe_backends(key, (*view.weights, *view.traces), now))
-    # With a spec that must not be put into force there is nothing to compare the route with.
-    return view if usable else replace(view, in_shape=True)
-
-
-def _observe_sides(store: Store, owner: Owner, spec: ModelDeploymentSpec) -> dict[SideKind, SideView]:
-    testers = spec.rollout.testers if spec.rollout else None
-    found: dict[SideKind, SideView] = {}
-    for kind in SUFFIXES:
-        raw = store.get("HTTPRoute", owner.namespace, name_side(owner, kind))
-        view = observe_side(owner, spec.route, testers, kind, raw if raw is None or is_owned(raw, owner) else None)
-        if view is not None:
-            found[kind] = view
-    return found
+def _with_settling(reach: Reach, key: Key, view: RouteView, now: datetime) -> RouteView:
+    """The route with the moments from which the gateway knows its backends, and the route itself, where that takes
+    time."""
+    takes_over_at = reach.observe_takeover(key, view.former is not None and view.accepted is True, now)
+    if takes_over_at is not None and view.replaces_former:
+        view = replace(view, replaces_former=takes_over_at <= now, takes_over_at=takes_over_at)
+    if not view.by_place:
+        return view
+    return replace(view, settles_at=reach.observe_backends(key, (*view.weights, *view.traces), now))
 
 
 def _observe_checks(
@@ -188,80 +176,6 @@ def _missing_copies(contents: Mapping[str, Raw], copies: list[Raw]) -> dict[str,
         }
         for revision, content in contents.items()
     }
-
-
-def is_owned(raw: Raw, owner: Owner) -> bool:
-    """Whether the object belongs to this very ModelDeployment, by uid: a name proves nothing."""
-    return any(ref.get("uid") == owner.uid for ref in raw["metadata"].get("ownerReferences") or ())
-
-
-def is_orphan(raw: Raw, owner: Owner) -> bool:
-    """Whether the object was a child of a ModelDeployment of this name and nobody's since: deleted with
-    `--cascade=orphan`, or brought back from a backup."""
-    metadata = raw["metadata"]
-    labels = metadata.get("labels") or {}
-    made_here = labels.get(LABEL_DEPLOYMENT) == owner.name and labels.get(LABEL_MANAGED_BY) == MANAGED_BY
-    return made_here and not any(ref.get("controller") for ref in metadata.get("ownerReferences") or ())
-
-
-def parents_of(namespace: str, spec: RouteSpec) -> list[tuple[str, str]]:
-    """Namespace and name of every Gateway the route is attached to."""
-    return [(ref.namespace or namespace, ref.name) for ref in spec.parent_refs if ref.kind in (None, "Gateway")]
-
-
-def _gateways(
-    store: Store, namespace: str, spec: ModelDeploymentSpec, rollout: ResolvedRollout
-) -> tuple[str | None, list[str], list[Problem]]:
-    """Controller name and supported features of the gateways, and which of them are missing."""
-    problems: list[Problem] = []
-    controller: str | None = None
-    features: list[str] = []
-    for number, (gateway_namespace, name) in enumerate(parents_of(namespace, spec.route)):
-        gateway = store.get("Gateway", gateway_namespace, name)
-        if gateway is None:
-            field = f"spec.route.parentRefs[{number}]"
-            problems.append(
-                Problem(reasons.GATEWAY_NOT_FOUND, f"{field}: there is no Gateway {gateway_namespace}/{name}")
-            )
-            continue
-        gateway_class = store.get("GatewayClass", "", gateway.get("spec", {}).get("gatewayClassName", ""))
-        by = (gateway_class or {}).get("spec", {}).get("controllerName")
-        declared = ((gateway_class or {}).get("status") or {}).get("supportedFeatures") or []
-        named = [f["name"] if isinstance(f, dict) else str(f) for f in declared]
-        controller = controller or by
-        features += named
-        problems += _mirroring(rollout, by, named)
-    if len(parents_of(namespace, spec.route)) < len(spec.route.parent_refs):
-        problems += _mirroring(rollout, None, [])
-    return controller, features, problems
-
-
-def _mirroring(rollout: ResolvedRollout, controller: str | None, features: list[str]) -> list[Problem]:
-    """Why one of the gateways cannot do what strategy Shadow needs."""
-    if rollout.shadow is None:
-        return []
-    profile = choose_gateway_profile(controller)
-    known = profile is not None and profile.mirrors
-    missing = find_missing_mirror(rollout.shadow.percent, frozenset(features), known=known)
-    return [] if missing is None else [Problem(reasons.GATEWAY_UNSUPPORTED, missing)]
-
-
-def _features(spec: ModelDeploymentSpec, features: list[str]) -> list[Problem]:
-    return [
-        Problem(reasons.GATEWAY_UNSUPPORTED, f"{field} needs {feature}, which the gateway does not support: remove it")
-        for field, feature in find_missing_features(
-            spec.route, features, spec.rollout.testers if spec.rollout else None
-        )
-    ]
-
-
-def _conflicts(claims: ClaimIndex, key: Key) -> list[Problem]:
-    found = claims.find_conflict(key)
-    if found is None:
-        return []
-    other, (gateway, host, match, _) = found
-    message = f"ModelDeployment {other.namespace}/{other.name} is older and serves {host} {match} on {gateway} already"
-    return [Problem(reasons.ROUTE_CONFLICT, f"spec.route: {message}; use another host or path")]
 
 
 def _names_provider(spec: ModelDeploymentSpec) -> bool:

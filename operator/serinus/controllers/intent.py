@@ -90,6 +90,6 @@ def _without_calendar(rollout: RolloutSpec | None) -> RolloutSpec | None:
 
 
 def _route_in_force(raw: Raw | None) -> RouteSpec | None:
-    """What the route in the cluster was built from, as far as judging needs it: its parents."""
+    """What the route in the cluster was built from, as far as judging needs it: its kind and its parents."""
     parents = (raw or {}).get("spec", {}).get("parentRefs")
-    return _read_part(RouteSpec, {"parentRefs": parents}) if parents else None
+    return _read_part(RouteSpec, {"kind": (raw or {}).get("kind"), "parentRefs": parents}) if parents else None

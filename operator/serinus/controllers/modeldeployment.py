@@ -13,10 +13,13 @@ import structlog
 from serinus.api import reasons
 from serinus.controllers.analyst import Analyst
 from serinus.controllers.claims import ClaimIndex
-from serinus.controllers.execute import Executor, NameTakenError, SourceChangedError
-from serinus.controllers.gather import Gathered, gather_snapshot, is_orphan, is_owned
+from serinus.controllers.execute import Executor, SourceChangedError
+from serinus.controllers.gather import Gathered, gather_snapshot
+from serinus.controllers.hands import Hands, NameTakenError
 from serinus.controllers.models import ModelDesk
+from serinus.controllers.ownership import is_orphan, is_owned
 from serinus.controllers.reach import Reach
+from serinus.controllers.reroute import HostTakenError, Rerouter
 from serinus.controllers.trials import build_stable_watch, build_watch
 from serinus.controllers.warmer import Warmer
 from serinus.core.children import Owner
@@ -30,7 +33,7 @@ from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
 from serinus.kube.errors import Conflict, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
-from serinus.kube.resources import MODELDEPLOYMENTS
+from serinus.kube.resources import MODELDEPLOYMENTS, ROUTES
 from serinus.routing.gateway_api import observe_weights
 from serinus.routing.mirror import is_mirrored
 
@@ -206,17 +209,19 @@ class ModelDeploymentController:
         """
         owner = Owner(key.name, key.namespace, raw["metadata"]["uid"])
         status = observe_status(raw)
-        route = self.store.get("HTTPRoute", key.namespace, key.name)
-        if status.candidate is None or status.stable is None or route is None:
+        if status.candidate is None or status.stable is None:
             return
         weights = {status.stable.revision: 100}
-        stays = observe_weights(route) == weights and not is_mirrored(route)
-        if not (is_owned(route, owner) or is_orphan(route, owner)) or stays:
-            return
-        try:
-            await Executor(self.kube, self.store, self.clock).leave_route(route, weights)
-        except (Conflict, NotFound):
-            log.info("route is gone already", key=str(key), route=key.name)
+        for kind in ROUTES:
+            route = self.store.get(kind, key.namespace, key.name)
+            if route is None or not (is_owned(route, owner) or is_orphan(route, owner)):
+                continue
+            if observe_weights(route) == weights and not is_mirrored(route):
+                continue
+            try:
+                await Rerouter(Hands(self.kube, self.store)).leave_route(route, weights)
+            except (Conflict, NotFound):
+                log.info("route is gone already", key=str(key), kind=kind, route=key.name)
 
     async def _refresh(self, key: Key) -> None:
         """After a conflict: read the object anew, so that the next turn decides on what is there."""
@@ -247,6 +252,8 @@ async def _attempt(executor: Executor, gathered: Gathered, action: Action) -> li
         return [Problem(reasons.INVALID_SPEC, f"the API server refuses what the spec asks for: {refused}")]
     except SourceChangedError as changed:
         return [Problem(reasons.CONFIG_MAP_NOT_FOUND, f"{changed}: put them back")]
+    except HostTakenError as taken:
+        return [Problem(reasons.ROUTE_CONFLICT, f"spec.route.kind: {taken}")]
     except NameTakenError as taken:
         return [Problem(reasons.NAME_CONFLICT, f"{taken}: rename or remove it, or rename this one")]
     return []

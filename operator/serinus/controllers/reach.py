@@ -12,7 +12,7 @@ from typing import Final
 from serinus.engine.store import Key
 
 SETTLE: Final = timedelta(seconds=2)
-"""Time that gateways are given to hear of a pod or a backend."""
+"""Time that gateways are given to hear of a pod, a backend or a route."""
 
 
 class Reach:
@@ -21,6 +21,7 @@ class Reach:
     def __init__(self) -> None:
         self._pods: dict[Key, dict[str, datetime]] = {}
         self._backends: dict[Key, dict[str, datetime]] = {}
+        self._takeovers: dict[Key, datetime] = {}
 
     def observe(self, key: Key, pods: Iterable[str], now: datetime) -> dict[str, datetime]:
         """When each of these reachable pods may get more traffic; pods that are not named are forgotten."""
@@ -30,10 +31,18 @@ class Reach:
         """When each of these backends may get more than a trace of traffic; those that are not named are forgotten."""
         return _note(self._backends, key, backends, now)
 
+    def observe_takeover(self, key: Key, accepted: bool, now: datetime) -> datetime | None:
+        """When a route that was accepted in place of another may be alone; None while it is not accepted."""
+        if not accepted:
+            self._takeovers.pop(key, None)
+            return None
+        return self._takeovers.setdefault(key, now) + SETTLE
+
     def forget(self, key: Key) -> None:
         """The ModelDeployment is gone."""
         self._pods.pop(key, None)
         self._backends.pop(key, None)
+        self._takeovers.pop(key, None)
 
 
 def _note(known: dict[Key, dict[str, datetime]], key: Key, names: Iterable[str], now: datetime) -> dict[str, datetime]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from serinus.api import reasons
 from serinus.api.presets import ResolvedMetric, ResolvedRollout
+from serinus.api.route import RouteKind
 from serinus.api.status import CandidateState, StableState
 from serinus.controllers.asking import (
     RATIO_PARTS,
@@ -54,9 +55,11 @@ class Plan:
     measured_at: str
 
 
-def plan_metrics(rollout: ResolvedRollout, gateway: Profile | None, runtime: str) -> Plan:
+def plan_metrics(
+    rollout: ResolvedRollout, gateway: Profile | None, runtime: str, route_kind: RouteKind = "HTTPRoute"
+) -> Plan:
     """Turn what the user asks for into metrics and the sources of their figures."""
-    pods = choose_runtime_profile(runtime)
+    pods = choose_runtime_profile(runtime, route_kind)
     blind = rollout.shadow is not None and gateway is not None and not gateway.mirrors
     # What counts mirrored requests must count the others too, or the two would not compare.
     counting = None if blind else gateway

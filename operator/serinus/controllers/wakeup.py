@@ -14,7 +14,7 @@ from serinus.core.configmaps import list_references
 from serinus.core.configmaps import slim as slim_config_map
 from serinus.core.observe import created_at
 from serinus.engine.store import Key, Store
-from serinus.routing.gateway_api import list_claims
+from serinus.routing.places import list_claims
 
 Raw = dict[str, Any]
 
@@ -43,6 +43,11 @@ class Wakeup:
     def notify(self, kind: str, raw: Raw) -> None:
         """Something about `raw` is new: it came, changed or went."""
         for key in self.find_keys(kind, raw):
+            self._add(key)
+
+    def notify_kind(self, kind: str) -> None:
+        """The API server knows a kind since now, or no more."""
+        for key in self._all_that(lambda one: True):
             self._add(key)
 
     def find_keys(self, kind: str, raw: Raw) -> Iterable[Key]:

@@ -15,6 +15,9 @@ from serinus.core.revision import Revision
 SERVICE_PORT = 80
 """Port of every Service we make; the gateway and callers inside the cluster use it whatever the container's port is."""
 
+H2C = "kubernetes.io/h2c"
+"""The appProtocol of pods that speak HTTP/2 without TLS: gRPC."""
+
 Raw = dict[str, Any]
 
 
@@ -100,19 +103,20 @@ def build_deployment(owner: Owner, name: str, content: Raw, replicas: int) -> Ra
     }
 
 
-def build_service(owner: Owner, name: str, target: str | None, content: Raw) -> Raw:
+def build_service(owner: Owner, name: str, target: str | None, content: Raw, *, h2c: bool = False) -> Raw:
     """A Service that leads to revision `target`, or (None) to every revision of the ModelDeployment."""
     own = target is not None and name != owner.name
     selector = {LABEL_DEPLOYMENT: owner.name} if target is None else {LABEL_REVISION: target}
     port = content.get("port")
     number = find_port(content["template"], port)
+    protocol = {"appProtocol": H2C} if h2c else {}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": build_metadata(owner, name, name if own else None),
         "spec": {
             "selector": selector,
-            "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": number, "protocol": "TCP"}],
+            "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": number, "protocol": "TCP", **protocol}],
         },
     }
 
@@ -121,6 +125,11 @@ def observe_target(service: Raw) -> str:
     """The revision a Service leads to, or "*" for every revision of its ModelDeployment."""
     selector = service.get("spec", {}).get("selector") or {}
     return str(selector.get(LABEL_REVISION, "*"))
+
+
+def speaks_h2c(service: Raw) -> bool:
+    """Whether a Service says that its pods speak HTTP/2 without TLS."""
+    return any(port.get("appProtocol") == H2C for port in service.get("spec", {}).get("ports") or ())
 
 
 def _add_accelerator(pod: Raw, accelerator: Raw) -> None:

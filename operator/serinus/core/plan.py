@@ -60,16 +60,33 @@ class DeleteCheck:
 
 @dataclass(frozen=True)
 class ApplyService:
-    """Let the Service `name` lead to the pods of `target` (None: of every revision of the ModelDeployment)."""
+    """Let the Service `name` lead to the pods of `target` (None: of every revision of the ModelDeployment), which with
+    `h2c` speak HTTP/2 without TLS."""
 
     name: str
     target: str | None
+    h2c: bool = False
+
+
+@dataclass(frozen=True)
+class ApplyPool:
+    """Let the InferencePool `name` lead to the pods of `target`."""
+
+    name: str
+    target: str
+
+
+@dataclass(frozen=True)
+class DeletePool:
+    """Remove an InferencePool that no route leads to."""
+
+    name: str
 
 
 @dataclass(frozen=True)
 class ApplyRoute:
     """Split the traffic: weight (percent) by revision name, summing to 100; `traces` get the least there is. Any other
-    mirror than `mirror` goes."""
+    mirror than `mirror` goes. A route of the kind before gets the same, without a mirror."""
 
     weights: Mapping[str, int]
     traces: tuple[str, ...] = ()
@@ -97,6 +114,11 @@ class DeleteRoute:
 
 
 @dataclass(frozen=True)
+class DeleteFormerRoute:
+    """Remove the route of the other kind: the one that is asked for has taken its place."""
+
+
+@dataclass(frozen=True)
 class MarkRevision:
     """Write what became of a revision on its ModelRevision."""
 
@@ -115,6 +137,8 @@ class DeleteRevision:
     name: str
 
 
+RouteAction = ApplyRoute | DeleteRoute | DeleteFormerRoute | ApplySide | DeleteSide | ApplyPool | DeletePool
+
 Action = (
     RecordRevision
     | CopyConfigMap
@@ -122,8 +146,11 @@ Action = (
     | DeleteCheck
     | ApplyWorkload
     | ApplyService
+    | ApplyPool
+    | DeletePool
     | ApplyRoute
     | DeleteRoute
+    | DeleteFormerRoute
     | ApplySide
     | DeleteSide
     | MarkRevision

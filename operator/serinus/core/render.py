@@ -10,10 +10,13 @@ from serinus.core.gates import is_unjudged, needed_pods, pods_for_weight
 from serinus.core.inplace import is_in_place, pods_in_place
 from serinus.core.plan import (
     Action,
+    ApplyPool,
     ApplyRoute,
     ApplyService,
     ApplyWorkload,
     CopyConfigMap,
+    DeleteFormerRoute,
+    DeletePool,
     DeleteRevision,
     DeleteRoute,
     MarkRevision,
@@ -23,7 +26,7 @@ from serinus.core.release import Release
 from serinus.core.schemas import is_incompatible
 from serinus.core.shadow import is_shadowing, wanted_mirror
 from serinus.core.sides import render_sides
-from serinus.core.snapshot import Snapshot
+from serinus.core.snapshot import PoolView, Snapshot
 from serinus.core.steps import FULL
 from serinus.core.validation import render_checks
 
@@ -43,11 +46,12 @@ def render_actions(s: Snapshot, r: Release) -> Rendering:
     traffic = _traffic(s, r)
     takes, gives = _split_by_direction(s, r, traffic)
     aways, towards = render_sides(s, r)
-    before = (*takes, *_second_levers(s, r), *aways, *r.marks)
+    before = (*_preparations(s, r), *takes, *_second_levers(s, r), *aways, *r.marks)
     after = (
         *_records(s, r),
         *_copies(s, r),
         *_own_services(s, r),
+        *_own_pools(s, r),
         *_scale_up(s, r),
         *render_checks(s, r),
         *gives,
@@ -101,15 +105,47 @@ def _traffic(s: Snapshot, r: Release) -> list[Action]:
     actions: list[Action] = []
     server = r.candidate if r.candidate is not None and r.candidate.in_place and r.candidate.weight else r.stable
     if s.service_targets.get(s.name) != server.revision:
-        actions.append(ApplyService(s.name, server.revision))
+        actions.append(ApplyService(s.name, server.revision, wants_h2c(s)))
     weights, mirror = wanted_weights(s, r), wanted_mirror(s, r)
     if not s.route.exists and not s.route_usable:
         return actions
-    traces = wanted_traces(s, r, weights)
-    seen = s.route
+    traces, seen = wanted_traces(s, r, weights), s.route
     as_wanted = dict(seen.weights) == weights and seen.traces == traces and seen.mirror == mirror
+    as_wanted = as_wanted and (seen.former is None or dict(seen.former) == weights)
     if not as_wanted or not seen.exists or not seen.in_shape:
         actions.append(ApplyRoute(weights, traces, mirror))
+    elif seen.former is not None and seen.replaces_former:
+        actions.append(DeleteFormerRoute())
+    return actions
+
+
+def wants_h2c(s: Snapshot) -> bool:
+    """Whether Services must say that their pods speak HTTP/2: for as long as a GRPCRoute leads to them."""
+    if s.spec.route.mode != "Gateway":
+        return False
+    asked = s.route_usable and s.spec.route.kind == "GRPCRoute"
+    # Of two kinds one is a GRPCRoute.
+    present = s.route.former is not None or (s.route.exists and s.route.kind == "GRPCRoute")
+    return asked or present
+
+
+def _wants_pools(s: Snapshot) -> bool:
+    backend = s.spec.route.backend
+    return s.route_usable and backend is not None and backend.kind == "InferencePool"
+
+
+def _preparations(s: Snapshot, r: Release) -> list[Action]:
+    """What a route that is there needs before it may change: the protocol of what it leads to, and pools. No request
+    takes another way for any of it."""
+    h2c = wants_h2c(s)
+    active = [state.revision for state in (r.stable, r.candidate) if state is not None]
+    actions: list[Action] = [
+        ApplyService(name, None if target == "*" else target, h2c)
+        for name, target in s.service_targets.items()
+        if name in (*active, s.name) and (name in s.h2c_services) != h2c
+    ]
+    if _wants_pools(s):
+        actions += [ApplyPool(name, name) for name in active if name not in s.pools]
     return actions
 
 
@@ -160,11 +196,13 @@ def _second_levers(s: Snapshot, r: Release) -> list[Action]:
     """After a rollback the candidate's own Service leads to stable, in case a gateway remembers old weights."""
     if r.stable is None:
         return []
-    return [
-        ApplyService(d.revision, r.stable.revision)
-        for d in r.draining
-        if s.service_targets.get(d.revision) not in (None, r.stable.revision)
+    stable = r.stable.revision
+    turned = [d.revision for d in r.draining if s.service_targets.get(d.revision) not in (None, stable)]
+    services = [ApplyService(name, stable, wants_h2c(s)) for name in turned]
+    pools = [
+        ApplyPool(d.revision, stable) for d in r.draining if s.pools.get(d.revision, PoolView(stable)).target != stable
     ]
+    return [*services, *pools]
 
 
 def _records(s: Snapshot, r: Release) -> list[Action]:
@@ -186,7 +224,16 @@ def _copies(s: Snapshot, r: Release) -> list[Action]:
 
 def _own_services(s: Snapshot, r: Release) -> list[Action]:
     active = [state.revision for state in (r.stable, r.candidate) if state is not None]
-    return [ApplyService(name, name) for name in active if s.service_targets.get(name) != name]
+    return [ApplyService(name, name, wants_h2c(s)) for name in active if s.service_targets.get(name) != name]
+
+
+def _own_pools(s: Snapshot, r: Release) -> list[Action]:
+    """Pools that exist lead to their own pods again; those that no route needs any more go."""
+    if _wants_pools(s):
+        active = [state.revision for state in (r.stable, r.candidate) if state is not None]
+        return [ApplyPool(name, name) for name in active if s.pools.get(name, PoolView(name)) != PoolView(name)]
+    settled = s.route_usable and s.route.in_shape and s.route.former is None
+    return [DeletePool(name) for name in s.pools] if settled else []
 
 
 def wanted_pods(s: Snapshot, r: Release) -> dict[str, int]:

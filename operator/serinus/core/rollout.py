@@ -307,6 +307,7 @@ def _peak(evidence: EvidenceState) -> float:
 def find_wake(s: Snapshot, r: Release) -> datetime | None:
     """The next moment at which time alone may change the decision."""
     moments: list[datetime | None] = [d.until for d in r.draining]
+    moments.append(s.route.takes_over_at)
     moments.append(r.hold.until if r.hold is not None else None)
     candidate = r.candidate
     if candidate is not None:

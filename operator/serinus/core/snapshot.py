@@ -15,6 +15,7 @@ from typing import Literal
 
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import ResolvedRollout
+from serinus.api.route import RouteKind
 from serinus.api.status import AnalysisSummary, EvidencePoint, EvidenceState, ModelDeploymentStatus, ResolvedModel
 from serinus.core.features import Features
 from serinus.core.judge import Verdict
@@ -89,6 +90,7 @@ class RouteView:
     """The route as observed: weight by revision name; `accepted` is None while the gateway has not spoken."""
 
     exists: bool = False
+    kind: RouteKind = "HTTPRoute"
     weights: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ()
     """Revisions in the order of the backends, those without weight too."""
@@ -104,6 +106,20 @@ class RouteView:
     message: str = ""
     in_shape: bool = True
     """Whether the route is as we would write it for the weights it has."""
+    former: Mapping[str, int] | None = None
+    """Weights of the route of the other kind that this one takes the place of; None where there is none."""
+    replaces_former: bool = False
+    """Whether the requests of the former come in here once it is gone."""
+    takes_over_at: datetime | None = None
+    """When that will be so, where only time is missing."""
+
+
+@dataclass(frozen=True)
+class PoolView:
+    """The InferencePool of a revision as observed: the revision whose pods it leads to."""
+
+    target: str
+    in_shape: bool = True
 
 
 SideKind = Literal["Testers", "Preview"]
@@ -215,6 +231,10 @@ class Snapshot:
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     service_targets: Mapping[str, str] = field(default_factory=dict)
     """Service name -> revision its selector leads to; "*" where it leads to every revision."""
+    h2c_services: frozenset[str] = frozenset()
+    """Services whose port says that its pods speak HTTP/2 without TLS, as gRPC needs it."""
+    pools: Mapping[str, PoolView] = field(default_factory=dict)
+    """The InferencePools that exist, by the revision they are named after."""
     route: RouteView = RouteView()
     sides: Mapping[SideKind, SideView] = field(default_factory=dict)
     """The routes beside the main one that exist."""

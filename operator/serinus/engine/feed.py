@@ -11,13 +11,21 @@ from serinus.engine.store import Raw, Store
 Notify = Callable[[str, Raw], None]
 """Called with kind and object (a deleted one as last seen); queues the keys concerned. Must not wait."""
 
+NotifyKind = Callable[[str], None]
+"""Called with a kind that the API server knows since now, or no more. Must not wait."""
+
+
+def _nobody(kind: str) -> None:
+    return None
+
 
 class Feed:
     """Puts events into a store and passes on those that were news."""
 
-    def __init__(self, store: Store, notify: Notify) -> None:
+    def __init__(self, store: Store, notify: Notify, notify_kind: NotifyKind = _nobody) -> None:
         self._store = store
         self._notify = notify
+        self._notify_kind = notify_kind
 
     def on_event(self, kind: str, event_type: str | None, obj: Raw) -> None:
         """Take a watch event: type ADDED, MODIFIED, DELETED, or None for an object that was listed."""
@@ -25,8 +33,10 @@ class Feed:
         if news:
             self._notify(kind, obj)
 
-    def on_list(self, kind: str, objects: list[Raw], resource_version: str) -> int:
+    def on_list(self, kind: str, objects: list[Raw], resource_version: str, *, served: bool = True) -> int:
         """Take an authoritative list; return how many objects it corrected."""
+        if self._store.note_served(kind, served):
+            self._notify_kind(kind)
         sweep = self._store.replace_all(kind, objects, resource_version)
         corrected = (*sweep.added, *sweep.changed, *sweep.vanished)
         for obj in corrected:

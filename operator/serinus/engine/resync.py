@@ -94,7 +94,7 @@ class Resync:
             except Exception as error:
                 report.failed[kind] = error
                 continue
-            corrected = self._feed.on_list(kind, list(listing.objects), listing.resource_version)
+            corrected = self._feed.on_list(kind, list(listing.objects), listing.resource_version, served=listing.served)
             if corrected:
                 report.corrected[kind] = corrected
         if not report.failed:

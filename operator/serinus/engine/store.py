@@ -30,10 +30,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All objects of a kind at one moment, `resource_version` being that moment."""
+    """All objects of a kind at one moment, `resource_version` being that moment. `served` is False where the API server
+    does not know the kind."""
 
     objects: Sequence[Raw]
     resource_version: str
+    served: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Store:
         self._children: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._buried: dict[str, dict[Key, int]] = defaultdict(dict)
         self._listed_at: dict[str, int] = {}
+        self._unserved: set[str] = set()
 
     def put(self, kind: str, obj: Raw) -> bool:
         """Keep `obj` unless something newer is known of it; say whether the store changed."""
@@ -114,6 +117,17 @@ class Store:
         """Return the objects of a kind that `owner_of` gave to `owner`, in the order of their names."""
         objects = self._objects[kind]
         return tuple(objects[key] for key in sorted(self._children.get((kind, namespace, owner), ())))
+
+    def is_served(self, kind: str) -> bool:
+        """Say whether the API server knew the kind when it was last listed."""
+        return kind not in self._unserved
+
+    def note_served(self, kind: str, served: bool) -> bool:
+        """Note whether the API server knows the kind; say whether that is news."""
+        if served == self.is_served(kind):
+            return False
+        (self._unserved.discard if served else self._unserved.add)(kind)
+        return True
 
     def count(self, kind: str) -> int:
         """Return how many objects of a kind are known."""

@@ -31,7 +31,7 @@ class Lister:
             try:
                 listing = await self._kube.list(entry.resource, namespace, entry.label_selector)
             except NotFound:
-                return Listing((), "")
+                return Listing((), "", served=False)
             objects.extend(listing.objects)
             versions.append(listing.resource_version)
         return Listing(objects, _earliest(versions))

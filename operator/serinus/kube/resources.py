@@ -45,10 +45,15 @@ PODS: Final = Resource("", "v1", "pods", "Pod")
 ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 JOBS: Final = Resource("batch", "v1", "jobs", "Job")
 HTTPROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+GRPCROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
+INFERENCEPOOLS: Final = Resource("inference.networking.k8s.io", "v1", "inferencepools", "InferencePool")
 GATEWAYS: Final = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
 GATEWAYCLASSES: Final = Resource("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass", namespaced=False)
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+
+ROUTES: Final = {resource.kind: resource for resource in (HTTPROUTES, GRPCROUTES)}
+"""The kinds of route that we make, by name."""
 
 OURS: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 
@@ -74,6 +79,8 @@ WATCHED: Final = (
     # They carry the labels of their Service.
     Watched(ENDPOINTSLICES, OURS),
     Watched(HTTPROUTES, OURS),
+    Watched(GRPCROUTES, OURS),
+    Watched(INFERENCEPOOLS, OURS),
     Watched(GATEWAYS),
     Watched(GATEWAYCLASSES),
 )

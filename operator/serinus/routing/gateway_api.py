@@ -1,32 +1,25 @@
-"""HTTPRoute of the Gateway API: weights to object and back.
+"""HTTPRoute and GRPCRoute of the Gateway API: weights to object and back.
 
 The route is ours, built anew from `spec.route` each time, so no GitOps tool ever compares it. Backends without traffic
 are left out: a weight of 0 and an absent backend mean the same, and an absent one cannot point to a Service that
 history has removed. The exception are gateways that count by the place of a backend: see `place_backends`."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from serinus.api.rollout import TestersSpec
-from serinus.api.route import RouteRule, RouteSpec
+from serinus.api.route import RouteKind, RouteRule, RouteSpec
 from serinus.core.children import SERVICE_PORT, Owner, build_metadata, is_subset
 from serinus.core.snapshot import Mirror, RouteView
 from serinus.core.steps import FULL
-from serinus.routing.mirror import MIRRORS, build_mirror, observe_mirror
+from serinus.routing.mirror import build_mirror, observe_mirror
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
+POOL_GROUP = "inference.networking.k8s.io"
+
+OTHER_KIND: Final[Mapping[str, RouteKind]] = {"HTTPRoute": "GRPCRoute", "GRPCRoute": "HTTPRoute"}
+"""The kind that a route of ours had before, where it has changed."""
 
 Raw = dict[str, Any]
-
-FILTER_FEATURES: Mapping[str, str] = {
-    "RequestMirror": MIRRORS,
-    "ResponseHeaderModifier": "HTTPRouteResponseHeaderModification",
-    "URLRewrite": "HTTPRoutePathRewrite",
-    "CORS": "HTTPRouteCORS",
-}
-"""Filters beyond the core of the Gateway API, and the feature name under which a GatewayClass declares each."""
-
-CLEARS_COOKIES = FILTER_FEATURES["ResponseHeaderModifier"]
 
 # The API server fills in this match; writing it keeps an object equal to what is stored.
 MATCH_ALL: Mapping[str, Any] = {"path": {"type": "PathPrefix", "value": "/"}}
@@ -40,18 +33,25 @@ TRACE_SCALE = 10_000
 
 
 def build_backends(
-    weights: Mapping[str, int], present: Raw | None, *, by_place: bool, traces: Iterable[str] = ()
+    weights: Mapping[str, int],
+    present: Raw | None,
+    *,
+    by_place: bool,
+    traces: Iterable[str] = (),
+    pools: bool = False,
 ) -> list[Raw]:
-    """The backends that give each revision its weight (percent). `by_place` is for gateways that count a backend by
-    itself only if it has a filter of its own, and by its place: it keeps the places that backends have in the route
-    `present`, and lets each name its revision in a header of its answers. The proxies of such a gateway hear of a
-    weight before they know the backend, and answer 500 meanwhile: `traces` get a millionth of the requests until then.
+    """The backends that give each revision its weight (percent): its Service, or with `pools` its InferencePool.
+    `by_place` is for gateways that count a backend by itself only if it has a filter of its own, and by its place: it
+    keeps the places that backends have in the route `present`, and lets each name its revision in a header of its
+    answers. The proxies of such a gateway hear of a weight before they know the backend, and answer 500 meanwhile:
+    `traces` get a millionth of the requests until then.
     """
     if by_place:
         least = dict.fromkeys(traces, 1)
         shares = {name: weight * TRACE_SCALE for name, weight in weights.items()} | least if least else weights
-        return [_backend(name, weight, tagged=True) for name, weight in place_backends(shares, present).items()]
-    return [_backend(name, weight, tagged=False) for name, weight in sorted(weights.items()) if weight > 0]
+        placed = place_backends(shares, present).items()
+        return [_backend(name, weight, tagged=True, pool=pools) for name, weight in placed]
+    return [_backend(name, weight, pool=pools) for name, weight in sorted(weights.items()) if weight > 0]
 
 
 def place_backends(weights: Mapping[str, int], present: Raw | None) -> dict[str, int]:
@@ -82,20 +82,53 @@ def build_route(
     traces: Iterable[str] = (),
     mirror: Mirror | None = None,
 ) -> Raw:
-    """The HTTPRoute that gives each revision its weight, and `mirror` its copies; for the rest see `build_backends`."""
-    backends = build_backends(weights, present, by_place=by_place, traces=traces)
-    rules = spec.rules or (RouteRule(),)
-    return attach(owner, owner.name, spec, spec.hostnames, [_rule(rule, backends, mirror) for rule in rules])
+    """The route that gives each revision its weight, and `mirror` its copies; for the rest see `build_backends`."""
+    backends = build_backends(weights, present, by_place=by_place, traces=traces, pools=wants_pools(spec))
+    rules = [
+        {**build_head(spec, rule, mirror=mirror), "backendRefs": backends} for rule in spec.rules or (RouteRule(),)
+    ]
+    return attach(owner, owner.name, spec, spec.hostnames, rules)
+
+
+def wants_pools(spec: RouteSpec) -> bool:
+    """Whether the route leads to InferencePools."""
+    return spec.backend is not None and spec.backend.kind == "InferencePool"
+
+
+def leads_to_pools(raw: Raw) -> bool:
+    """Whether the route in the cluster leads to InferencePools."""
+    rules = raw.get("spec", {}).get("rules") or [{}]
+    return any(backend.get("kind") == "InferencePool" for backend in rules[0].get("backendRefs") or ())
+
+
+def build_head(
+    spec: RouteSpec, rule: RouteRule, marks: Iterable[Raw] | None = None, *, mirror: Mirror | None = None
+) -> Raw:
+    """Matches, filters and timeouts of a rule; with `marks`, its matches are narrowed to requests that have any of
+    these headers."""
+    matches = [dict(match) for match in rule.matches]
+    if marks is not None:
+        narrow = matches or [{}] if spec.kind == "GRPCRoute" else matches or [dict(MATCH_ALL)]
+        matches = [{**match, "headers": [*match.get("headers", []), mark]} for match in narrow for mark in marks]
+    elif spec.kind == "HTTPRoute":
+        matches = matches or [dict(MATCH_ALL)]
+    body: Raw = {"matches": matches} if matches else {}
+    filters = [*([build_mirror(mirror)] if mirror else []), *(dict(f) for f in rule.filters)]
+    if filters:
+        body["filters"] = filters
+    if rule.timeouts is not None:
+        body["timeouts"] = rule.timeouts.dump()
+    return body
 
 
 def attach(owner: Owner, name: str, spec: RouteSpec, hostnames: Iterable[str], rules: list[Raw]) -> Raw:
-    """An HTTPRoute with these rules on the parents of `spec`."""
+    """A route with these rules on the parents of `spec`."""
     body: Raw = {"parentRefs": [_parent(ref.dump()) for ref in spec.parent_refs], "rules": rules}
     if hosts := list(hostnames):
         body["hostnames"] = hosts
     return {
         "apiVersion": f"{GATEWAY_GROUP}/v1",
-        "kind": "HTTPRoute",
+        "kind": spec.kind,
         "metadata": build_metadata(owner, name),
         "spec": body,
     }
@@ -121,6 +154,7 @@ def observe_route(owner: Owner, spec: RouteSpec, raw: Raw | None, *, by_place: b
     in_shape = is_like(wanted, raw)
     return RouteView(
         exists=True,
+        kind=raw["kind"],
         weights=weights,
         backends=list_backends(raw),
         by_place=by_place,
@@ -157,60 +191,55 @@ def list_backends(raw: Raw | None) -> tuple[str, ...]:
     return tuple(backend["name"] for backend in rules[0].get("backendRefs") or ())
 
 
-def find_missing_features(
-    spec: RouteSpec, supported: Iterable[str], testers: TestersSpec | None = None
-) -> list[tuple[str, str]]:
-    """Fields of the route that this gateway does not support, each with the feature that it lacks.
-
-    `supported` are the names in GatewayClass.status.supportedFeatures. An empty list means that the gateway does not
-    tell; then everything is trusted. Some gateways accept a route with a filter they do not know and answer every
-    request with 500: that is why this is asked first."""
-    known = set(supported)
-    if not known:
-        return []
-    missing = []
-    for number, rule in enumerate(spec.rules):
-        wanted = [
-            (f"spec.route.rules[{number}].filters[{i}]", FILTER_FEATURES.get(str(f.get("type"))))
-            for i, f in enumerate(rule.filters)
-        ]
-        if rule.timeouts is not None and rule.timeouts.request is not None:
-            wanted.append((f"spec.route.rules[{number}].timeouts.request", "HTTPRouteRequestTimeout"))
-        if rule.timeouts is not None and rule.timeouts.backend_request is not None:
-            wanted.append((f"spec.route.rules[{number}].timeouts.backendRequest", "HTTPRouteBackendTimeout"))
-        missing += [(field, feature) for field, feature in wanted if feature is not None and feature not in known]
-    if testers is not None and testers.cookie is not None and CLEARS_COOKIES not in known:
-        missing.append(("spec.rollout.testers.cookie", CLEARS_COOKIES))
-    return missing
+def is_accepted_by_all(raw: Raw) -> bool:
+    """Whether every parent has said that it takes the route as it stands, and finds its backends."""
+    generation = raw["metadata"].get("generation", 0)
+    said = [_words(parent, generation) for parent in raw.get("status", {}).get("parents") or ()]
+    wanted = {"Accepted": "True", "ResolvedRefs": "True"}
+    return len(said) >= len(raw["spec"].get("parentRefs") or ()) and all(wanted.items() <= one.items() for one in said)
 
 
-def list_claims(namespace: str, spec: RouteSpec) -> frozenset[tuple[str, str, str, str]]:
-    """What the route lays claim to: (gateway, host name, canonical match, listener) for every combination, the listener
-    empty where the route is attached to all; two objects must not share one.
-    """
-    gateways = [(f"{ref.namespace or namespace}/{ref.name}", ref.section_name or "") for ref in spec.parent_refs]
-    hosts = spec.hostnames or ("*",)
-    matches = {_canonical(match) for rule in (spec.rules or (RouteRule(),)) for match in (rule.matches or ({},))}
-    hosts = (*hosts, *(spec.preview.hostnames if spec.preview else ()))
-    return frozenset(
-        (gateway, host, match, listener) for gateway, listener in gateways for host in hosts for match in matches
+def is_kept_out(raw: Raw) -> bool:
+    """Whether a gateway refuses the route for the hosts that a route of another kind has: it takes one kind for each
+    host, the older route's."""
+    return any(
+        condition.get("reason") == "HostnameConflict" and condition["status"] == "False"
+        for parent in raw.get("status", {}).get("parents") or ()
+        for condition in parent.get("conditions") or ()
     )
 
 
-def _canonical(match: Mapping[str, Any]) -> str:
-    path = match.get("path") or {}
-    parts = [f"{path.get('type', 'PathPrefix')}:{path.get('value', '/')}", str(match.get("method", ""))]
-    for kind in ("headers", "queryParams"):
-        parts += sorted(f"{kind}:{m.get('name')}={m.get('value')}" for m in match.get(kind) or ())
-    return "|".join(parts)
+def shares_host(one: Raw, other: Raw) -> bool:
+    """Whether two routes may be asked for the same host on the same Gateway; when in doubt, yes."""
+    parents = [
+        {(ref.get("namespace") or route["metadata"]["namespace"], ref["name"]) for ref in route["spec"]["parentRefs"]}
+        for route in (one, other)
+    ]
+    hosts = [route["spec"].get("hostnames") or ["*"] for route in (one, other)]
+    return bool(parents[0] & parents[1]) and any(_overlap(a, b) for a in hosts[0] for b in hosts[1])
 
 
-def backend_of(name: str) -> Raw:
-    """The only backend of a rule: the Service `name`."""
-    return _backend(name, 1, tagged=False)
+def _overlap(one: str, other: str) -> bool:
+    wild, plain = sorted((one, other), key=lambda host: not host.startswith("*"))
+    return plain == wild or (wild.startswith("*") and plain.removeprefix("*").endswith(wild[1:]))
 
 
-def _backend(name: str, weight: int, *, tagged: bool) -> Raw:
+def _words(parent: Raw, generation: int) -> dict[str, str]:
+    return {
+        condition["type"]: condition["status"]
+        for condition in parent.get("conditions") or ()
+        if condition.get("observedGeneration", generation) >= generation
+    }
+
+
+def backend_of(name: str, *, pool: bool = False) -> Raw:
+    """The only backend of a rule: the Service or the pool `name`."""
+    return _backend(name, 1, pool=pool)
+
+
+def _backend(name: str, weight: int, *, tagged: bool = False, pool: bool = False) -> Raw:
+    if pool:
+        return {"group": POOL_GROUP, "kind": "InferencePool", "name": name, "weight": weight}
     body: Raw = {"group": "", "kind": "Service", "name": name, "port": SERVICE_PORT, "weight": weight}
     if tagged:
         header = {"name": REVISION_HEADER, "value": name}
@@ -221,16 +250,6 @@ def _backend(name: str, weight: int, *, tagged: bool) -> Raw:
 def _parent(ref: Raw) -> Raw:
     # What the API server would fill in is written out, so that the object equals what is stored.
     return {"group": GATEWAY_GROUP, "kind": "Gateway", **ref}
-
-
-def _rule(rule: RouteRule, backends: list[Raw], mirror: Mirror | None) -> Raw:
-    body: Raw = {"matches": [dict(match) for match in (rule.matches or (MATCH_ALL,))], "backendRefs": backends}
-    filters = [*([build_mirror(mirror)] if mirror else []), *(dict(f) for f in rule.filters)]
-    if filters:
-        body["filters"] = filters
-    if rule.timeouts is not None:
-        body["timeouts"] = rule.timeouts.dump()
-    return body
 
 
 def _acceptance(raw: Raw) -> tuple[bool | None, str]:

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from serinus.routing.gateway_api import build_backends
+from serinus.routing.gateway_api import build_backends, leads_to_pools
 from serinus.routing.mirror import without_mirror
 
 Raw = dict[str, Any]
@@ -21,6 +21,8 @@ def reweigh_route(route: Raw, weights: Mapping[str, int], traces: Iterable[str] 
     spec["rules"] = [without_mirror(rule, metadata["name"]) for rule in spec.get("rules") or []]
     for rule in spec["rules"]:
         by_place = any(backend.get("filters") for backend in rule.get("backendRefs") or ())
-        rule["backendRefs"] = build_backends(weights, route, by_place=by_place, traces=traces)
+        rule["backendRefs"] = build_backends(
+            weights, route, by_place=by_place, traces=traces, pools=leads_to_pools(route)
+        )
     kept = {field: metadata[field] for field in ("name", "namespace", "labels", "ownerReferences") if field in metadata}
     return {"apiVersion": route["apiVersion"], "kind": route["kind"], "metadata": kept, "spec": spec}

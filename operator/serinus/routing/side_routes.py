@@ -13,7 +13,7 @@ from serinus.api.rollout import TestersSpec
 from serinus.api.route import RouteRule, RouteSpec
 from serinus.core.children import Owner
 from serinus.core.snapshot import SideKind, SideView
-from serinus.routing.gateway_api import MATCH_ALL, attach, backend_of, is_like, list_backends
+from serinus.routing.gateway_api import attach, backend_of, build_head, is_like, list_backends, wants_pools
 
 Raw = dict[str, Any]
 
@@ -28,7 +28,8 @@ def build_side(owner: Owner, spec: RouteSpec, testers: TestersSpec | None, kind:
     """The route of `kind` that leads to the revision `target`, or (None) to stable."""
     if kind == "Preview":
         hosts = spec.preview.hostnames if spec.preview else ()
-        rules = [{**_head(rule), "backendRefs": [backend_of(target or owner.name)]} for rule in _rules(spec)]
+        backend = _lead(owner, spec, target)
+        rules = [{**build_head(spec, rule), "backendRefs": [backend]} for rule in _rules(spec)]
         return attach(owner, name_side(owner, kind), spec, hosts, rules)
     rules = _tester_rules(owner, spec, testers or TestersSpec(), target)
     return attach(owner, name_side(owner, kind), spec, spec.hostnames, rules)
@@ -42,7 +43,8 @@ def observe_side(
         return None
     names = list_backends(raw)
     target = names[0] if names and names[0] != owner.name else None
-    return SideView(target, in_shape=is_like(build_side(owner, spec, testers, kind, target), raw))
+    wanted = build_side(owner, spec, testers, kind, target)
+    return SideView(target, in_shape=raw["kind"] == spec.kind and is_like(wanted, raw))
 
 
 def _tester_rules(owner: Owner, spec: RouteSpec, testers: TestersSpec, target: str | None) -> list[Raw]:
@@ -52,30 +54,22 @@ def _tester_rules(owner: Owner, spec: RouteSpec, testers: TestersSpec, target: s
     # The same rules in the same places with and without a candidate: only where they lead changes.
     for rule in _rules(spec):
         to_candidate = [*marks, *([_cookie(cookie.name, "candidate")] if cookie else [])]
-        rules.append({**_head(rule, to_candidate), "backendRefs": [backend_of(target or owner.name)]})
+        rules.append({**build_head(spec, rule, to_candidate), "backendRefs": [_lead(owner, spec, target)]})
         if cookie:
-            stays = _head(rule, [_cookie(cookie.name, "stable")])
+            stays = build_head(spec, rule, [_cookie(cookie.name, "stable")])
             rules.append({**stays, "backendRefs": [backend_of(owner.name)]})
     if cookie and target is None:
         rules = [{**rule, "filters": [*rule.get("filters", []), _clear(cookie.name)]} for rule in rules]
     return rules
 
 
+def _lead(owner: Owner, spec: RouteSpec, target: str | None) -> Raw:
+    """The Service of the name stands for stable, whatever the main route leads to."""
+    return backend_of(owner.name) if target is None else backend_of(target, pool=wants_pools(spec))
+
+
 def _rules(spec: RouteSpec) -> tuple[RouteRule, ...]:
     return spec.rules or (RouteRule(),)
-
-
-def _head(rule: RouteRule, marks: list[Raw] | None = None) -> Raw:
-    """Matches, filters and timeouts of a rule; with `marks`, its matches are narrowed to requests that have any."""
-    matches = [dict(match) for match in (rule.matches or (MATCH_ALL,))]
-    if marks is not None:
-        matches = [{**match, "headers": [*match.get("headers", []), mark]} for match in matches for mark in marks]
-    body: Raw = {"matches": matches}
-    if rule.filters:
-        body["filters"] = [dict(f) for f in rule.filters]
-    if rule.timeouts is not None:
-        body["timeouts"] = rule.timeouts.dump()
-    return body
 
 
 def _cookie(name: str, value: str) -> Raw:

@@ -9,13 +9,15 @@
 A profile always reads raw counters with their own timestamps (a range selector, never `rate()`), for every active
 rollout in one query. What a server cannot give is written down too, in words that help."""
 
-from serinus.metrics.profiles.gateways import GATEWAYS, choose_gateway_profile
+from serinus.metrics.profiles.gateways import GATEWAYS, GRPC_GATEWAYS, choose_gateway_profile
 from serinus.metrics.profiles.model import Profile, Refusal, Target
 from serinus.metrics.profiles.read import attribute_points, build_query, find_shape_problem, list_sources
-from serinus.metrics.profiles.runtimes import RUNTIMES, choose_runtime_profile, find_profile
+from serinus.metrics.profiles.runtimes import GRPC, RUNTIMES, choose_runtime_profile, find_profile
 
 __all__ = [
     "GATEWAYS",
+    "GRPC",
+    "GRPC_GATEWAYS",
     "RUNTIMES",
     "Profile",
     "Refusal",

@@ -1,14 +1,18 @@
 """Gateways and meshes: what they count of each backend, by the controllerName of their GatewayClass."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+from serinus.api.route import RouteKind
 from serinus.api.signals import Signal
 from serinus.metrics.profiles.locate import (
     ENVOY_BACKEND,
     ENVOY_CLUSTER,
+    ENVOY_GRPC_BACKEND,
     ISTIO_WORKLOAD,
     LINKERD_BACKEND,
+    TRAEFIK_GRPC_SERVICE,
     TRAEFIK_SERVICE,
 )
 from serinus.metrics.profiles.model import Counter, Given, Histogram, Profile, Ratio
@@ -122,6 +126,55 @@ GATEWAYS: Final[Mapping[str, Profile]] = {
 """By the controllerName of the GatewayClass."""
 
 
-def choose_gateway_profile(controller: str | None) -> Profile | None:
-    """The profile of a gateway by its controllerName; None where it is not known."""
-    return GATEWAYS.get(controller or "")
+GRPC_FAILURES: Final = frozenset({"2", "4", "12", "13", "14", "15"})
+"""Statuses that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, as
+OpenTelemetry has it for gRPC servers."""
+
+TRAEFIK_GRPC: Final = replace(
+    TRAEFIK,
+    name="Traefik, GRPCRoute",
+    locator=TRAEFIK_GRPC_SERVICE,
+    signals={"Latency": TRAEFIK.signals["Latency"]},
+    cannot={
+        **_NOT_AT_A_GATEWAY,
+        "Errors": "Traefik gives every gRPC call the code 2, however it ended: export grpc_server_handled_total from"
+        " the pods and use source: Runtime",
+    },
+    traps=(*TRAEFIK.traps[:-1], "Seen with Traefik 3.7.15: the code of a call that succeeded is 2, too."),
+)
+
+ENVOY_GATEWAY_GRPC: Final = replace(
+    ENVOY_GATEWAY,
+    mirrors=False,
+    name="Envoy Gateway, GRPCRoute",
+    locator=ENVOY_GRPC_BACKEND,
+    signals={
+        "Errors": Ratio((Counter("envoy_cluster_grpc", bad_values=GRPC_FAILURES, by_status=True),)),
+        "Latency": ENVOY_GATEWAY.signals["Latency"],
+    },
+    traps=(
+        *ENVOY_GATEWAY.traps[:-1],
+        "The HTTP status of a gRPC call is 200 however it ended, so envoy_cluster_upstream_rq_xx is not read.",
+        "The names of the series contain parts of service and method; their last word is the status of the call.",
+        "An answer without a gRPC status is not counted at all, neither as good nor as failed.",
+        "Needs telemetry.metrics.enableGRPCStats of the EnvoyProxy, which is on unless it is turned off.",
+    ),
+)
+
+
+def _untried(profile: Profile) -> Profile:
+    why = f"what {profile.name} counts of gRPC calls has not been tried: measure at the pods (source: Runtime)"
+    cannot = {**profile.cannot, **dict.fromkeys(profile.signals, why)}
+    return replace(profile, name=f"{profile.name}, GRPCRoute", signals={}, cannot=cannot, traps=())
+
+
+GRPC_GATEWAYS: Final[Mapping[str, Profile]] = {
+    controller: {TRAEFIK: TRAEFIK_GRPC, ENVOY_GATEWAY: ENVOY_GATEWAY_GRPC}.get(profile) or _untried(profile)
+    for controller, profile in GATEWAYS.items()
+}
+"""The same for routes of kind GRPCRoute."""
+
+
+def choose_gateway_profile(controller: str | None, route_kind: RouteKind = "HTTPRoute") -> Profile | None:
+    """The profile of a gateway by its controllerName and the kind of the route; None where it is not known."""
+    return (GRPC_GATEWAYS if route_kind == "GRPCRoute" else GATEWAYS).get(controller or "")

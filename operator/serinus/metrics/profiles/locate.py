@@ -5,6 +5,7 @@ expressions escaped, and nothing of another namespace is ever taken for ours."""
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from serinus.metrics.profiles.model import Finder, Labels, Locator, Target
@@ -41,21 +42,23 @@ def _pod_finder(targets: Sequence[Target]) -> Finder:
 PODS: Final = Locator("labels namespace and pod", _pod_matchers, _pod_finder, unit=("pod",))
 
 
-def _traefik_head(target: Target) -> str:
+def _traefik_head(target: Target, kind: str) -> str:
     """The route's part of the label. Traefik folds here, and only here, whatever is neither letter nor digit, however
     much of it, into one dash."""
     namespace, route = (re.sub(r"[^A-Za-z0-9]+", "-", name) for name in (target.namespace, target.route))
-    return f"httproute-{namespace}-{route}-gw-"
+    return f"{kind}-{namespace}-{route}-gw-"
 
 
-def _traefik_matchers(targets: Sequence[Target]) -> str:
-    names = sorted({f"{_traefik_head(t)}.+-svc-{re.escape(t.namespace)}-{re.escape(t.revision)}" for t in targets})
+def _traefik_matchers(targets: Sequence[Target], kind: str) -> str:
+    names = sorted(
+        {f"{_traefik_head(t, kind)}.+-svc-{re.escape(t.namespace)}-{re.escape(t.revision)}" for t in targets}
+    )
     return f'service=~"{quote("(" + "|".join(names) + ")-[0-9]+@kubernetesgateway")}"'
 
 
-def _traefik_finder(targets: Sequence[Target]) -> Finder:
+def _traefik_finder(targets: Sequence[Target], kind: str) -> Finder:
     by_tail = {f"-svc-{t.namespace}-{t.revision}": t for t in targets}
-    heads = {t: _traefik_head(t) for t in targets}
+    heads = {t: _traefik_head(t, kind) for t in targets}
     ending = re.compile(r"(-svc-.+)-[0-9]+@kubernetesgateway$")
 
     def find(labels: Labels) -> Target | None:
@@ -72,22 +75,27 @@ def _traefik_finder(targets: Sequence[Target]) -> Finder:
     return find
 
 
-TRAEFIK_SERVICE: Final = Locator("label service", _traefik_matchers, _traefik_finder)
+def _traefik_service(kind: str) -> Locator:
+    return Locator("label service", partial(_traefik_matchers, kind=kind), partial(_traefik_finder, kind=kind))
 
 
-# Envoy Gateway: httproute/NAMESPACE/ROUTE/rule/N/backend/I, where I is the place in backendRefs; mirrored requests are
-# under .../rule/N-mirror-I, where I is the place of the filter. Ours is the first one.
-_BACKEND: Final = re.compile(r"httproute/([^/]+)/([^/]+)/rule/\d+(/backend/\d+|-mirror-0)")
+TRAEFIK_SERVICE: Final = _traefik_service("httproute")
+TRAEFIK_GRPC_SERVICE: Final = _traefik_service("grpcroute")
 
 
-def _backend_matchers(targets: Sequence[Target]) -> str:
+# Envoy Gateway: KIND/NAMESPACE/ROUTE/rule/N/backend/I, where I is the place in backendRefs; mirrored requests are under
+# .../rule/N-mirror-I, where I is the place of the filter. Ours is the first one.
+_BACKEND: Final = re.compile(r"([^/]+)/([^/]+)/([^/]+)/rule/\d+(/backend/\d+|-mirror-0)")
+
+
+def _backend_matchers(targets: Sequence[Target], kind: str) -> str:
     routes = "|".join(sorted({f"{re.escape(t.namespace)}/{re.escape(t.route)}" for t in targets}))
-    return f'envoy_cluster_name=~"{quote(f"httproute/({routes})/rule/[0-9]+(/backend/[0-9]+|-mirror-0)")}"'
+    return f'envoy_cluster_name=~"{quote(f"{kind}/({routes})/rule/[0-9]+(/backend/[0-9]+|-mirror-0)")}"'
 
 
-def _backend_finder(targets: Sequence[Target]) -> Finder:
-    by_place = {(t.namespace, t.route, f"/backend/{t.position}"): t for t in targets}
-    by_place |= {(t.namespace, t.route, "-mirror-0"): t for t in targets if t.mirrored}
+def _backend_finder(targets: Sequence[Target], kind: str) -> Finder:
+    by_place = {(kind, t.namespace, t.route, f"/backend/{t.position}"): t for t in targets}
+    by_place |= {(kind, t.namespace, t.route, "-mirror-0"): t for t in targets if t.mirrored}
 
     def find(labels: Labels) -> Target | None:
         found = _BACKEND.fullmatch(labels.get("envoy_cluster_name", ""))
@@ -96,9 +104,13 @@ def _backend_finder(targets: Sequence[Target]) -> Finder:
     return find
 
 
-ENVOY_BACKEND: Final = Locator(
-    "label envoy_cluster_name, by the place in backendRefs", _backend_matchers, _backend_finder
-)
+def _envoy_backend(kind: str) -> Locator:
+    name = "label envoy_cluster_name, by the place in backendRefs"
+    return Locator(name, partial(_backend_matchers, kind=kind), partial(_backend_finder, kind=kind))
+
+
+ENVOY_BACKEND: Final = _envoy_backend("httproute")
+ENVOY_GRPC_BACKEND: Final = _envoy_backend("grpcroute")
 
 
 # Envoy by itself: clusters named after namespace and Service, with one of the usual characters between them.

@@ -48,13 +48,14 @@ that are among the requests of another series."""
 class Counter:
     """A counter of requests. `bad` tells which of them failed: by the kind of the series, or by the value of the first
     of `labels` that is there: a status that begins with 5, or one of `bad_values`. `only` are values that labels must
-    have."""
+    have. `by_status` is for a family of series, METRIC_WORDS_STATUS: the status at the end of the name decides."""
 
     metric: str
     bad: Bad = "Never"
     labels: tuple[str, ...] = ()
     bad_values: frozenset[str] = frozenset()
     only: tuple[tuple[str, str], ...] = ()
+    by_status: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,10 @@ PROBES: Final = frozenset(
         "/v2/health/ready",
         "/v1/models",
         "/health_generate",
+        "grpc.health.v1.Health",
     }
 )
-"""Paths that no user asks for."""
+"""Paths and gRPC services that no user asks for."""
 
 
 @dataclass(frozen=True)

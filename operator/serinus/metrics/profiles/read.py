@@ -1,10 +1,12 @@
 """From targets to one query, and from its answer to points."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache
 
 from serinus.api.signals import Signal
 from serinus.core.counters import BAD, LEVEL, TOTAL, Point, bound_key
-from serinus.metrics.profiles.locate import any_of
+from serinus.metrics.profiles.locate import quote
 from serinus.metrics.profiles.model import PROBES, Counter, Gauge, Given, Histogram, Labels, Profile, Ratio, Target
 from serinus.metrics.source import Series
 
@@ -15,7 +17,7 @@ _Reader = Callable[[Labels, float], "tuple[tuple[str, ...], float] | None"]
 def build_query(profile: Profile, signals: Collection[Signal], targets: Sequence[Target], window_seconds: float) -> str:
     """One query for all signals and targets: every raw sample of the last `window_seconds` of their series."""
     names = sorted({name for signal in signals for name in _series_names(profile.signals[signal])})
-    matchers = f'__name__=~"{any_of(names)}",{profile.locator.build_matchers(targets)}'
+    matchers = f'__name__=~"{quote("|".join(names))}",{profile.locator.build_matchers(targets)}'
     return f"{{{matchers}}}[{max(int(window_seconds), 1)}s]"
 
 
@@ -25,11 +27,11 @@ def attribute_points(
     """The newest sample of every series, by its target and signal; series of nobody are left out."""
     points: dict[tuple[Target, Signal], list[Point]] = {(t, s): [] for t in targets for s in signals}
     find = profile.locator.build_finder(targets)
-    readers = _build_readers(profile, signals)
+    find_readers = _build_readers(profile, signals)
     for one in series:
         labels = one.labels
-        wanted = readers.get(labels.get("__name__", ""))
-        if wanted is None or not one.samples or _is_probe(profile, labels):
+        wanted = find_readers(labels.get("__name__", ""))
+        if not wanted or not one.samples or _is_probe(profile, labels):
             continue
         target = find(labels)
         if target is None:
@@ -67,28 +69,43 @@ def find_shape_problem(profile: Profile, signals: Collection[Signal], series: It
 
 
 def _series_names(given: Given) -> list[str]:
+    """Regular expressions for the names of all its series."""
     match given:
         case Ratio(counters):
-            return [counter.metric for counter in counters]
+            return [_counter_name(counter) for counter in counters]
         case Histogram(metric):
             # The bare name belongs to a summary, which is to be recognised.
-            return [f"{metric}_bucket", metric]
+            return [re.escape(f"{metric}_bucket"), re.escape(metric)]
         case Gauge(metric):
-            return [metric]
+            return [re.escape(metric)]
 
 
-def _build_readers(profile: Profile, signals: Collection[Signal]) -> Mapping[str, Sequence[tuple[Signal, _Reader]]]:
+def _counter_name(counter: Counter) -> str:
+    name = re.escape(counter.metric)
+    return f"{name}(_.+)?_[0-9]+" if counter.by_status else name
+
+
+def _build_readers(profile: Profile, signals: Collection[Signal]) -> Callable[[str], Sequence[tuple[Signal, _Reader]]]:
+    """Who reads the series of a name."""
     readers: dict[str, list[tuple[Signal, _Reader]]] = {}
     for signal in signals:
         match profile.signals[signal]:
             case Ratio(counters):
                 for counter in counters:
-                    readers.setdefault(counter.metric, []).append((signal, _counter_reader(counter)))
+                    readers.setdefault(_counter_name(counter), []).append((signal, _counter_reader(counter)))
             case Histogram() as histogram:
-                readers.setdefault(f"{histogram.metric}_bucket", []).append((signal, _bucket_reader(histogram)))
+                readers.setdefault(re.escape(f"{histogram.metric}_bucket"), []).append(
+                    (signal, _bucket_reader(histogram))
+                )
             case Gauge(metric, scale):
-                readers.setdefault(metric, []).append((signal, _gauge_reader(scale)))
-    return readers
+                readers.setdefault(re.escape(metric), []).append((signal, _gauge_reader(scale)))
+    patterns = [(re.compile(name), found) for name, found in readers.items()]
+
+    @cache
+    def find(name: str) -> Sequence[tuple[Signal, _Reader]]:
+        return next((found for pattern, found in patterns if pattern.fullmatch(name)), ())
+
+    return find
 
 
 def _counter_reader(counter: Counter) -> _Reader:
@@ -97,9 +114,12 @@ def _counter_reader(counter: Counter) -> _Reader:
     def read(labels: Labels, value: float) -> tuple[tuple[str, ...], float] | None:
         if any(labels.get(label) != wanted for label, wanted in counter.only):
             return None
-        if not counter.labels:
+        if counter.by_status:
+            said = labels["__name__"].rpartition("_")[2]
+        elif not counter.labels:
             return good, value
-        said = next((labels[label] for label in counter.labels if label in labels), "")
+        else:
+            said = next((labels[label] for label in counter.labels if label in labels), "")
         failed = said in counter.bad_values if counter.bad_values else said.startswith("5")
         return ((TOTAL, BAD) if failed else good), value
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from serinus.api.route import RouteKind
 from serinus.api.signals import Signal
 from serinus.metrics.profiles.locate import PODS
 from serinus.metrics.profiles.model import Counter, Gauge, Given, Histogram, Profile, Ratio, Refusal
@@ -40,6 +41,28 @@ HTTP: Final = _runtime(
     path_labels=("path", "handler", "endpoint", "route"),
 )
 """Any server that exports http_requests_total and http_request_duration_seconds."""
+
+_GRPC_FAILURES: Final = frozenset(
+    {"Unknown", "DeadlineExceeded", "Unimplemented", "Internal", "Unavailable", "DataLoss"}
+    | {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+
+GRPC: Final = _runtime(
+    "gRPC",
+    {
+        "Errors": Ratio(
+            (Counter("grpc_server_handled_total", labels=("grpc_code", "code"), bad_values=_GRPC_FAILURES),)
+        ),
+        "Latency": Histogram("grpc_server_handling_seconds"),
+    },
+    traps=(
+        "A request that never reached a pod is not seen.",
+        "Interceptors for Go, Java and Python export these series; the histogram often has to be turned on.",
+        "Cancelled and refused calls (bad arguments, no permission, quota) are no failures of the model.",
+    ),
+    path_labels=("grpc_service",),
+)
+"""Any server that exports grpc_server_handled_total and grpc_server_handling_seconds."""
 
 VLLM: Final = _runtime(
     "vLLM",
@@ -187,9 +210,10 @@ RUNTIMES: Final[Mapping[str, Profile]] = {
 Source = Literal["Auto", "Gateway", "Runtime"]
 
 
-def choose_runtime_profile(runtime: str) -> Profile:
-    """The profile of a model server; plain HTTP where it is not known."""
-    return RUNTIMES.get(runtime, HTTP)
+def choose_runtime_profile(runtime: str, route_kind: RouteKind = "HTTPRoute") -> Profile:
+    """The profile of a model server; plain HTTP where it is not known, or plain gRPC behind a GRPCRoute."""
+    found = RUNTIMES.get(runtime, HTTP)
+    return GRPC if found is HTTP and route_kind == "GRPCRoute" else found
 
 
 def find_profile(
