@@ -206,9 +206,9 @@ METRICS = st.one_of(
     st.sampled_from(["sum", "by", "OFFSET", "nan", "Inf", "rate", "bool", "or", "on", "start", "x.y"]),
     st.text(min_size=1, max_size=6),
 ).filter(lambda name: "{{" not in name)
-LABELS = st.one_of(LETTERS, st.sampled_from(["sum", "on", "a.b", 'a"b', "by"]), st.text(min_size=1, max_size=4)).filter(
-    lambda name: name not in CONFINING and name != "__name__" and "{{" not in name
-)
+LABELS = st.one_of(
+    LETTERS, st.sampled_from(["sum", "on", "a.b", 'a"b', "by", "Inf"]), st.text(min_size=1, max_size=4)
+).filter(lambda name: name not in CONFINING and name != "__name__" and "{{" not in name)
 VALUES = st.one_of(
     PRINTABLE,
     st.sampled_from(["{{revision}}", "x-{{ namespace }}", "\\", '"', "$0$", "a\nb", "\x00\x7f\u2028\U0001f600"]),

@@ -213,7 +213,12 @@ def _print_operand(operand: Expression) -> str:
 
 
 def _print_labels(labels: Labels) -> str:
-    return f"{labels.word} ({', '.join(map(_print_label, labels.labels))})"
+    return f"{labels.word} ({', '.join(map(_print_grouped, labels.labels))})"
+
+
+def _print_grouped(name: str) -> str:
+    # Alone in brackets these are read as numbers.
+    return quote(name) if name.lower() in ("inf", "nan") else _print_label(name)
 
 
 def _print_label(name: str) -> str:
