@@ -104,7 +104,7 @@ def test_every_field_of_the_worked_example_works(envoy_model: Model) -> None:
         second = model.await_weight(25, patience=120)
         model.await_reason("Paused", patience=90)
         judged = {one["name"] for one in model.status()["analysis"]}
-        assert judged == {"errors", "latency", "slo", "wrong-answers", "score-drift"}
+        assert judged >= {"errors", "latency", "slo", "wrong-answers", "score-drift"}
         model.command(f"resume {second}")
         model.await_reason("Serving", patience=180)
         assert model.stable() == second
