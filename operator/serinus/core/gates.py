@@ -36,27 +36,36 @@ def is_forced(s: Snapshot, candidate: CandidateState) -> bool:
     return candidate.returning or candidate.forced_step > candidate.step
 
 
-def pods_for_weight(s: Snapshot, weight: int) -> int:
+def full_size(s: Snapshot, candidate: CandidateState | None) -> int:
+    """Pods for all traffic. A release under way goes on at its size where somebody scales to zero meanwhile: nobody
+    would have judged what comes up later."""
+    return s.spec.replicas or (candidate.stable_size if candidate is not None else 0)
+
+
+def pods_for_weight(s: Snapshot, candidate: CandidateState, weight: int) -> int:
     size = size_for_share if s.spec.route.mode == "Replicas" else size_for_weight
-    return size(s.spec.replicas, weight)
+    return size(full_size(s, candidate), weight)
 
 
 def needed_pods(s: Snapshot, candidate: CandidateState) -> int:
     """Pods that must be ready for what the candidate is at, or, when the next step is due, for that one."""
-    if candidate.in_place:
-        return s.spec.replicas if is_swapped(candidate) else 0
-    if candidate.phase == "Baking":
-        return s.spec.replicas
+    if candidate.in_place and not is_swapped(candidate):
+        return 0
+    if candidate.phase == "Baking" and candidate.stable_size > 0:
+        # What an autoscaler asks for on top of that must not keep stable's pods from making room for it.
+        return min(full_size(s, candidate), candidate.stable_size)
+    if candidate.in_place or candidate.phase == "Baking":
+        return full_size(s, candidate)
     due = candidate.phase == "Pending" or is_forced(s, candidate) or is_due(s, candidate)
     step = next_step(s, candidate) if due else candidate.step
-    return pods_for_weight(s, max(weight_of_step(s.rollout, step), 1))
+    return pods_for_weight(s, candidate, max(weight_of_step(s.rollout, step), 1))
 
 
 def is_due(s: Snapshot, candidate: CandidateState) -> bool:
     """Time and evidence of the present step are complete, and people let it go on: only now more pods are worth their
     price.
     """
-    gates = (time_over, metrics_known, enough_evidence, traffic_verified, not_frozen, approved)
+    gates = (not_paused, time_over, metrics_known, enough_evidence, traffic_verified, not_frozen, approved)
     return all(gate(s, candidate) is None for gate in gates)
 
 
@@ -136,7 +145,7 @@ def approved(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def _is_alone(s: Snapshot) -> bool:
     """Whether the candidate takes everything at once, because nothing serves that it could share with."""
-    return s.status.stable is None or s.spec.replicas == 0
+    return s.status.stable is None or full_size(s, s.status.candidate) == 0
 
 
 def find_first_hold(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -155,6 +164,10 @@ def pods_ready(s: Snapshot, candidate: CandidateState) -> Hold | None:
     waiting = work.waiting
     if waiting is not None:
         return Hold(waiting.reason, f"{work.ready} of {needed} pods of {candidate.revision} ready: {waiting.message}")
+    if candidate.crashing_since is not None:
+        # A moment between two ends is no news.
+        since = f"containers have been ending since {candidate.crashing_since:%H:%M:%SZ}"
+        return Hold(reasons.CRASH_LOOPING, f"{work.ready} of {needed} pods of {candidate.revision} ready: {since}")
     return Hold(reasons.CANARY_PROGRESSING, f"{work.ready} of {needed} pods of {candidate.revision} ready")
 
 
