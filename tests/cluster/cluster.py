@@ -213,9 +213,12 @@ class Cluster:
         return f"http://{envoy.find_address(self.kubectl)}:{addons.GATEWAY_PORT}"
 
     def add_metrics_server(self) -> None:
-        """Serve what simulated pods say that they use; some pod must run by then. Safe to call twice."""
+        """Serve what simulated pods say that they use. Safe to call twice."""
         metrics_server.start(self.processes, self.kubectl, self.keys)
-        self.processes.wait_for("metrics of pods", lambda: metrics_server.is_ready(self.kubectl), metrics_server.NAME)
+        self.processes.wait_for("metrics", lambda: metrics_server.is_ready(self.kubectl), metrics_server.NAME)
+
+    def remove_metrics_server(self) -> None:
+        metrics_server.stop(self.processes, self.kubectl)
 
     def stop_prometheus(self) -> None:
         self.processes.kill("prometheus")
