@@ -253,7 +253,7 @@ def test_a_container_that_runs_between_two_ends_still_counts_as_crashing() -> No
     world.frozen_pods[new] = None
     world.run(40)
     assert world.condition("Ready") == reasons.CRASH_LOOPING
-    assert world.status_writes == writes, "which is no news"
+    assert world.status_writes <= writes + 1, "which is no news, but for the wording"
     assert candidate_of(world).revision == new, "it runs at this moment"
     world.frozen_pods[new] = CRASHING
     world.run(2)
@@ -270,3 +270,22 @@ def test_pods_that_came_after_a_crash_start_with_a_clean_slate() -> None:
     world.frozen_pods.clear()
     world.run(3)
     assert candidate_of(world).crashing_since is None
+
+
+def test_what_the_scheduler_says_anew_is_told_within_half_a_minute_and_not_more_often() -> None:
+    world = first(progressDeadline="30m")
+    _, new = change(world)
+    world.frozen_pods[new] = NO_GPU
+    world.settle()
+    writes = world.status_writes
+    for second in range(29):
+        world.frozen_pods[new] = replace(NO_GPU, message=f"0/5 nodes are available: {second}")
+        world.run(1)
+    assert world.status_writes == writes
+    plan = world.pass_once()
+    assert plan.wake_at is not None
+    world.now = plan.wake_at
+    world.settle()
+    assert world.status_writes == writes + 1
+    ready = next(one for one in world.status.conditions if one.type == "Ready")
+    assert ready.message.endswith("0/5 nodes are available: 28")

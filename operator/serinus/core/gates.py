@@ -171,6 +171,13 @@ def pods_ready(s: Snapshot, candidate: CandidateState) -> Hold | None:
     return Hold(reasons.CANARY_PROGRESSING, f"{work.ready} of {needed} pods of {candidate.revision} ready")
 
 
+def pods_kept(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """Pods that a candidate with traffic has lost are news, whatever else it waits for."""
+    work = s.workload(candidate.revision)
+    lost = work.waiting is not None and work.ready < needed_pods(s, candidate)
+    return pods_ready(s, candidate) if lost else None
+
+
 def warmed(s: Snapshot, candidate: CandidateState) -> Hold | None:
     """At least one pod of a first revision has answered."""
     work = s.workload(candidate.revision)
@@ -294,6 +301,7 @@ def _proceeds(s: Snapshot, candidate: CandidateState) -> bool:
 
 GATES: tuple[Gate, ...] = (
     not_paused,  # a person holds it
+    pods_kept,  # its pods must not have gone
     metrics_known,  # unknown is not good
     time_over,  # every step has its shortest time
     enough_evidence,  # and its fewest requests
@@ -324,7 +332,7 @@ FORCED_GATES: tuple[Gate, ...] = (
     pods_ready,
     validated,
 )
-BAKE_GATES: tuple[Gate, ...] = (not_paused, bake_over, metrics_known, not_frozen, pods_ready)
+BAKE_GATES: tuple[Gate, ...] = (not_paused, pods_kept, bake_over, metrics_known, not_frozen, pods_ready)
 SWAP_GATES: tuple[Gate, ...] = (not_paused, route_accepted, not_frozen, approved, metrics_known, baseline_known)
 """Before stable is stopped. A person's order, and a return, do not wait for metrics."""
 FORCED_SWAP_GATES: tuple[Gate, ...] = (not_paused, route_accepted, not_frozen, approved)

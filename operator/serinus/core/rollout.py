@@ -35,6 +35,7 @@ from serinus.core.release import (
 from serinus.core.render import render_actions
 from serinus.core.snapshot import Snapshot
 from serinus.core.validation import note_validation
+from serinus.core.waiting import SAID_BY_OTHERS
 from serinus.core.wake import find_wake
 from serinus.core.watching import watch_stable
 
@@ -139,8 +140,8 @@ def build_plan(s: Snapshot, r: Release) -> Plan:
     status = build_status(s, r, situation)
     events = (*r.events, *_tell_situation(s, r, situation))
     written = must_write(s, status)
-    # Autoscalers read the number of pods, so one that was held back is not held back for ever.
-    late = s.status_written_at if not written and _pods(s.status) != _pods(status) else None
+    # Autoscalers read the number of pods and people what the scheduler says: neither is held back for ever.
+    late = s.status_written_at if not written and _told(s.status) != _told(status) else None
     return Plan(
         before=rendering.before,
         status=status,
@@ -280,12 +281,13 @@ def _gist(condition: Condition) -> tuple[str, ...]:
 
 def _figures(status: ModelDeploymentStatus) -> object:
     held = () if status.candidate else tuple((c.type, c.message) for c in status.conditions)
-    return (_pods(status), held)
+    return (_told(status), held)
 
 
-def _pods(status: ModelDeploymentStatus) -> object:
+def _told(status: ModelDeploymentStatus) -> object:
     states = [state for state in (status.stable, status.candidate) if state is not None]
-    return (status.replicas, [(state.replicas, state.ready_replicas) for state in states])
+    said = [c.message for c in status.conditions if c.reason in SAID_BY_OTHERS]
+    return (status.replicas, [(state.replicas, state.ready_replicas) for state in states], said)
 
 
 def _evidence_grew(old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> bool:

@@ -15,6 +15,18 @@ Raw = dict[str, Any]
 MAX_RESTARTS = 3
 """Restarts of a container after which nobody waits any longer for it to come up."""
 
+SAID_BY_OTHERS = frozenset(
+    {
+        reasons.WAITING_FOR_CAPACITY,
+        reasons.QUOTA_EXCEEDED,
+        reasons.SCHEDULING_GATED,
+        reasons.IMAGE_PULL_FAILED,
+        reasons.CRASH_LOOPING,
+        reasons.NODE_LOST,
+    }
+)
+"""Reasons whose messages hold the words of somebody else, who may change his mind."""
+
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 """The queue in which Kueue holds a pod back."""
 
