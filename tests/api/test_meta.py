@@ -138,6 +138,8 @@ FULL_STATUS: dict[str, Any] = {
         "weight": 25,
         "replicas": 1,
         "readyReplicas": 1,
+        "stableSize": 4,
+        "crashingSince": "2026-11-23T10:12:30.000Z",
         "step": 2,
         "steps": 4,
         "startedAt": "2026-11-23T10:08:00.000Z",

@@ -37,6 +37,7 @@ _PACKAGES = {
     "kwok": "sigs.k8s.io/kwok/cmd/kwok",
     "coredns": "github.com/coredns/coredns",
     "envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway",
+    "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server",
 }
 
 

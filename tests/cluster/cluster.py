@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.cluster import addons, bootstrap, controlplane, envoy, images, kwok, netns, node, paths, sandbox
+from tests.cluster import (
+    addons,
+    bootstrap,
+    controlplane,
+    envoy,
+    images,
+    kwok,
+    metrics_server,
+    netns,
+    node,
+    paths,
+    sandbox,
+)
 from tests.cluster.build import build, kubernetes_binaries, module_folder
 from tests.cluster.errors import ClusterError
 from tests.cluster.ground import find_ground
@@ -200,6 +212,14 @@ class Cluster:
     def envoy_url(self) -> str:
         """Where the Gateway `envoy` answers."""
         return f"http://{envoy.find_address(self.kubectl)}:{addons.GATEWAY_PORT}"
+
+    def add_metrics_server(self) -> None:
+        """Serve what simulated pods say that they use. Safe to call twice."""
+        metrics_server.start(self.processes, self.kubectl, self.keys)
+        self.processes.wait_for("metrics", lambda: metrics_server.is_ready(self.kubectl), metrics_server.NAME)
+
+    def remove_metrics_server(self) -> None:
+        metrics_server.stop(self.processes, self.kubectl)
 
     def stop_prometheus(self) -> None:
         self.processes.kill("prometheus")

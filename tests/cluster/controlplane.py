@@ -51,6 +51,7 @@ def start(processes: Processes, binaries: Path, keys: Path, gates: str = "") -> 
     manager += ["--service-account-private-key-file", keys / "sa.key", "--root-ca-file", keys / "ca.crt"]
     manager += ["--use-service-account-credentials", "--cluster-cidr", "10.244.0.0/16", "--allocate-node-cidrs=false"]
     manager += ["--flex-volume-plugin-dir", folder / "volume-plugins"]
+    manager += ["--horizontal-pod-autoscaler-sync-period", "2s"]
     processes.start("kube-controller-manager", [*manager, "--leader-elect=false", *FAST])
     scheduler: list[str | Path] = [
         binaries / "kube-scheduler",
@@ -89,6 +90,15 @@ def _apiserver_flags(folder: Path, keys: Path) -> list[str | Path]:
         f"--kubelet-client-key={keys / 'admin.key'}",
         f"--kubelet-certificate-authority={keys / 'ca.crt'}",
         "--kubelet-preferred-address-types=InternalIP",
+        # Aggregated APIs, such as that of metrics-server. Only this name may speak for others: the authority is shared.
+        f"--requestheader-client-ca-file={keys / 'ca.crt'}",
+        "--requestheader-allowed-names=front-proxy",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-username-headers=X-Remote-User",
+        f"--proxy-client-cert-file={keys / 'front-proxy.crt'}",
+        f"--proxy-client-key-file={keys / 'front-proxy.key'}",
+        "--enable-aggregator-routing=true",
         f"--audit-policy-file={folder / 'audit-policy.yaml'}",
         f"--audit-log-path={folder / 'audit.log'}",
         "--audit-log-mode=batch",

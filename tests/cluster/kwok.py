@@ -18,7 +18,10 @@ STAGES = (
     "pod/fast/pod-complete",
     "pod/fast/pod-delete",
 )
+USAGE = ("metrics/resource/metrics-resource", "metrics/usage/usage-from-annotation")
+"""A kubelet's resource metrics, with what each pod's annotations say that it uses."""
 ANNOTATION = "kwok.x-k8s.io/node"
+PORT = 10247
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,13 +31,15 @@ def start(processes: Processes, kubectl: Kubectl, keys: Path, nodes: int = 5, gp
     program = build("kwok")
     folder = processes.folder / "kwok"
     folder.mkdir(exist_ok=True)
-    source = module_folder("sigs.k8s.io/kwok", KWOK) / "kustomize" / "stage"
-    parts = [(source / f"{stage}.yaml").read_text() for stage in STAGES]
+    source = module_folder("sigs.k8s.io/kwok", KWOK) / "kustomize"
+    parts = [(source / f"{part}.yaml").read_text() for part in (*(f"stage/{stage}" for stage in STAGES), *USAGE)]
     parts.append((HERE / "manifests" / "crash-loop.yaml").read_text())
     (folder / "stages.yaml").write_text("\n---\n".join(parts))
     command: list[str | Path] = [program, "-c", folder / "stages.yaml", "--kubeconfig", keys / "admin.kubeconfig"]
     command += ["--manage-nodes-with-annotation-selector", f"{ANNOTATION}=fake", "--cidr", "10.97.0.0/16"]
     command += ["--node-ip", NODE_ADDRESS, "--node-lease-duration-seconds", "40"]
+    command += ["--server-address", f"{NODE_ADDRESS}:{PORT}", "--node-port", str(PORT)]
+    command += ["--tls-cert-file", keys / "node.crt", "--tls-private-key-file", keys / "node.key"]
     processes.start("kwok", command)
     items = [_node(f"fake{number}", gpus) for number in range(nodes)]
     kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
@@ -42,9 +47,13 @@ def start(processes: Processes, kubectl: Kubectl, keys: Path, nodes: int = 5, gp
 
 def _node(name: str, gpus: int) -> dict[str, object]:
     capacity = {"cpu": "64", "memory": "256Gi", "pods": "250", "nvidia.com/gpu": str(gpus)}
+    annotations = {
+        ANNOTATION: "fake",
+        "metrics.k8s.io/resource-metrics-path": f"/metrics/nodes/{name}/metrics/resource",
+    }
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "annotations": {ANNOTATION: "fake"}, "labels": {"type": "kwok"}},
+        "metadata": {"name": name, "annotations": annotations, "labels": {"type": "kwok"}},
         "status": {"capacity": capacity, "allocatable": capacity},
     }

@@ -19,6 +19,7 @@ _USERS = {
     "controller-manager": ("system:kube-controller-manager", None),
     "scheduler": ("system:kube-scheduler", None),
     "proxy": ("system:kube-proxy", None),
+    "front-proxy": ("front-proxy", None),
 }
 
 

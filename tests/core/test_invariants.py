@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from serinus.api import reasons
 from serinus.core.commands import is_new_command
+from serinus.core.gates import full_size
 from serinus.core.judge import Verdict
-from serinus.core.plan import ApplyRoute
+from serinus.core.plan import ApplyRoute, ApplyWorkload
 from serinus.core.rollout import decide
 from serinus.core.snapshot import Check, Judgement, Problem, Waiting
 from tests.core.world import CutOffError, World, judged, spec
@@ -111,6 +112,7 @@ class Life:
             assert route.mirror is not None
             assert route.mirror.target not in route.weights, "its traffic, or copies of others', never both"
         self._check_rollback(before, plan)
+        self._check_sizes(before, plan)
         status = self.world.status
         ready = next((c for c in status.conditions if c.type == "Ready"), None)
         if ready is not None and ready.status == "True" and status.stable is not None and not before.problems:
@@ -125,12 +127,24 @@ class Life:
         if candidate is None or before.status.stable is None:
             return
         name = candidate.revision
-        if new.get(name, 0) <= old.get(name, 0) or before.spec.replicas == 0:
+        if new.get(name, 0) <= old.get(name, 0) or full_size(before, candidate) == 0:
             return
         assert before.workload(name).ready > 0
         by_person = candidate.forced_step > 0 or candidate.returning or is_new_command(before)
         known = before.judgement is not None and before.judgement.verdict not in (Verdict.BAD, Verdict.CANNOT_MEASURE)
         assert by_person or known
+
+    def _check_sizes(self, before, plan) -> None:  # type: ignore[no-untyped-def]
+        """Stable is not made smaller than it was when the release began, nor anything larger that has left."""
+        stable, candidate = plan.status.stable, plan.status.candidate
+        active = {state.revision for state in (stable, candidate) if state is not None}
+        for action in plan.after:
+            if not isinstance(action, ApplyWorkload):
+                continue
+            if action.name not in active:
+                assert action.replicas == 0
+            elif candidate is not None and stable is not None and action.name == stable.revision:
+                assert action.replicas >= candidate.stable_size
 
     def _check_rollback(self, before, plan) -> None:  # type: ignore[no-untyped-def]
         """Bad is always answered by taking the traffic away, first of all."""

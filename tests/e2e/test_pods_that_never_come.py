@@ -52,3 +52,29 @@ def test_a_pause_may_outlive_the_deadline(model: Model) -> None:
         model.await_reason("Paused")
         model.await_reason("Serving", patience=90)
     assert count(traffic.answers).explain_lost() == ""
+
+
+@pytest.mark.cluster
+def test_a_model_that_loads_for_long_says_so_and_one_that_crashes_is_given_up_at_once(model: Model) -> None:
+    def slow(template: dict[str, Any]) -> None:
+        template["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] = 14
+
+    def crashing(template: dict[str, Any]) -> None:
+        template["spec"]["containers"][0]["command"] = ["/usr/bin/python3", "-c", "raise SystemExit(3)"]
+
+    model.spec["replicas"] = 1
+    model.apply("v1", change=slow)
+    model.await_reason("LoadingModel")
+    assert "its model is loading, since" in model.condition("Ready")["message"]
+    model.await_reason("Serving")
+    stable = model.stable()
+    model.spec["rollout"]["progressDeadline"] = "30m"
+    with model.traffic() as traffic:
+        model.apply("v2", change=crashing)
+        model.await_reason("CrashLooping")
+        model.await_reason("RolledBack", patience=90)
+        assert model.condition("Stalled")["reason"] == "CrashLooping"
+        message = model.status()["rejected"]["message"]
+        assert "exit code 3 (Error), see kubectl logs" in message
+        assert model.weights() == {stable: 100}
+    assert count(traffic.answers).explain_lost() == ""

@@ -97,9 +97,6 @@ IMAGE_PULL_FAILED: Final = _reason(
     "An image cannot be had, as the kubelet's words in the message say; no traffic moves, and the revision is rejected"
     " at progressDeadline if it still cannot.",
 )
-MODEL_LOADING: Final = _reason(
-    "ModelLoading", "The loader is putting the model into a pod; its containers start once it is there."
-)
 MODEL_NOT_LOADED: Final = _reason(
     "ModelNotLoaded",
     "The loader cannot put the model into a pod, with its words in the message. Where its source is away, it is tried"
@@ -123,8 +120,28 @@ NODE_LOST: Final = _reason(
 )
 CRASH_LOOPING: Final = _reason(
     "CrashLooping",
-    "A container ends again and again; after the third restart the revision is rejected, without waiting for"
-    " progressDeadline.",
+    "A container ends again and again, or cannot be started; after the third restart, or 60 seconds of it, the revision"
+    " is rejected, without waiting for progressDeadline. Look at its logs, correct it and apply it again.",
+)
+CONTAINER_CREATING: Final = _reason(
+    "ContainerCreating",
+    "A container has been in the making for a while: its image is being pulled or its volumes are being mounted; the"
+    " deadline's clock runs.",
+)
+POD_INITIALIZING: Final = _reason(
+    "PodInitializing",
+    "An init container has been at work for a while, fetching the model perhaps; the deadline's clock runs.",
+)
+LOADING_MODEL: Final = _reason(
+    "LoadingModel",
+    "The loader is putting the model into a pod, or the containers run and are not ready because the server is loading"
+    " its model, since the time in the message; the deadline's clock runs, so progressDeadline must be longer than a"
+    " model takes to load.",
+)
+SCHEDULING_GATED: Final = _reason(
+    "SchedulingGated",
+    "A pod is held back by a scheduling gate, Kueue's for example, which the message names; no traffic moves, the"
+    " deadline's clock stands still, and the rollout goes on when the pod is admitted.",
 )
 WAITING_FOR_CAPACITY: Final = _reason(
     "WaitingForCapacity",

@@ -145,6 +145,10 @@ class CandidateState(StatusModel):
     """Pods that it has."""
     ready_replicas: Count = 0
     """Pods of it that are ready."""
+    stable_size: Count = 0
+    """Pods that stable had when the release began, and keeps until it is over."""
+    crashing_since: Time | None = None
+    """Since when containers of it end again and again; none once its pods are ready."""
     step: Count = 0
     """The step it is at, from 1; 0 before the first."""
     steps: Count = 0
@@ -276,9 +280,9 @@ class ModelDeploymentStatus(StatusModel):
     phase: Word | None = None
     """Where the release stands, in a word for the columns of kubectl get. Programs read the conditions instead."""
     replicas: Count | None = None
-    """Pods of the stable revision, for autoscalers."""
+    """Pods of the revision that spec.replicas is about, for autoscalers: stable, in the bake the candidate."""
     selector: Annotated[str, Field(max_length=512)] | None = None
-    """Label selector of the stable revision's pods, for autoscalers."""
+    """Label selector of the pods that serve, for autoscalers: whichever revisions have a share of the requests."""
     model: ResolvedModel | None = None
     """What spec.model.from.uri means."""
     stable: StableState | None = None

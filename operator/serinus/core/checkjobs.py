@@ -22,8 +22,8 @@ from serinus.core.children import SERVICE_PORT, Owner, build_metadata
 from serinus.core.configmaps import REPORT_LIMIT, RESULTS_KEY
 from serinus.core.delivery import DIGEST, URI, set_environment
 from serinus.core.names import fit_name
-from serinus.core.observe import find_waiting
 from serinus.core.snapshot import CheckRun, CheckTarget
+from serinus.core.waiting import find_waiting
 
 Raw = dict[str, Any]
 

@@ -1,7 +1,8 @@
 """The progress deadline: how long pods may take to come. It runs only while pods are missing and somebody but a person
-or the cluster's owner could bring them."""
+or the cluster's owner could bring them. And the shorter patience with pods that come and end again."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from serinus.api import reasons
 from serinus.api.status import CandidateState
@@ -11,6 +12,28 @@ from serinus.core.snapshot import Snapshot
 
 TOLERANCE = 0.1
 """A deadline that is off by less than this share of its length is not worth a write to set right."""
+
+CRASH_PATIENCE = timedelta(seconds=60)
+"""How long containers may end again and again."""
+
+
+def note_crashes(s: Snapshot, r: Release) -> Release:
+    """Take down since when containers of the candidate end; what runs for a moment in between is no end of it."""
+    candidate = r.candidate
+    if candidate is None:
+        return r
+    well = s.workload(candidate.revision).ready >= needed_pods(s, candidate)
+    since = None if well else candidate.crashing_since
+    if not well and since is None and is_crashing(s, candidate):
+        since = s.now
+    if since == candidate.crashing_since:
+        return r
+    return replace(r, candidate=candidate.model_copy(update={"crashing_since": since}))
+
+
+def is_crashing(s: Snapshot, candidate: CandidateState) -> bool:
+    waiting = s.workload(candidate.revision).waiting
+    return waiting is not None and waiting.reason == reasons.CRASH_LOOPING
 
 
 def run_clock(s: Snapshot, r: Release) -> Release:

@@ -9,7 +9,7 @@ from serinus.api import reasons
 from serinus.api.meta import format_duration
 from serinus.api.status import CandidateState
 from serinus.core.commands import find_abort
-from serinus.core.deadline import is_lack_new
+from serinus.core.deadline import CRASH_PATIENCE, is_crashing, is_lack_new
 from serinus.core.gates import needed_pods
 from serinus.core.judge import Verdict
 from serinus.core.release import Exit, Release
@@ -66,10 +66,14 @@ def spec_put_back(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | 
 
 
 def hopeless(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
-    """A container that has ended that often will end again, and a model that is not what was asked for will not
-    become so: nobody waits for the deadline."""
+    """A container that has ended that often, or for so long, will end again, and a model that is not what was asked for
+    will not become so: nobody waits for the deadline."""
     work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
-    if r.stable is None or work.waiting is None or not work.waiting.hopeless or work.ready >= needed:
+    if r.stable is None or work.waiting is None or work.ready >= needed:
+        return None
+    since = candidate.crashing_since
+    too_long = is_crashing(s, candidate) and since is not None and s.now >= since + CRASH_PATIENCE
+    if not work.waiting.hopeless and not too_long:
         return None
     message = f"{work.ready} of {needed} pods of {candidate.revision} ready: {work.waiting.message}"
     return Exit(work.waiting.reason, message)

@@ -14,7 +14,7 @@ from serinus.core.people import approved, not_frozen, not_paused
 from serinus.core.release import Hold
 from serinus.core.shadow import is_measured, is_shadow_next, is_shadowing, tell_shadow
 from serinus.core.snapshot import Snapshot
-from serinus.core.steps import is_forced, next_step, size_for_share, size_for_weight, weight_of_step
+from serinus.core.steps import full_size, is_forced, next_step, size_for_share, size_for_weight, weight_of_step
 from serinus.core.validation import validated
 
 PATIENCE = timedelta(seconds=10)
@@ -23,29 +23,32 @@ PATIENCE = timedelta(seconds=10)
 Gate = Callable[[Snapshot, CandidateState], Hold | None]
 
 
-def pods_for_weight(s: Snapshot, weight: int) -> int:
+def pods_for_weight(s: Snapshot, candidate: CandidateState, weight: int) -> int:
     size = size_for_share if s.spec.route.mode == "Replicas" else size_for_weight
-    return size(s.spec.replicas, weight)
+    return size(full_size(s, candidate), weight)
 
 
 def needed_pods(s: Snapshot, candidate: CandidateState) -> int:
     """Pods that must be ready for what the candidate is at, or, when the next step is due, for that one."""
-    if candidate.in_place:
-        return s.spec.replicas if is_swapped(candidate) else 0
-    if candidate.phase == "Baking":
-        return s.spec.replicas
+    if candidate.in_place and not is_swapped(candidate):
+        return 0
+    if candidate.phase == "Baking" and candidate.stable_size > 0:
+        # What an autoscaler asks for on top of that must not keep stable's pods from making room for it.
+        return min(full_size(s, candidate), candidate.stable_size)
+    if candidate.in_place or candidate.phase == "Baking":
+        return full_size(s, candidate)
     before = candidate.phase == "Pending" and is_shadow_next(s, candidate)
     due = not before and (candidate.phase == "Pending" or is_forced(s, candidate) or is_due(s, candidate))
     step = next_step(s, candidate) if due else candidate.step
     mirrored = s.rollout.shadow.percent if s.rollout.shadow and (before or is_shadowing(candidate)) else 0
-    return pods_for_weight(s, max(weight_of_step(s.rollout, step), mirrored, 1))
+    return pods_for_weight(s, candidate, max(weight_of_step(s.rollout, step), mirrored, 1))
 
 
 def is_due(s: Snapshot, candidate: CandidateState) -> bool:
     """Time and evidence of the present step are complete, and people let it go on: only now more pods are worth their
     price.
     """
-    gates = (time_over, metrics_known, enough_evidence, traffic_verified, not_frozen, approved)
+    gates = (not_paused, time_over, metrics_known, enough_evidence, traffic_verified, not_frozen, approved)
     return all(gate(s, candidate) is None for gate in gates)
 
 
@@ -91,7 +94,18 @@ def pods_ready(s: Snapshot, candidate: CandidateState) -> Hold | None:
     waiting = work.waiting
     if waiting is not None:
         return Hold(waiting.reason, f"{work.ready} of {needed} pods of {candidate.revision} ready: {waiting.message}")
+    if candidate.crashing_since is not None:
+        # A moment between two ends is no news.
+        since = f"containers have been ending since {candidate.crashing_since:%H:%M:%SZ}"
+        return Hold(reasons.CRASH_LOOPING, f"{work.ready} of {needed} pods of {candidate.revision} ready: {since}")
     return Hold(reasons.CANARY_PROGRESSING, f"{work.ready} of {needed} pods of {candidate.revision} ready")
+
+
+def pods_kept(s: Snapshot, candidate: CandidateState) -> Hold | None:
+    """Pods that a candidate with traffic has lost are news, whatever else it waits for."""
+    work = s.workload(candidate.revision)
+    lost = work.waiting is not None and work.ready < needed_pods(s, candidate)
+    return pods_ready(s, candidate) if lost else None
 
 
 def warmed(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -228,6 +242,7 @@ def _proceeds(s: Snapshot, candidate: CandidateState) -> bool:
 
 GATES: tuple[Gate, ...] = (
     not_paused,  # a person holds it
+    pods_kept,  # its pods must not have gone
     metrics_known,  # unknown is not good
     time_over,  # every step has its shortest time
     enough_evidence,  # and its fewest requests
@@ -271,7 +286,15 @@ FORCED_GATES: tuple[Gate, ...] = (
     pods_ready,
     validated,
 )
-BAKE_GATES: tuple[Gate, ...] = (not_paused, weight_in_force, bake_over, metrics_known, not_frozen, pods_ready)
+BAKE_GATES: tuple[Gate, ...] = (
+    not_paused,
+    pods_kept,
+    weight_in_force,
+    bake_over,
+    metrics_known,
+    not_frozen,
+    pods_ready,
+)
 SWAP_GATES: tuple[Gate, ...] = (not_paused, route_accepted, not_frozen, approved, metrics_known, baseline_known)
 """Before stable is stopped. A person's order, and a return, do not wait for metrics."""
 FORCED_SWAP_GATES: tuple[Gate, ...] = (not_paused, route_accepted, not_frozen, approved)

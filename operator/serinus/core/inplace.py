@@ -37,7 +37,9 @@ def pods_in_place(s: Snapshot, r: Release) -> dict[str, int]:
     running = s.workload(server).wanted
     place_is_free = not others_in_place(s, server)
     wanted = {name: 0 for name in (r.stable.revision, candidate) if name is not None}
-    wanted[server] = max(s.spec.replicas, running) if running > 0 or place_is_free else 0
+    # While a release is under way, whoever serves keeps at least the size that it began with.
+    floor = max(running, r.candidate.stable_size) if r.candidate is not None else 0
+    wanted[server] = max(s.spec.replicas, floor) if running > 0 or place_is_free else 0
     return wanted
 
 

@@ -11,31 +11,15 @@ from pydantic import ValidationError
 from serinus.api import reasons
 from serinus.api.meta import LABEL_REVISION
 from serinus.api.modelrevision import ModelRevisionStatus
-from serinus.api.modelspec import LOADER
 from serinus.api.status import ModelDeploymentStatus
 from serinus.core.children import is_subset
 from serinus.core.snapshot import RevisionRecord, Waiting, Warmth, Workload
+from serinus.core.waiting import find_start, find_waiting
 
 Raw = dict[str, Any]
 
 LABEL_SERVICE_NAME = "kubernetes.io/service-name"
 """Set on every EndpointSlice by the controller that makes it."""
-
-IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
-NODE_NOT_READY = "node is not ready"
-"""What the node controller writes on the pods of a node that stopped answering."""
-
-MAX_RESTARTS = 3
-"""Restarts of a container after which nobody waits any longer for it to come up."""
-
-LOADER_ALTERED = 65
-"""EX_DATAERR of sysexits.h: the model is not what was asked for, and never will be."""
-LOADER_AWAY = 75
-"""EX_TEMPFAIL: where the model lies does not answer now."""
-
-CRASH_REASONS = frozenset(
-    {"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"}
-)
 
 
 def observe_status(raw: Raw) -> ModelDeploymentStatus:
@@ -81,6 +65,9 @@ def observe_workload(
     ready = min(int(status.get("readyReplicas") or 0), len(names))
     mine = [settled_at[name] for name in names if warmths is None or _is_warm(warmths, name)]
     later = [at for at in mine if at > now]
+    waiting, tells_at = find_waiting(pods, _refused(status)), None
+    if waiting is None:
+        waiting, tells_at = find_start(pods, now)
     return Workload(
         wanted=int(spec.get("replicas", 1)),
         current=int(status.get("replicas") or 0),
@@ -88,7 +75,8 @@ def observe_workload(
         ready=ready,
         settled=min(ready, len(mine) - len(later)),
         settles_at=max(later, default=None),
-        waiting=_refused(status) or find_waiting(pods),
+        waiting=waiting,
+        tells_at=tells_at,
         warming=_find_warming(names, warmths or {}),
         in_shape=in_shape,
     )
@@ -156,74 +144,6 @@ def _refused(status: Raw) -> Waiting | None:
             if "exceeded quota" in message:
                 return Waiting(reasons.QUOTA_EXCEEDED, message, stops_clock=True)
             return Waiting(reasons.DEPLOYING, message, stops_clock=False)
-    return None
-
-
-def find_waiting(pods: Sequence[Raw]) -> Waiting | None:
-    """The most telling reason among pods that are not ready, in the words of scheduler or kubelet."""
-    unscheduled = [m for m in map(_unschedulable, pods) if m]
-    if unscheduled:
-        return Waiting(reasons.WAITING_FOR_CAPACITY, unscheduled[0], stops_clock=True)
-    for pod in pods:
-        state = pod.get("status") or {}
-        for status in (*(state.get("initContainerStatuses") or ()), *(state.get("containerStatuses") or ())):
-            found = _container_waiting(status)
-            if found is not None:
-                return found
-    return next((found for pod in pods if (found := _node_lost(pod)) is not None), None)
-
-
-def _container_waiting(status: Raw) -> Waiting | None:
-    """An image that cannot be had, or a container that ends again and again."""
-    if status.get("name") == LOADER:
-        loading = _find_loading(status)
-        if loading is not None:
-            return loading
-    waiting = (status.get("state") or {}).get("waiting") or {}
-    reason, said = waiting.get("reason"), waiting.get("message") or ""
-    if reason in IMAGE_REASONS:
-        return Waiting(reasons.IMAGE_PULL_FAILED, f"{reason}: {said or status.get('image')}", stops_clock=False)
-    count = int(status.get("restartCount") or 0)
-    # Between two ends of a loop the container runs for a moment and is not ready.
-    if reason in CRASH_REASONS or (count >= MAX_RESTARTS and not status.get("ready")):
-        name = status.get("name")
-        message = f"container {name}: {reason or 'not ready'} after {count} restarts: {said}".rstrip(": ")
-        return Waiting(reasons.CRASH_LOOPING, message, stops_clock=False, hopeless=count >= MAX_RESTARTS)
-    return None
-
-
-def _find_loading(status: Raw) -> Waiting | None:
-    """How far the loader is, or why it cannot go on; None where it has ended well, or has not begun."""
-    state = status.get("state") or {}
-    if (state.get("terminated") or {}).get("exitCode") == 0:
-        return None
-    ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
-    if ended is None:
-        running = "running" in state
-        return Waiting(reasons.MODEL_LOADING, "the model is being loaded", stops_clock=False) if running else None
-    code, count = int(ended.get("exitCode") or 0), int(status.get("restartCount") or 0)
-    said = str(ended.get("message") or ended.get("reason") or "").strip()[-512:]
-    if code == LOADER_ALTERED:
-        return Waiting(reasons.VERIFICATION_FAILED, said or "the model is not what was asked for", False, hopeless=True)
-    message = f"the loader ended with exit code {code}: {said}".rstrip(": ")
-    hopeless = code != LOADER_AWAY and count >= MAX_RESTARTS
-    return Waiting(reasons.MODEL_NOT_LOADED, message, stops_clock=False, hopeless=hopeless)
-
-
-def _node_lost(pod: Raw) -> Waiting | None:
-    status: Raw = pod.get("status") or {}
-    messages = [c.get("message") for c in status.get("conditions") or () if c.get("type") == "Ready"]
-    if status.get("reason") != "NodeLost" and NODE_NOT_READY not in messages:
-        return None
-    node = (pod.get("spec") or {}).get("nodeName")
-    message = f"node {node} of pod {pod['metadata']['name']} does not answer"
-    return Waiting(reasons.NODE_LOST, message, stops_clock=False)
-
-
-def _unschedulable(pod: Raw) -> str | None:
-    for condition in (pod.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            return str(condition.get("message") or "no node fits")
     return None
 
 

@@ -6,7 +6,7 @@ from serinus.api.status import CandidateState
 from serinus.core.freeze import find_freeze
 from serinus.core.release import Hold
 from serinus.core.snapshot import Snapshot
-from serinus.core.steps import FULL, is_pause_step, next_step, weight_of_step
+from serinus.core.steps import FULL, full_size, is_pause_step, next_step, weight_of_step
 
 
 def not_paused(s: Snapshot, candidate: CandidateState) -> Hold | None:
@@ -62,4 +62,4 @@ def approved(s: Snapshot, candidate: CandidateState) -> Hold | None:
 
 def _is_alone(s: Snapshot) -> bool:
     """Whether the candidate takes everything at once, because nothing serves that it could share with."""
-    return s.status.stable is None or s.spec.replicas == 0
+    return s.status.stable is None or full_size(s, s.status.candidate) == 0

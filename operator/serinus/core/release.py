@@ -72,6 +72,7 @@ def start_candidate(s: Snapshot, r: Release, revision: str, *, returning: bool) 
         started_at=s.now,
         deadline_at=s.now + s.rollout.progress_deadline,
         returning=returning,
+        stable_size=s.workload(r.stable.revision).wanted if r.stable is not None else 0,
         in_place=s.rollout.strategy == "InPlace" and r.stable is not None and s.spec.replicas > 0,
     )
     draining = tuple(d for d in r.draining if d.revision != revision)
@@ -139,6 +140,7 @@ def enter_step(s: Snapshot, r: Release, step: int, after: str = "") -> Release:
     if weight >= FULL:
         share = FULL - holdback_of(s)
         update = {"phase": "Baking", "bake_until": s.now + s.rollout.bake, "next_at": None, "weight": share}
+        update["stable_size"] = max(candidate.stable_size, s.spec.replicas)
         r = replace(r, candidate=common.model_copy(update=update), hold=None)
         has = "all traffic" if share == FULL else f"{share}% of the traffic"
         bake = format_duration(s.rollout.bake)

@@ -27,7 +27,7 @@ from serinus.core.schemas import is_incompatible
 from serinus.core.shadow import is_shadowing, wanted_mirror
 from serinus.core.sides import render_sides
 from serinus.core.snapshot import PoolView, Snapshot
-from serinus.core.steps import FULL
+from serinus.core.steps import FULL, full_size
 from serinus.core.validation import render_checks
 
 
@@ -87,7 +87,7 @@ def _may_raise(s: Snapshot, r: Release) -> bool:
     # A step that was entered in this very pass went through the gates; repairing an older one needs the metrics again.
     if advanced or candidate is None:
         return advanced
-    ready = s.workload(candidate.revision).settled >= pods_for_weight(s, candidate.weight)
+    ready = s.workload(candidate.revision).settled >= pods_for_weight(s, candidate, candidate.weight)
     return ready and (is_unjudged(s) or (s.judgement is not None and s.judgement.known))
 
 
@@ -237,20 +237,24 @@ def _own_pools(s: Snapshot, r: Release) -> list[Action]:
 
 
 def wanted_pods(s: Snapshot, r: Release) -> dict[str, int]:
-    """Pods per active revision. While a candidate is there, stable never shrinks: the way back needs it."""
+    """Pods per active revision. While a candidate is there, stable never shrinks: the way back needs it. Once it has no
+    traffic, it does not grow either: room that an autoscaler asks for is for the revision that serves."""
     if is_in_place(s, r):
         return pods_in_place(s, r)
     wanted: dict[str, int] = {}
+    candidate = r.candidate
     if r.stable is not None:
-        running = s.workload(r.stable.revision).wanted if r.candidate is not None else 0
-        wanted[r.stable.revision] = max(s.spec.replicas, running)
-    if r.candidate is not None:
-        needed = s.spec.replicas if r.stable is None else needed_pods(s, r.candidate)
-        running = s.workload(r.candidate.revision).wanted
-        if r.stable is not None and is_incompatible(s, r.stable.revision, r.candidate):
+        kept = max(s.workload(r.stable.revision).wanted, candidate.stable_size) if candidate is not None else 0
+        idle = candidate is not None and candidate.weight >= FULL
+        wanted[r.stable.revision] = kept if idle else max(s.spec.replicas, kept)
+    if candidate is not None:
+        full = full_size(s, candidate)
+        needed = full if r.stable is None or candidate.phase == "Baking" else needed_pods(s, candidate)
+        running = s.workload(candidate.revision).wanted
+        if r.stable is not None and is_incompatible(s, r.stable.revision, candidate):
             # It leaves with the next pass; no pod need be made for that.
             needed = 0
-        wanted[r.candidate.revision] = max(needed, min(running, s.spec.replicas))
+        wanted[candidate.revision] = max(needed, min(running, full))
     return wanted
 
 

@@ -10,16 +10,16 @@ neither shortens nor lengthens a step."""
 
 import math
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from serinus.api import reasons
 from serinus.api.meta import LABEL_REVISION, Condition
 from serinus.api.status import CandidateState, EvidenceState, ModelDeploymentStatus, StableState
 from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
-from serinus.core.deadline import run_clock
+from serinus.core.deadline import note_crashes, run_clock
 from serinus.core.exits import find_exit
-from serinus.core.gates import PATIENCE, figures_due, find_bake_hold, find_first_hold, find_hold
+from serinus.core.gates import find_bake_hold, find_first_hold, find_hold
 from serinus.core.inplace import begin_swap, note_service
 from serinus.core.judge import Verdict
 from serinus.core.people import frozen
@@ -36,8 +36,10 @@ from serinus.core.release import (
 from serinus.core.render import render_actions
 from serinus.core.shadow import begin_shadow, is_shadow_next, is_shadowing, tell_passed
 from serinus.core.snapshot import Snapshot
-from serinus.core.steps import next_step
+from serinus.core.steps import full_size, next_step
 from serinus.core.validation import note_validation
+from serinus.core.waiting import SAID_BY_OTHERS
+from serinus.core.wake import find_wake
 from serinus.core.watching import watch_stable
 
 EVIDENCE_STEP = math.log(4)
@@ -49,7 +51,7 @@ REFRESH = timedelta(seconds=30)
 
 def decide(s: Snapshot) -> Plan:
     """The plan for one ModelDeployment at one moment. Total: never raises for anything that a snapshot can hold."""
-    r = note_validation(s, run_clock(s, load_release(s)))
+    r = note_validation(s, note_crashes(s, run_clock(s, load_release(s))))
     leaving = find_exit(s, r)
     if leaving is not None:
         r = leave_candidate(s, r, leaving)
@@ -98,7 +100,7 @@ def advance(s: Snapshot, r: Release) -> Release:
     candidate = r.candidate
     if candidate is None:
         return r
-    if r.stable is None or s.spec.replicas == 0:
+    if r.stable is None or full_size(s, candidate) == 0:
         return _advance_without_traffic(s, r, candidate)
     if candidate.phase == "Baking":
         hold = find_bake_hold(s, candidate)
@@ -116,7 +118,7 @@ def advance(s: Snapshot, r: Release) -> Release:
 def _advance_without_traffic(s: Snapshot, r: Release, candidate: CandidateState) -> Release:
     """The first revision, or one that replaces a model at zero: nothing to compare with, nobody to protect."""
     work = s.workload(candidate.revision)
-    if work.ready >= 1 or s.spec.replicas == 0:
+    if work.ready >= 1 or full_size(s, candidate) == 0:
         hold = find_first_hold(s, candidate)
         return promote_candidate(s, r) if hold is None else replace(r, hold=hold)
     waiting = work.waiting
@@ -142,13 +144,16 @@ def build_plan(s: Snapshot, r: Release) -> Plan:
     situation = assess_situation(s, r)
     status = build_status(s, r, situation)
     events = (*r.events, *_tell_situation(s, r, situation))
+    written = must_write(s, status)
+    # Autoscalers read the number of pods and people what the scheduler says: neither is held back for ever.
+    late = s.status_written_at if not written and _told(s.status) != _told(status) else None
     return Plan(
         before=rendering.before,
         status=status,
-        write_status=must_write(s, status),
+        write_status=written,
         after=rendering.after,
         events=events,
-        wake_at=find_wake(s, r),
+        wake_at=find_wake(s, r, None if late is None else late + REFRESH),
     )
 
 
@@ -170,6 +175,8 @@ _WARN = frozenset(
         reasons.VALIDATION_INCONCLUSIVE,
         reasons.WAITING_FOR_CAPACITY,
         reasons.QUOTA_EXCEEDED,
+        reasons.IMAGE_PULL_FAILED,
+        reasons.NODE_LOST,
         reasons.ROUTE_NOT_ACCEPTED,
         reasons.INVALID_SPEC,
         reasons.NOT_YET_SUPPORTED,
@@ -193,6 +200,7 @@ _WARN = frozenset(
 _TOLD = _WARN | {
     reasons.SERVING,
     reasons.SCALED_TO_ZERO,
+    reasons.SCHEDULING_GATED,
     reasons.WARMING_UP,
     reasons.VALIDATING,
     reasons.PAUSED,
@@ -218,11 +226,12 @@ def build_status(s: Snapshot, r: Release, situation: Situation) -> ModelDeployme
         work = s.workload(stable.revision)
         weight = 100 - (candidate.weight if candidate is not None else 0)
         stable = stable.model_copy(update={"replicas": work.current, "ready_replicas": work.ready, "weight": weight})
+    leader = candidate if stable is None or (candidate is not None and candidate.phase == "Baking") else stable
     return ModelDeploymentStatus(
         observed_generation=s.generation,
         phase=situation.phase,
-        replicas=stable.replicas if stable is not None else 0,
-        selector=f"{LABEL_REVISION}={stable.revision}" if stable is not None else None,
+        replicas=leader.replicas if leader is not None else 0,
+        selector=_select_serving(stable, candidate),
         model=s.model,
         stable=stable,
         candidate=candidate,
@@ -232,6 +241,16 @@ def build_status(s: Snapshot, r: Release, situation: Situation) -> ModelDeployme
         conditions=build_conditions(s, r, situation),
         last_command=r.last_command,
     )
+
+
+def _select_serving(stable: StableState | None, candidate: CandidateState | None) -> str | None:
+    """Whose use an autoscaler must add up to know what all requests cost: of every revision that has a share of them.
+    Stable alone would look idle while its share moves away."""
+    states = [state for state in (stable, candidate) if state is not None]
+    names = [state.revision for state in states if state.weight > 0] or [state.revision for state in states[:1]]
+    if len(names) > 1:
+        return f"{LABEL_REVISION} in ({','.join(names)})"
+    return f"{LABEL_REVISION}={names[0]}" if names else None
 
 
 def must_write(s: Snapshot, status: ModelDeploymentStatus) -> bool:
@@ -286,11 +305,14 @@ def _gist(condition: Condition) -> tuple[str, ...]:
 
 
 def _figures(status: ModelDeploymentStatus) -> object:
-    def pods(state: StableState | CandidateState | None) -> tuple[int, int] | None:
-        return None if state is None else (state.replicas, state.ready_replicas)
-
     held = () if status.candidate else tuple((c.type, c.message) for c in status.conditions)
-    return (pods(status.stable), pods(status.candidate), status.replicas, held)
+    return (_told(status), held)
+
+
+def _told(status: ModelDeploymentStatus) -> object:
+    states = [state for state in (status.stable, status.candidate) if state is not None]
+    said = [c.message for c in status.conditions if c.reason in SAID_BY_OTHERS]
+    return (status.replicas, [(state.replicas, state.ready_replicas) for state in states], said)
 
 
 def _evidence_grew(old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> bool:
@@ -302,25 +324,3 @@ def _evidence_grew(old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> bo
 
 def _peak(evidence: EvidenceState) -> float:
     return max((float(log) for lane in evidence.lanes for log in lane.logs), default=0.0)
-
-
-def find_wake(s: Snapshot, r: Release) -> datetime | None:
-    """The next moment at which time alone may change the decision."""
-    moments: list[datetime | None] = [d.until for d in r.draining]
-    moments.append(s.route.takes_over_at)
-    moments.append(r.hold.until if r.hold is not None else None)
-    candidate = r.candidate
-    if candidate is not None:
-        moments += [candidate.next_at, candidate.bake_until if candidate.phase == "Baking" else None]
-        if candidate.clock_stopped_at is None:
-            moments.append(candidate.deadline_at)
-        if candidate.hold_since is not None:
-            moments.append(candidate.hold_since + s.rollout.max_hold)
-        due = figures_due(candidate)
-        moments.append(None if due is None else due + PATIENCE)
-        moments.append(s.workload(candidate.revision).settles_at)
-        moments.append(s.route.settles_at.get(candidate.revision))
-    if r.stable is not None:
-        moments.append(r.stable.watch_until)
-    later = [m for m in moments if m is not None and m > s.now]
-    return min(later) if later else None

@@ -56,6 +56,9 @@ class Workload:
     settles_at: datetime | None = None
     """When the others will have settled; None where there are none."""
     waiting: Waiting | None = None
+    """Why pods are missing; None as well while they have not been starting for long."""
+    tells_at: datetime | None = None
+    """When a start that goes on will be worth a word."""
     warming: Waiting | None = None
     """Why ready pods are not warm; `hopeless` where they answer with errors."""
     in_shape: bool = True

@@ -33,6 +33,12 @@ def weight_of_step(rollout: ResolvedRollout, step: int) -> int:
     return rollout.steps[step - 1].weight if step <= len(rollout.steps) else FULL
 
 
+def full_size(s: Snapshot, candidate: CandidateState | None) -> int:
+    """Pods for all traffic. A release under way goes on at its size where somebody scales to zero meanwhile: nobody
+    would have judged what comes up later."""
+    return s.spec.replicas or (candidate.stable_size if candidate is not None else 0)
+
+
 def is_pause_step(rollout: ResolvedRollout, step: int) -> bool:
     return 0 < step <= len(rollout.steps) and isinstance(rollout.steps[step - 1], PauseStep)
 
