@@ -180,7 +180,7 @@ FULL_STATUS: dict[str, Any] = {
         "reason": "AnalysisFailed",
         "message": "52 of 1,268",
     },
-    "draining": [{"revision": "fraud-0", "until": "2026-11-23T10:17:30.000Z"}],
+    "draining": [{"revision": "fraud-0", "until": "2026-11-23T10:17:30.000Z", "inPlace": True}],
     "analysis": [
         {
             "name": "errors",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from serinus.api.rollout import ConfigMapKey
+from serinus.api.status import CandidateState
 from serinus.controllers.warmer import TRIES, Order, Warmer, find_order
 from serinus.engine.store import Key
 from serinus.serving.client import Sent
@@ -122,3 +123,22 @@ def test_what_is_sent_follows_from_what_is_written(warmup: dict[str, Any] | None
     model = spec("m:1", rollout={"warmup": warmup} if warmup else {})
     found = find_order(model, CandidateState(revision="fraud-1"), {"template": model.template})
     assert (None if found is None else (found.requests, found.path)) == expected
+
+
+async def test_pods_that_serve_already_are_not_asked_again(models: Models) -> None:
+    """As after a restart of the operator, which forgets who was warm."""
+    step = "2026-11-23T10:00:00Z"
+    candidate = CandidateState.model_validate({"revision": "m-1", "weight": 50, "stepStartedAt": step})
+    pods = [ready_pod("old", "10.0.0.1", "2026-11-23T09:59:00Z"), ready_pod("new", "10.0.0.2", "2026-11-23T10:01:00Z")]
+    given = spec(rollout={"warmup": {"path": "/infer", "requests": 2}})
+    contents = {"m-1": {"template": given.template}}
+    (found,) = models.warmer.observe(KEY, given, candidate, contents, pods).values()
+    assert {name: warmth.state for name, warmth in found.items()} == {"old": "Warm", "new": "Cold"}
+    await until(lambda: len(models.asked) > 0)
+    assert all("10.0.0.2" in url for url in models.asked)
+
+
+def ready_pod(name: str, address: str, since: str) -> dict[str, Any]:
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": since}
+    labels = {"serinus.dev/revision": "m-1"}
+    return {"metadata": {"name": name, "labels": labels}, "status": {"podIP": address, "conditions": [ready]}}

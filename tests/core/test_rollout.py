@@ -507,3 +507,17 @@ def test_without_a_gateway_pod_counts_split_and_rollback_is_one_selector() -> No
     assert world.log[0] == ApplyService("m", old)
     world.run(20)
     assert ApplyWorkload(new, 0) in world.log
+
+
+def test_a_return_waits_for_nothing_that_is_wrong_with_the_way_on() -> None:
+    """ConfigMaps of the spec that are gone, say: what is returned to has its own."""
+    world = first()
+    old = world.wanted
+    new = world.apply("m:2")
+    world.run(60)
+    assert world.route.weights == {new: 100}
+    world.problems = (Problem("ConfigMapNotFound", "there is no ConfigMap 'features' here"),)
+    world.readable = False
+    world.command = f"undo {new}"
+    world.run(5)
+    assert world.route.weights == {old: 100}

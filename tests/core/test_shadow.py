@@ -96,7 +96,7 @@ def test_bad_takes_the_mirror_away_first_and_rejects() -> None:
     rejected = world.status.rejected
     assert rejected is not None
     assert (rejected.revision, rejected.reason) == (new, "AnalysisFailed")
-    assert rejected.message == "the judge says Bad; it had mirrored requests only, nobody saw its answers"
+    assert rejected.message == "the judge says Bad; it had mirrored requests only, no client saw its answers to them"
     assert all(new not in weights for weights in world.weights)
     assert world.workloads[new].wanted == 0
     assert world.services[new] == new, "mirrored requests must not be led to stable, which has answered them already"

@@ -66,3 +66,15 @@ def test_only_warm_pods_are_settled() -> None:
     assert (work.warming.reason, work.warming.message, work.warming.hopeless) == ("WarmupFailed", "HTTP 500", True)
     unasked = observe_workload(DEPLOYMENT, PODS, SETTLED, wanted=None, now=START)
     assert (unasked.settled, unasked.warming) == (3, None)
+
+
+def test_one_that_serves_is_not_rejected_for_pods_that_join_or_are_warmed_anew() -> None:
+    world, new = release()
+    world.workloads[new] = replace(world.workloads[new], settled=2, ready=2, wanted=2, warming=None)
+    world.settle()
+    assert world.route.weights[new] == 50
+    cool(world, new, FAILED)
+    world.run(10)
+    assert world.status.rejected is None
+    assert world.route.weights[new] == 50
+    assert world.ready() == ("False", "WarmupFailed"), "it gets no more traffic, and says why"

@@ -51,7 +51,7 @@ def await_mirror(model: Model, percent: int = 100) -> str:
 def await_refused(model: Model, traffic: Traffic, stable: str) -> Tally:
     """Wait until the candidate is rejected in its shadow time; what clients were answered."""
     model.await_reason("RolledBack", patience=90)
-    assert "nobody saw its answers" in model.condition("Ready")["message"]
+    assert "no client saw its answers to them" in model.condition("Ready")["message"]
     assert mirrors(model) == []
     assert model.weights() == {stable: 100}
     traffic.read()

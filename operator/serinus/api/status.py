@@ -217,6 +217,8 @@ class DrainingState(StatusModel):
     """Name of its ModelRevision. Key of the list."""
     until: Time
     """When its pods are removed."""
+    in_place: bool = False
+    """Whether it has the place that stable needs (InPlace); then its pods go at once."""
 
 
 class AnalysisSummary(StatusModel):

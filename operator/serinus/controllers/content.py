@@ -52,7 +52,10 @@ def read_content(spec: ModelDeploymentSpec, status: ModelDeploymentStatus, known
     digests, problems = _read_config_maps(spec, known)
     found = Content(digests=digests, problems=problems)
     reference = spec.model.from_.reference if spec.model is not None else None
-    model = known.desk.resolve(known.key, reference, status.model)
+    meant = status.model
+    if reference is not None and (meant is None or meant.uri != reference):
+        meant = _recall(reference, status, known.contents) or meant
+    model = known.desk.resolve(known.key, reference, meant)
     if isinstance(model, Problem):
         found = replace(found, problems=[*found.problems, model])
     elif reference is not None and model is None:
@@ -61,6 +64,17 @@ def read_content(spec: ModelDeploymentSpec, status: ModelDeploymentStatus, known
         found = replace(found, model=model)
     schema = spec.model.schema_ if spec.model is not None else None
     return found if schema is None else _with_schema(found, schema, known)
+
+
+def _recall(reference: str, status: ModelDeploymentStatus, contents: Mapping[str, Raw]) -> ResolvedModel | None:
+    """What a reference meant when the revision was made that serves or is being released: putting its text back asks
+    for that very revision, whatever became of the tag or of the registry since."""
+    for state in (status.stable, status.candidate):
+        content = contents.get(state.revision, {}) if state is not None else {}
+        model = content.get("model") or {}
+        if content.get("reference") == reference and model.get("digest"):
+            return ResolvedModel(uri=reference, resolved=model["uri"], digest=model["digest"])
+    return None
 
 
 def look_at_delivery(model: ModelSpec, found: Content, wanted: Revision, known: Known) -> tuple[Content, Revision]:

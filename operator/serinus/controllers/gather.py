@@ -93,7 +93,9 @@ def gather_snapshot(
     intent = read_intent(owner, raw, status, routes.present, known)
     spec, wanted, spec_problems = intent.spec, intent.wanted, intent.problems
     rollout = resolve_rollout(spec.rollout)
-    contents.setdefault(wanted.name, _content_of({"content": wanted.content, "loader": wanted.loader}))
+    if intent.readable:
+        # What only stands in for an unreadable spec is not what any revision is made of.
+        contents.setdefault(wanted.name, _content_of({"content": wanted.content, "loader": wanted.loader}))
     gateways = look_at_gateways(store, key.namespace, spec.route, rollout)
     pods = store.by_owner("Pod", key.namespace, key.name)
     settled_at = reach.observe(key, find_reachable(pods, store.by_owner("EndpointSlice", key.namespace, key.name)), now)
@@ -162,8 +164,8 @@ def _observe_checks(
 
 
 def _content_of(record: Raw) -> Raw:
-    """What a revision serves, with the loader that it keeps."""
-    return {**record["content"], **({"loader": record["loader"]} if record.get("loader") else {})}
+    """What a revision serves, with the loader that it keeps and the text of its model reference."""
+    return {**record["content"], **{name: record[name] for name in ("loader", "reference") if record.get(name)}}
 
 
 def _missing_copies(contents: Mapping[str, Raw], copies: list[Raw]) -> dict[str, dict[str, str]]:

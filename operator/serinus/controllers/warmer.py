@@ -1,14 +1,16 @@
 """Sends the requests of `rollout.warmup` to each pod of a candidate as it becomes ready.
 
-A pod counts for more traffic only once it is warm. Kept in memory alone: after a restart of the operator the pods of a
-running release are warmed again, which costs a few requests and nothing else."""
+A pod counts for more traffic only once it is warm. Kept in memory alone: after a restart of the operator the pods that
+have no traffic yet are warmed again, which costs a few requests and nothing else."""
 
 import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.podtemplate import find_port
@@ -27,8 +29,8 @@ TRIES: Final = 3
 """First requests that may be answered with an error before the model is given up."""
 PAUSE: Final = 2.0
 """Seconds between them."""
-AT_ONCE: Final = 32
-"""Requests under way at any time, of all models together."""
+AT_ONCE: Final = 8
+"""Requests under way at any time, of all models of a namespace together: those that hang hold up nobody else's."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Warmer:
         self._notify = notify
         self._pause = pause
         self._jobs: dict[Key, _Job] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def observe(
         self,
@@ -97,7 +99,11 @@ class Warmer:
         if order is None:
             self.forget(key)
             return {}
-        return {order.revision: self.watch(key, order, addresses_of(pods_of(pods, order.revision)))}
+        mine = pods_of(pods, order.revision)
+        serving = [pod for pod in mine if candidate is not None and _has_served(candidate, pod)]
+        warm = {name: Warmth("Warm") for name in addresses_of(serving)}
+        cold = {name: address for name, address in addresses_of(mine).items() if name not in warm}
+        return {order.revision: {**self.watch(key, order, cold), **warm}}
 
     def watch(self, key: Key, order: Order, addresses: Mapping[str, str]) -> Mapping[str, Warmth]:
         """See to it that the pods (address by name) become warm, and say how far each is. Never waits."""
@@ -133,7 +139,7 @@ class Warmer:
         errors = 0
         while True:
             body, missing = await self._find_body(key.namespace, order)
-            sent = Sent(None, missing) if missing else await self._ask(url, body)
+            sent = Sent(None, missing) if missing else await self._ask(key, url, body)
             if sent.succeeded:
                 break
             errors += sent.status is not None
@@ -145,11 +151,12 @@ class Warmer:
                 return
             await asyncio.sleep(self._pause)
         for _ in range(order.requests - 1):
-            await self._ask(url, body)
+            await self._ask(key, url, body)
         self._note(key, job, pod, Warmth("Warm"))
 
-    async def _ask(self, url: str, body: bytes | None) -> Sent:
-        async with self._slots:
+    async def _ask(self, key: Key, url: str, body: bytes | None) -> Sent:
+        slots = self._slots.setdefault(key.namespace, asyncio.Semaphore(AT_ONCE))
+        async with slots:
             return await self._send(url, body)
 
     async def _find_body(self, namespace: str, order: Order) -> tuple[bytes | None, str]:
@@ -175,3 +182,12 @@ class Warmer:
         if self._jobs.get(key) is job and job.pods.get(pod) != warmth:
             job.pods[pod] = warmth
             self._notify(key, True)
+
+
+def _has_served(candidate: CandidateState, pod: Raw) -> bool:
+    """Whether a pod was ready when the present step began, and so has had its share since."""
+    since = candidate.step_started_at if candidate.weight > 0 else None
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    at = next((c.get("lastTransitionTime") for c in conditions if c.get("type") == "Ready"), None)
+    ready = datetime.fromisoformat(at.replace("Z", "+00:00")) if isinstance(at, str) else None
+    return since is not None and ready is not None and ready < since

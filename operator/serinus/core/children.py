@@ -70,6 +70,7 @@ def build_model_revision(owner: Owner, revision: Revision, number: int) -> Raw:
             "digest": revision.digest,
             "content": revision.content,
             **({"loader": revision.loader} if revision.loader else {}),
+            **({"reference": revision.reference} if revision.reference else {}),
         },
     }
 

@@ -15,7 +15,7 @@ from serinus.core.judge import Verdict
 from serinus.core.release import Exit, Release
 from serinus.core.schemas import find_breaks, is_incompatible
 from serinus.core.snapshot import Snapshot
-from serinus.core.validation import find_validation_exit
+from serinus.core.validation import find_validation_exit, swap_deadline
 
 _NAMED = 8
 """Features that a message names."""
@@ -90,8 +90,11 @@ def breaks_callers(s: Snapshot, r: Release, candidate: CandidateState) -> Exit |
 
 
 def fails_first_requests(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
-    """A model that answers its first requests with errors is not shown to anybody."""
+    """A model that answers its first requests with errors is not shown to anybody. One that is shown already is judged
+    by what it answers to them; pods that join later only get no traffic."""
     work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
+    if candidate.traffic_since is not None:
+        return None
     if r.stable is None or work.warming is None or not work.warming.hopeless or work.settled >= needed:
         return None
     return Exit(reasons.WARMUP_FAILED, f"{candidate.revision}: {work.warming.message}")
@@ -101,13 +104,36 @@ def deadline_exceeded(s: Snapshot, r: Release, candidate: CandidateState) -> Exi
     if r.stable is None or candidate.deadline_at is None or candidate.clock_stopped_at is not None:
         return None
     work, needed = s.workload(candidate.revision), needed_pods(s, candidate)
-    have = work.settled if candidate.phase == "Swapping" else work.ready
-    if have >= needed or s.now < candidate.deadline_at or is_lack_new(s, candidate):
+    if candidate.phase == "Swapping":
+        return _swap_too_long(s, candidate, work.settled, needed)
+    if work.ready >= needed or s.now < candidate.deadline_at or is_lack_new(s, candidate):
         return None
     why = f": {work.waiting.message}" if work.waiting else ""
     within = format_duration(s.rollout.progress_deadline)
     message = f"{work.ready} of {needed} pods of {candidate.revision} ready within {within}{why}"
     return Exit(reasons.DEADLINE_EXCEEDED, message)
+
+
+def _swap_too_long(s: Snapshot, candidate: CandidateState, settled: int, needed: int) -> Exit | None:
+    """The deadline of its pods, and, once they are there, so much longer as its checks may take."""
+    deadline = swap_deadline(s, candidate) if settled >= needed else candidate.deadline_at
+    if deadline is None or s.now < deadline:
+        return None
+    within = format_duration(s.rollout.progress_deadline)
+    waiting = s.workload(candidate.revision).waiting
+    why = f": {waiting.message}" if waiting else ""
+    what = f"{settled} of {needed} pods of {candidate.revision} ready within {within}{why}"
+    checked = f"{candidate.revision} has not passed its checks in time, or they could not be made"
+    return Exit(reasons.DEADLINE_EXCEEDED, what if settled < needed else checked)
+
+
+def stuck_in_between(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
+    """In place nobody serves until the candidate does, so nobody waits until the object is put right."""
+    if r.stable is None or candidate.phase != "Swapping" or candidate.returning or not s.problems:
+        return None
+    problem = s.problems[0]
+    message = f"{problem.message}; nobody served, so {r.stable.revision} is brought back until that is put right"
+    return Exit(problem.reason, message, remember=False)
 
 
 def held_too_long(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
@@ -132,6 +158,7 @@ RULES: tuple[Rule, ...] = (
     fails_first_requests,  # its first answers are errors
     breaks_callers,  # its feature schema says so
     hopeless,  # its pods end again and again, or their model is not what was asked for
+    stuck_in_between,  # something is wrong with the object, and nobody serves
     deadline_exceeded,  # its pods never came
     held_too_long,  # nobody could tell, and the user chose to go back then
 )

@@ -17,10 +17,12 @@ from serinus.core.snapshot import Snapshot
 
 
 def is_in_place(s: Snapshot, r: Release) -> bool:
-    """Whether the pods of this moment are under the rules of InPlace. A running release keeps those it began with."""
+    """Whether the pods of this moment are under the rules of InPlace. A running release keeps those it began with, and
+    so does the way back from it."""
     if r.candidate is not None:
         return r.candidate.in_place
-    return s.rollout.strategy == "InPlace" and r.stable is not None
+    leaving = any(one.in_place for one in r.draining)
+    return (leaving or s.rollout.strategy == "InPlace") and r.stable is not None
 
 
 def is_swapped(candidate: CandidateState | None) -> bool:
@@ -80,12 +82,13 @@ def note_service(s: Snapshot, r: Release) -> Release:
         return r
     if candidate is not None and candidate.phase == "Baking" and candidate.downtime is None:
         downtime = _tell(stable.down_since, s.now)
-        r = replace(r, candidate=candidate.model_copy(update={"downtime": downtime}))
+        served = stable.model_copy(update={"down_since": None})
+        r = replace(r, stable=served, candidate=candidate.model_copy(update={"downtime": downtime}))
         return r.told(Event(reasons.SWAPPED, f"{candidate.revision} serves; nobody served for {downtime}"))
     if not is_swapped(candidate) and s.workload(stable.revision).ready > 0:
         downtime = _tell(stable.down_since, s.now)
         r = replace(r, stable=stable.model_copy(update={"down_since": None, "downtime": downtime}))
-        return r.told(Event(reasons.SWAPPED, f"{stable.revision} serves again; nobody served for {downtime}"))
+        return r.told(Event(reasons.SWAPPED, f"{stable.revision} serves again; nobody served for {downtime} in all"))
     return r
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from serinus.api import reasons
-from serinus.api.meta import format_duration
+from serinus.api.meta import format_duration, parse_duration
 from serinus.api.presets import PauseStep
 from serinus.api.status import (
     CandidateState,
@@ -96,13 +96,18 @@ def leave_candidate(s: Snapshot, r: Release, exit_: Exit) -> Release:
         took = f" after {(s.now - since).total_seconds():.1f}s at {candidate.weight}%" if since is not None else ""
         message = f"{message}; traffic back on {r.stable.revision}{took}"
     if candidate.phase == "Shadowing":
-        message = f"{message}; it had mirrored requests only, nobody saw its answers"
+        message = f"{message}; it had mirrored requests only, no client saw its answers to them"
     until = s.now + (s.rollout.drain if candidate.weight > 0 else timedelta(0))
     draining = (
         *(d for d in r.draining if d.revision != candidate.revision),
-        DrainingState(revision=candidate.revision, until=until),
+        DrainingState(revision=candidate.revision, until=until, in_place=candidate.in_place),
     )
-    r = replace(r, candidate=None, draining=draining, hold=None)
+    stable = r.stable
+    if stable is not None and candidate.in_place and candidate.phase == "Baking":
+        # It served until now; the time before that counts with what comes.
+        before = parse_duration(candidate.downtime) if candidate.downtime else timedelta(0)
+        stable = stable.model_copy(update={"down_since": s.now - before})
+    r = replace(r, stable=stable, candidate=None, draining=draining, hold=None)
     if not exit_.remember:
         mark = MarkRevision(candidate.revision, "Superseded", exit_.reason, message)
         return replace(r, marks=(*r.marks, mark)).told(Event(exit_.reason, message))

@@ -31,6 +31,8 @@ class Revision:
     content: dict[str, Any]
     loader: dict[str, Any] | None = None
     """Image and environment of the loader, where the revision needs one; not part of the digest."""
+    reference: str | None = None
+    """The model reference as it was written; what it means is in `content`. Not part of the digest either."""
 
     @property
     def name(self) -> str:
@@ -49,7 +51,8 @@ def build_revision(
     what its feature schema says."""
     content = build_content(spec, config_maps, model, features)
     digest = hash_content(content)
-    return Revision(deployment=deployment, id=digest[:ID_LENGTH], digest=digest, content=content)
+    reference = model.uri if model is not None else None
+    return Revision(deployment, digest[:ID_LENGTH], digest, content, reference=reference)
 
 
 def build_content(

@@ -61,6 +61,9 @@ def decide(s: Snapshot) -> Plan:
     if not s.problems and not s.resolving:
         r = start_if_wanted(s, r)
         r = advance(s, r)
+    elif r.candidate is not None and r.candidate.returning:
+        # A way back waits for nothing that is wrong with the way on.
+        r = advance(s, r)
     r = note_service(s, r)
     r = end_drains(s, r)
     return build_plan(s, r)

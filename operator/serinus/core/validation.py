@@ -8,10 +8,11 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from serinus.api import reasons
+from serinus.api.meta import parse_duration
 from serinus.api.status import CandidateState, CheckOutcome, CheckState
 from serinus.api.validation import Bound, ValidationSpec
 from serinus.core.checkjobs import MISCONFIGURED, RETRIED, TIMEOUT, name_job, read_report
@@ -114,6 +115,14 @@ def validated(s: Snapshot, candidate: CandidateState) -> Hold | None:
     until = min((moment for moment in late if moment > s.now), default=None)
     reason, done = (reasons.SHADOWING, "scored") if is_shadowing(candidate) else (reasons.VALIDATING, "checked")
     return Hold(reason, f"{candidate.revision} is {done}: {', '.join(open_)}{said}", until=until)
+
+
+def swap_deadline(s: Snapshot, candidate: CandidateState) -> datetime | None:
+    """Until when a candidate that has been given stable's place must have passed its checks, one after the other."""
+    if candidate.deadline_at is None or not needs_validation(s, candidate):
+        return candidate.deadline_at
+    asked = (parse_duration(check.timeout or TIMEOUT) for check in checks_of(s, candidate))
+    return candidate.deadline_at + sum(asked, timedelta(0))
 
 
 def render_checks(s: Snapshot, r: Release) -> list[Action]:

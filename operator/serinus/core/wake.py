@@ -6,6 +6,7 @@ from serinus.core.deadline import CRASH_PATIENCE
 from serinus.core.gates import PATIENCE, figures_due, needed_pods
 from serinus.core.release import Release
 from serinus.core.snapshot import Snapshot
+from serinus.core.validation import swap_deadline
 
 
 def find_wake(s: Snapshot, r: Release, also: datetime | None = None) -> datetime | None:
@@ -16,7 +17,7 @@ def find_wake(s: Snapshot, r: Release, also: datetime | None = None) -> datetime
     if candidate is not None:
         moments += [candidate.next_at, candidate.bake_until if candidate.phase == "Baking" else None]
         if candidate.clock_stopped_at is None:
-            moments.append(candidate.deadline_at)
+            moments += [candidate.deadline_at, swap_deadline(s, candidate)]
         if candidate.hold_since is not None:
             moments.append(candidate.hold_since + s.rollout.max_hold)
         due = figures_due(candidate)
