@@ -11,13 +11,21 @@ from serinus.api.status import ModelDeploymentStatus, ResolvedModel
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.content import Known
 from serinus.controllers.intent import Intent, read_intent
-from serinus.controllers.models import ImageVolumes, LoaderSettings, ModelDesk, SchemaReader, SchemaSource
+from serinus.controllers.models import (
+    ImageVolumes,
+    LoaderSettings,
+    ModelDesk,
+    ModelResolver,
+    SchemaReader,
+    SchemaSource,
+)
 from serinus.controllers.wakeup import Wakeup
 from serinus.core.children import Owner
 from serinus.core.configmaps import digest_of, slim
 from serinus.core.snapshot import Problem
 from serinus.engine.store import Key, Store
 from serinus.kube.errors import Forbidden, Unavailable
+from serinus.kube.resources import MODELREVISIONS
 from tests.controllers.stage import KEY, Stage, model_deployment
 
 Raw = dict[str, Any]
@@ -254,3 +262,52 @@ async def test_a_check_is_told_which_model_it_checks() -> None:
     environment = {one["name"]: one["value"] for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert environment["SERINUS_MODEL_URI"] == "https://host.example/fraud#7"
     assert environment["SERINUS_MODEL_DIGEST"] == "sha256:7"
+
+
+async def test_a_text_that_is_put_back_means_what_it_meant_though_the_registry_is_away() -> None:
+    async def never(reference: Any) -> Any:
+        await asyncio.Event().wait()
+
+    resolver = ModelResolver(never, lambda key, urgent: None)
+    old, digest = "oci://host.example/fraud:old", "sha256:" + "1" * 64
+    meant = ResolvedModel(uri=old, resolved=f"oci://host.example/fraud@{digest}", digest=digest)
+    serving = read_intent(
+        OWNER,
+        model_deployment(model={"from": {"uri": old}}),
+        ModelDeploymentStatus(model=meant),
+        None,
+        Known(KEY, {}, {}.get, ModelDesk()),
+    ).wanted
+    assert serving.reference == old
+    status = ModelDeploymentStatus.model_validate(
+        {
+            "stable": {"revision": serving.name, "since": "2026-11-23T10:00:00Z"},
+            "model": {"uri": "oci://host.example/fraud:new", "resolved": "x", "digest": "sha256:2"},
+        }
+    )
+    recorded = {serving.name: {**serving.content, "reference": old}}
+    known = Known(KEY, recorded, {}.get, ModelDesk(resolver=resolver))
+    back = read_intent(OWNER, model_deployment(model={"from": {"uri": old}}), status, None, known)
+    assert back.readable
+    assert back.wanted.name == serving.name
+    other = {"from": {"uri": "oci://host.example/fraud:third"}}
+    assert not read_intent(OWNER, model_deployment(model=other), status, None, known).readable
+    await resolver.close()
+
+
+async def test_what_cannot_be_read_is_put_onto_nobody() -> None:
+    """Stable's record is lost and the new spec refers to a ConfigMap that is not there."""
+    stage = Stage()
+    stage.apply(model_deployment())
+    await stage.settle()
+    stable = str(stage.object()["status"]["stable"]["revision"])
+    record = stage.object("ModelRevision", stable)
+    await stage.kube.delete(MODELREVISIONS, "ml", stable, uid=record["metadata"]["uid"])
+    changed = model_deployment("m:untested")
+    changed["spec"]["template"]["spec"]["volumes"] = [{"name": "c", "configMap": {"name": "missing"}}]
+    stage.apply(changed)
+    await stage.settle()
+    assert stage.condition("Ready") == ("False", "ConfigMapNotFound")
+    images = [c["image"] for c in stage.object("Deployment", stable)["spec"]["template"]["spec"]["containers"]]
+    assert images == ["m:1"]
+    await stage.analyst.close()

@@ -117,14 +117,16 @@ class ShadowSpec(Model):
     Default: from the preset (Cautious 1h, Standard 10m, Fast 1m)."""
     scoring: Annotated[tuple[ValidationSpec, ...], Field(max_length=4, json_schema_extra=list_map("name"))] = ()
     """Checks at the end of that time, in the form of `validation`: for example a Job that compares the answers both
-    sides have logged, or asks both. Until they pass no client sees an answer of the candidate."""
+    sides have logged, or asks both. Until they pass no client but testers and those who look at the preview host sees
+    an answer of the candidate."""
 
 
 class ApprovalSpec(Model):
     """Where a person must agree."""
 
     required: ApprovalRequired = "Never"
-    """Never asks nobody. BeforeTraffic waits before the first request, BeforePromotion before 100 percent.
+    """Never asks nobody. BeforeTraffic waits before the first request of anybody but testers and those who look at
+    the preview host, BeforePromotion before 100 percent.
     A rollback never waits. Default: Never."""
 
 
