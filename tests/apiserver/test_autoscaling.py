@@ -192,3 +192,20 @@ def test_a_whole_release_under_constant_load_changes_no_number(scaled: Model) ->
         assert rescales(model, began) == [], explain(model)
     assert replicas(model) == 4
     assert specs_written_by_the_operator(model) == []
+
+
+def test_git_hands_replicas_over_once_an_autoscaler_has_written_them(model: Model) -> None:
+    model.apply("v1")
+    body = {key: value for key, value in model.get().items() if key in ("apiVersion", "kind", "spec")}
+    name = f"{model.name}-in-git"
+    body["metadata"] = {"name": name, "namespace": model.namespace}
+    body["spec"] |= {"paused": True, "route": {"mode": "Replicas"}}
+
+    def sync() -> None:
+        model.cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(body))
+
+    sync()
+    model.cluster.kubectl("scale", "modeldeployment", name, "-n", model.namespace, "--replicas=5")
+    del body["spec"]["replicas"]
+    sync()
+    assert model.get(name=name)["spec"]["replicas"] == 5
