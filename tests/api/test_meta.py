@@ -156,8 +156,6 @@ FULL_STATUS: dict[str, Any] = {
         "pauseReason": "a pause step",
         "returning": True,
         "inPlace": False,
-        "stableSize": 4,
-        "crashingSince": "2026-11-23T10:16:00.000Z",
         "forcedStep": 2,
         "bakeUntil": "2026-11-23T10:38:00.000Z",
         "rehearsed": "would have rolled back",
