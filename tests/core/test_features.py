@@ -1,6 +1,7 @@
 """A feature schema is read or refused, and what breaks callers is told apart from what does not."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -71,12 +72,29 @@ def test_names_and_types_are_read() -> None:
         ("[" * 100_000, "is nested too deeply"),
         (" " * (LARGEST + 1), "may have 262,144"),
         (schema(**{f"f{n}": NUMBER for n in range(2001)}), "names more than 2,000 features"),
+        (schema(**{"n" * 257: NUMBER}), "a feature's name may have 256 characters"),
+        (schema(**{f"{n:0>100}": NUMBER for n in range(656)}), "more than 65,536 characters together"),
     ],
 )
 def test_what_is_no_feature_schema_is_said(text: str, said: str) -> None:
     found = read_features(text)
     assert isinstance(found, str)
     assert said in found
+
+
+def test_a_long_name_is_not_repeated_for_each_feature_within() -> None:
+    inner = {f"f{number}": NUMBER for number in range(1_900)}
+    text = schema(**{"n" * 200_000: {"type": "object", "properties": inner}})
+    tracemalloc.start()
+    found = read_features(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "256 characters" in str(found)
+    assert peak < 32 * 2**20
+
+
+def test_names_at_their_limits_are_read() -> None:
+    assert len(read(schema(**{f"{n:0>256}": NUMBER for n in range(256)}))) == 256
 
 
 def test_a_schema_that_holds_itself_ends() -> None:

@@ -5,8 +5,7 @@ The same form that a check of kind Schema holds rows against. Of it only names a
 gone, or that does not take any more what it took, breaks callers; a new feature, a wider type, another bound do not."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from jsonschema import SchemaError
@@ -20,6 +19,10 @@ LARGEST: Final = 262_144
 """Characters of a schema that are read."""
 DEEPEST: Final = 8
 MOST: Final = 2_000
+LONGEST: Final = 256
+"""Characters of one feature's path."""
+LONGEST_TOGETHER: Final = 65_536
+"""Characters of all paths: they stand in the revision's record, and are hashed in every pass."""
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 _OF_VALUE: Final = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null", list: "array"}
 
@@ -43,12 +46,12 @@ def read_features(text: str) -> Features | str:
     if schema.get("type", "object") != "object" or not isinstance(schema.get("properties"), dict):
         return 'is not a JSON Schema of features: it must have type "object" and properties, one for each feature'
     try:
-        found = list(islice(_walk(schema, schema, "", 0), MOST + 1))
+        found = _collect(_walk(schema, schema, "", 0))
     except _UnreadableError as error:
         return f"is not a JSON Schema of features: {error}"
     if not found:
         return "is not a JSON Schema of features: properties names none"
-    return dict(found) if len(found) <= MOST else f"names more than {MOST:,} features"
+    return found
 
 
 def compare_features(old: Mapping[str, Sequence[str]], new: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -66,6 +69,19 @@ class _UnreadableError(Exception):
     """A schema whose features cannot be told."""
 
 
+def _collect(features: Iterable[tuple[str, list[str]]]) -> Features | str:
+    found: Features = {}
+    characters = 0
+    for count, (name, types) in enumerate(features, start=1):
+        characters += len(name)
+        if count > MOST:
+            return f"names more than {MOST:,} features"
+        if characters > LONGEST_TOGETHER:
+            return f"has feature names of more than {LONGEST_TOGETHER:,} characters together, those of objects included"
+        found[name] = types
+    return found
+
+
 def _walk(root: Schema, schema: Schema, place: str, depth: int) -> Iterator[tuple[str, list[str]]]:
     """The features below an object's schema."""
     if depth > DEEPEST:
@@ -76,6 +92,8 @@ def _walk(root: Schema, schema: Schema, place: str, depth: int) -> Iterator[tupl
 
 
 def _describe(root: Schema, given: Any, name: str, depth: int) -> Iterator[tuple[str, list[str]]]:
+    if len(name) > LONGEST:
+        raise _UnreadableError(f"a feature's name may have {LONGEST} characters with those of its objects: {name[:80]}…")
     schema = _follow(root, given, name)
     types = _types_of(schema)
     yield name, types
