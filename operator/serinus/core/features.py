@@ -29,20 +29,30 @@ _OF_VALUE: Final = {bool: "boolean", int: "integer", float: "number", str: "stri
 
 def read_features(text: str) -> Features | str:
     """The features that a schema describes, or what is wrong with it, as the end of a sentence that begins with its
-    place. Takes seconds for large schemas."""
+    place. Takes seconds for large schemas. Raises nothing, whatever the text."""
     if len(text) > LARGEST:
         return f"has {len(text):,} characters and may have {LARGEST:,}"
+    try:
+        return _read(text)
+    except RecursionError:
+        return "is not a JSON Schema of features: it is nested too deeply"
+    except Exception as error:
+        # The meta-schema has its regular expressions compiled, and asks other libraries about formats.
+        return f"is not a JSON Schema that can be checked: {type(error).__name__}: {str(error)[:160]}"
+
+
+def _read(text: str) -> Features | str:
     try:
         schema = json.loads(text)
         if not isinstance(schema, dict):
             return f"is not a JSON Schema of features: it must be an object, not {type(schema).__name__}"
+        if not isinstance(schema.get("$schema", ""), str):
+            return f"is not a JSON Schema: $schema must be a string, not {type(schema['$schema']).__name__}"
         validator_for(schema, default=Draft202012Validator).check_schema(schema)
     except SchemaError as error:
         return f"is not a JSON Schema: {error.message[:160]} at {error.json_path[:80]}"
     except ValueError as error:
         return f"is not JSON: {error}"
-    except RecursionError:
-        return "is not a JSON Schema of features: it is nested too deeply"
     if schema.get("type", "object") != "object" or not isinstance(schema.get("properties"), dict):
         return 'is not a JSON Schema of features: it must have type "object" and properties, one for each feature'
     try:
@@ -93,9 +103,13 @@ def _walk(root: Schema, schema: Schema, place: str, depth: int) -> Iterator[tupl
 
 def _describe(root: Schema, given: Any, name: str, depth: int) -> Iterator[tuple[str, list[str]]]:
     if len(name) > LONGEST:
-        raise _UnreadableError(f"a feature's name may have {LONGEST} characters with those of its objects: {name[:80]}…")
+        raise _UnreadableError(
+            f"a feature's name may have {LONGEST} characters with those of its objects: {name[:80]}…"
+        )
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise _UnreadableError(f"the feature's name {name[:80]!a} is no text: half of a surrogate pair")
     schema = _follow(root, given, name)
-    types = _types_of(schema)
+    types = _types_of(schema, name)
     yield name, types
     if "object" in types:
         yield from _walk(root, schema, f"{name}.", depth + 1)
@@ -118,7 +132,9 @@ def _follow(root: Schema, given: Any, name: str) -> Schema:
     raise _UnreadableError(f"{name} refers to itself")
 
 
-def _resolve(root: Schema, reference: str, name: str) -> Any:
+def _resolve(root: Schema, reference: Any, name: str) -> Any:
+    if not isinstance(reference, str):
+        raise _UnreadableError(f"{name} has a $ref that must be a string, not {type(reference).__name__}")
     here: Any = root
     path, _, pointer = reference.partition("#")
     for step in pointer.split("/")[1:]:
@@ -128,13 +144,16 @@ def _resolve(root: Schema, reference: str, name: str) -> Any:
     return here
 
 
-def _types_of(schema: Schema) -> list[str]:
+def _types_of(schema: Schema, name: str) -> list[str]:
     """The types that a schema lets through; all of them where it does not say."""
     given = schema.get("type")
-    if isinstance(given, str):
-        return [given]
-    if isinstance(given, list):
-        return sorted(set(given))
+    if given is not None:
+        # The meta-schema does not look into what is only referred to, and draft 3 takes schemas for types.
+        types = given if isinstance(given, list) else [given]
+        strange = next((one for one in types if one not in _TYPES), None)
+        if strange is not None or not types:
+            raise _UnreadableError(f"{name} has type {json.dumps(strange)[:80]}, and may have {', '.join(_TYPES)}")
+        return sorted(set(types))
     values = schema.get("enum", [schema["const"]] if "const" in schema else None)
     if isinstance(values, list):
         return sorted(
