@@ -17,6 +17,7 @@ from serinus.api.meta import (
     MANAGED_BY,
     parse_duration,
 )
+from serinus.api.podtemplate import child
 from serinus.api.validation import ValidationSpec
 from serinus.core.children import SERVICE_PORT, Owner, build_metadata
 from serinus.core.configmaps import REPORT_LIMIT, RESULTS_KEY
@@ -49,9 +50,9 @@ def build_job(
     names its model in `model`."""
     name = name_job(revision, check.name, target)
     template = copy.deepcopy(check.job.template)
-    metadata = template.setdefault("metadata", {})
+    metadata = template["metadata"] = {**child(template, "metadata")}
     metadata["labels"] = {
-        **(metadata.get("labels") or {}),
+        **child(metadata, "labels"),
         LABEL_CHECK_OF: owner.name,
         LABEL_MANAGED_BY: MANAGED_BY,
         _LABEL_CHECK: check.name,
