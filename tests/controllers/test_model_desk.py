@@ -267,6 +267,6 @@ async def test_a_check_is_told_which_model_it_checks() -> None:
     await stage.settle()
     await stage.run(3)
     (job,) = [one for (kind, _, _), one in stage.kube.objects.items() if kind == "Job"]
-    environment = {one["name"]: one["value"] for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    environment = {one["name"]: one.get("value") for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert environment["SERINUS_MODEL_URI"] == "https://host.example/fraud#7"
     assert environment["SERINUS_MODEL_DIGEST"] == "sha256:7"

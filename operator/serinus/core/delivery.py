@@ -1,6 +1,7 @@
 """How a model gets to the containers of its pods, and who looks at it before they start."""
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 from serinus.api.modelspec import KEY_VOLUME, LOADER, MOUNT, VOLUME
@@ -36,11 +37,17 @@ def add_model(pod: Raw, model: Raw, loader: Raw | None = None, copies: Mapping[s
         _add_loader(pod, model, loader or {}, environment, copies or {})
 
 
-def set_environment(pod: Raw, values: Mapping[str, str], owned: Collection[str]) -> None:
-    """Set variables in every container of a pod; whatever the template says of those that are `owned` goes."""
+def set_environment(
+    pod: Raw, values: Mapping[str, str], owned: Collection[str], *, pod_name: str | None = None
+) -> None:
+    """Set variables in every container of a pod, `pod_name` to the name of the pod; whatever the template says of those
+    that are `owned` goes."""
+    added: list[Raw] = [{"name": name, "value": value} for name, value in values.items()]
+    if pod_name is not None:
+        added.append({"name": pod_name, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}})
     for container in _containers(pod):
         kept = [one for one in objects_in(container.get("env")) if one.get("name") not in tuple(owned)]
-        container["env"] = [*kept, *({"name": name, "value": value} for name, value in values.items())]
+        container["env"] = [*kept, *deepcopy(added)]
 
 
 def _containers(pod: Raw) -> list[Raw]:
