@@ -85,6 +85,7 @@ def test_names_and_types_are_read() -> None:
         ('{"properties": {"x": {"$ref": "#/own/y"}}, "own": {"y": {"type": []}}}', "x has type null"),
         ('{"properties": {"x": {"pattern": "a{99999999999999999999}"}}}', "that can be checked: OverflowError"),
         ('{"properties": {"\\ud800": {}}}', "half of a surrogate pair"),
+        ('{"properties": {"x": {"$ref": "\\ud800"}}}', "which is not in it"),
         (schema(**{"n" * 257: NUMBER}), "a feature's name may have 256 characters"),
         (schema(**{f"{n:0>100}": NUMBER for n in range(656)}), "more than 65,536 characters together"),
     ],
@@ -93,6 +94,7 @@ def test_what_is_no_feature_schema_is_said(text: str, said: str) -> None:
     found = read_features(text)
     assert isinstance(found, str)
     assert said in found
+    assert found.encode()
 
 
 def test_a_long_name_is_not_repeated_for_each_feature_within() -> None:

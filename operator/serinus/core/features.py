@@ -33,12 +33,14 @@ def read_features(text: str) -> Features | str:
     if len(text) > LARGEST:
         return f"has {len(text):,} characters and may have {LARGEST:,}"
     try:
-        return _read(text)
+        found = _read(text)
     except RecursionError:
         return "is not a JSON Schema of features: it is nested too deeply"
     except Exception as error:
         # The meta-schema has its regular expressions compiled, and asks other libraries about formats.
-        return f"is not a JSON Schema that can be checked: {type(error).__name__}: {str(error)[:160]}"
+        found = f"is not a JSON Schema that can be checked: {type(error).__name__}: {str(error)[:160]}"
+    # JSON may hold halves of surrogate pairs, and messages quote it.
+    return found.encode(errors="backslashreplace").decode() if isinstance(found, str) else found
 
 
 def _read(text: str) -> Features | str:
