@@ -489,6 +489,28 @@ BAD_INPUTS: Final = (
         "makes no route",
     ),
     BadInput(
+        "mode Replicas with a preview",
+        "spec.route",
+        {"mode": "Replicas", "preview": {"hostnames": ["preview.example.com"]}},
+        "spec.route.preview",
+        "must be left out",
+        "remove preview",
+    ),
+    *(
+        BadInput(
+            f"mode Replicas with testers by {how}",
+            "spec",
+            lambda spec, testers=testers: {**spec, "route": {"mode": "Replicas"}, "rollout": {"testers": testers}},
+            "spec.rollout.testers",
+            "must be left out",
+            "testers are told apart by a route",
+        )
+        for how, testers in (
+            ("header", {"headers": [{"name": "x", "value": "y"}]}),
+            ("cookie", {"cookie": {"name": "side"}}),
+        )
+    ),
+    BadInput(
         "a host name with capitals",
         "spec.route.hostnames",
         ["Fraud.example.com"],
