@@ -1,5 +1,6 @@
 """Objects that are wrong in one way each: one table for the checks in Python and for the real API server."""
 
+import json
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -336,6 +337,50 @@ BAD_INPUTS: Final = (
         "left out",
         None,
     ),
+    *(
+        BadInput(
+            f"a pod template with {sentence}",
+            f"spec.template.{path}",
+            value,
+            f"spec.template.{field}",
+            f"{json.dumps(shown)} must be {cure}",
+            None,
+        )
+        for sentence, path, value, field, shown, cure in (
+            ("words for env", "spec.containers.0.env", ["A=b"], "spec.containers[0].env[0]", "A=b", "an object, such"),
+            ("a map for env", "spec.containers.0.env", {"A": "b"}, "spec.containers[0].env", {"A": "b"}, "a list"),
+            ("words for envFrom", "spec.containers.0.envFrom", ["m"], "spec.containers[0].envFrom[0]", "m", "an obj"),
+            ("a word for mounts", "spec.containers.0.volumeMounts", "v", "spec.containers[0].volumeMounts", "v", "a l"),
+            ("names for init containers", "spec.initContainers", ["x"], "spec.initContainers[0]", "x", "an object"),
+            ("a map for volumes", "spec.volumes", {"v": 1}, "spec.volumes", {"v": 1}, "a list of objects"),
+            ("a word for tolerations", "spec.tolerations", "gpu", "spec.tolerations", "gpu", "a list of objects"),
+            ("a list of labels", "metadata", {"labels": ["a"]}, "metadata.labels", ["a"], "an object"),
+            (
+                "limits of no kind",
+                "spec.containers.0.resources",
+                {"limits": 1},
+                "spec.containers[0].resources.limits",
+                1,
+                "an o",
+            ),
+        )
+    ),
+    BadInput(
+        "a check whose env is words",
+        "spec.rollout",
+        {"validation": [change(CHECK, "job.template.spec.containers.0.env", ["A=b"])]},
+        "spec.rollout.validation[0].job.template.spec.containers[0].env[0]",
+        'such as {"name": "A", "value": "b"}',
+        None,
+    ),
+    BadInput(
+        "a scoring Job whose init containers are names",
+        "spec.rollout",
+        _shadow(scoring=[change(CHECK, "job.template.spec.initContainers", ["x"])]),
+        "spec.rollout.shadow.scoring[0].job.template.spec.initContainers[0]",
+        "must be an object",
+        None,
+    ),
     # Route
     BadInput(
         "a route without parent", "spec.route.parentRefs", REMOVE, "spec.route.parentRefs", "Gateway", "needs a parent"
@@ -442,6 +487,28 @@ BAD_INPUTS: Final = (
         "spec.route.parentRefs",
         "no route",
         "makes no route",
+    ),
+    BadInput(
+        "mode Replicas with a preview",
+        "spec.route",
+        {"mode": "Replicas", "preview": {"hostnames": ["preview.example.com"]}},
+        "spec.route.preview",
+        "must be left out",
+        "remove preview",
+    ),
+    *(
+        BadInput(
+            f"mode Replicas with testers by {how}",
+            "spec",
+            lambda spec, testers=testers: {**spec, "route": {"mode": "Replicas"}, "rollout": {"testers": testers}},
+            "spec.rollout.testers",
+            "must be left out",
+            "testers are told apart by a route",
+        )
+        for how, testers in (
+            ("header", {"headers": [{"name": "x", "value": "y"}]}),
+            ("cookie", {"cookie": {"name": "side"}}),
+        )
     ),
     BadInput(
         "a host name with capitals",

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from serinus.api import reasons
 from serinus.api.status import ModelDeploymentStatus, ResolvedModel
@@ -60,6 +61,21 @@ class Shelf:
 
     def source(self, key: str = "schema.json") -> SchemaSource:
         return SchemaSource("features", key, digest_of(self.config_maps["features"]))
+
+
+async def test_an_error_of_our_own_is_said_and_logged_and_it_is_tried_again() -> None:
+    shelf = Shelf(config_map(**{"schema.json": TEXT}))
+    source, held = shelf.source(), shelf.config_maps
+    shelf.config_maps = cast("Any", None)
+    with capture_logs() as logged:
+        await until(lambda: isinstance(shelf.reader.observe(KEY, source), Problem))
+    problem = shelf.reader.observe(KEY, source)
+    assert isinstance(problem, Problem)
+    assert problem.reason == reasons.LOOKUP_FAILED
+    assert "AttributeError" in problem.message
+    assert logged[0]["log_level"] == "error"
+    shelf.config_maps = held
+    await until(lambda: shelf.reader.observe(KEY, source) == FEATURES)
 
 
 async def test_a_schema_is_read_once() -> None:
@@ -259,7 +275,7 @@ async def test_a_check_is_told_which_model_it_checks() -> None:
     await stage.settle()
     await stage.run(3)
     (job,) = [one for (kind, _, _), one in stage.kube.objects.items() if kind == "Job"]
-    environment = {one["name"]: one["value"] for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    environment = {one["name"]: one.get("value") for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert environment["SERINUS_MODEL_URI"] == "https://host.example/fraud#7"
     assert environment["SERINUS_MODEL_DIGEST"] == "sha256:7"
 

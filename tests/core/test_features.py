@@ -1,9 +1,12 @@
 """A feature schema is read or refused, and what breaks callers is told apart from what does not."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from serinus.core.features import LARGEST, compare_features, read_features
 
@@ -71,12 +74,65 @@ def test_names_and_types_are_read() -> None:
         ("[" * 100_000, "is nested too deeply"),
         (" " * (LARGEST + 1), "may have 262,144"),
         (schema(**{f"f{n}": NUMBER for n in range(2001)}), "names more than 2,000 features"),
+        (
+            '{"$schema": "http://json-schema.org/draft-03/schema#", "properties": {"x": {"type": ["string", {}]}}}',
+            "x has type {}, and may have array, boolean",
+        ),
+        ('{"$schema": {}, "properties": {}}', "$schema must be a string, not dict"),
+        ('{"$schema": [], "properties": {}}', "$schema must be a string, not list"),
+        ('{"properties": {"x": {"$ref": "#/own/y"}}, "own": {"y": {"$ref": 5}}}', "x has a $ref that must be a string"),
+        ('{"properties": {"x": {"$ref": "#/own/y"}}, "own": {"y": {"type": 5}}}', "x has type 5"),
+        ('{"properties": {"x": {"$ref": "#/own/y"}}, "own": {"y": {"type": []}}}', "x has type null"),
+        ('{"properties": {"x": {"pattern": "a{99999999999999999999}"}}}', "that can be checked: OverflowError"),
+        ('{"properties": {"\\ud800": {}}}', "half of a surrogate pair"),
+        ('{"properties": {"x": {"$ref": "\\ud800"}}}', "which is not in it"),
+        (schema(**{"n" * 257: NUMBER}), "a feature's name may have 256 characters"),
+        (schema(**{f"{n:0>100}": NUMBER for n in range(656)}), "more than 65,536 characters together"),
     ],
 )
 def test_what_is_no_feature_schema_is_said(text: str, said: str) -> None:
     found = read_features(text)
     assert isinstance(found, str)
     assert said in found
+    assert found.encode()
+
+
+def test_a_long_name_is_not_repeated_for_each_feature_within() -> None:
+    inner = {f"f{number}": NUMBER for number in range(1_900)}
+    text = schema(**{"n" * 200_000: {"type": "object", "properties": inner}})
+    tracemalloc.start()
+    found = read_features(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "256 characters" in str(found)
+    assert peak < 32 * 2**20
+
+
+def test_names_at_their_limits_are_read() -> None:
+    assert len(read(schema(**{f"{n:0>256}": NUMBER for n in range(256)}))) == 256
+
+
+_WORDS = st.sampled_from(
+    (
+        *("$schema", "$ref", "$defs", "$id", "type", "properties", "items", "enum", "const", "pattern", "format"),
+        *("x", "object", "array", "any", "#", "#/x", "#/properties/x", "http://json-schema.org/draft-03/schema#"),
+        *("regex", "a{99999999999999999999}", "(", "\ud800"),
+    )
+)
+_JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | _WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_WORDS | st.text(max_size=4), inner, max_size=4),
+    max_leaves=24,
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(_WORDS, _JSON, max_size=4), st.dictionaries(_WORDS, _JSON, min_size=1, max_size=4) | _JSON)
+def test_whatever_stands_there_is_read_or_refused(more: dict[str, Any], properties: Any) -> None:
+    for one in (more, {**more, "type": "object", "properties": properties}, properties):
+        found = read_features(json.dumps(one))
+        assert found
+        json.dumps(found, ensure_ascii=False).encode()
 
 
 def test_a_schema_that_holds_itself_ends() -> None:

@@ -146,3 +146,11 @@ def test_routes_share_a_host_only_on_the_same_gateway(hosts: list[str], parent: 
     other = build_route(OWNER, spec(hostnames=hosts, parentRefs=[{"name": parent}]), {"fraud-a": 100})
     assert shares_host(other, mine) is shared
     assert shares_host(mine, other) is shared
+
+
+def test_a_route_on_no_gateway_shares_no_host() -> None:
+    mine = build_route(OWNER, grpc(), {"fraud-a": 100})
+    for spec_ in ({}, {"rules": []}, {"parentRefs": None, "hostnames": None}):
+        other = {"metadata": {"name": "theirs", "namespace": "ml"}, "spec": spec_}
+        assert not shares_host(other, mine)
+        assert not shares_host(mine, other)

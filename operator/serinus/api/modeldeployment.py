@@ -77,6 +77,13 @@ _SHADOW_NEEDS_GATEWAY = Rule(
 )
 
 
+_TESTERS_NEED_GATEWAY = Rule(
+    "!has(self.rollout) || !has(self.rollout.testers) || !has(self.route.mode) || self.route.mode == 'Gateway'",
+    "testers are told apart by a route, and mode Replicas makes none: set route.mode to Gateway, or remove testers",
+    ".rollout.testers",
+)
+
+
 class Toleration(Model):
     """A taint that the pods may be placed in spite of, as in a pod."""
 
@@ -113,6 +120,7 @@ class ModelDeploymentSpec(Model):
             _PORT_EXISTS,
             _SOME_PORT,
             _SHADOW_NEEDS_GATEWAY,
+            _TESTERS_NEED_GATEWAY,
             _NO_SHADOW_WITH_GRPC,
             _NO_COOKIES_WITH_GRPC,
             _NO_HTTP_WARMUP_WITH_GRPC,

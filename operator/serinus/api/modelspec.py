@@ -143,8 +143,9 @@ class ModelSpec(Model):
     loader: LoaderSpec | None = None
     """Credentials and resources of the loader."""
     schema_: Annotated[SchemaSpec | None, Field(alias="schema")] = None
-    """Feature schema that the revision was built for. A change of its ConfigMap is a new revision, and an incompatible
-    one is rejected before any traffic."""
+    """Feature schema that the revision was built for: at most 262144 characters and 2000 features, whose names, those
+    of the objects around them included, have at most 256 characters each and 65536 together. A change of its ConfigMap
+    is a new revision, and an incompatible one is rejected before any traffic."""
     verify: VerifySpec | None = None
     """Signature that the model must have. A pod whose model has none, or another, never starts; the revision is
     rejected."""

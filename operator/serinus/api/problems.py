@@ -4,7 +4,8 @@ Turns pydantic's errors into the same form that our own checks use.
 """
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -118,3 +119,10 @@ def exactly_one(field: str, **choices: object) -> Iterator[Problem]:
         yield Problem(
             field, None, f"must have exactly one of {', '.join(choices)}, not {' and '.join(given) or 'none'}"
         )
+
+
+def no_duplicates(field: str, names: Iterable[str]) -> Iterator[Problem]:
+    """The names that stand more than once in the list at `field`."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Problem(field, name, f"must not stand there {count} times: names are unique in the list")

@@ -241,6 +241,11 @@ INVALID_SCHEMA: Final = _reason(
     "What spec.model.schema points to is no JSON Schema of features, as the message says; what serves stays as it is"
     " until the ConfigMap is put right.",
 )
+LOOKUP_FAILED: Final = _reason(
+    "LookupFailed",
+    "The operator met an error of its own, which its log has in full, in looking up what the spec refers to; what"
+    " serves stays as it is, and it is tried again every minute.",
+)
 LOADER_NOT_CONFIGURED: Final = _reason(
     "LoaderNotConfigured",
     "The spec needs the loader image and the admin has set none (SERINUS_LOADER_IMAGE); what serves stays as it is.",

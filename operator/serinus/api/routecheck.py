@@ -23,6 +23,10 @@ def check_route(route: RouteSpec, rollout: RolloutSpec | None) -> Iterator[Probl
     for field, given in (("parentRefs", route.parent_refs), ("hostnames", route.hostnames), ("rules", route.rules)):
         if given:
             yield Problem(f"spec.route.{field}", None, "must be left out: mode Replicas makes no route")
+    if route.preview is not None:
+        yield Problem("spec.route.preview", None, "must be left out: mode Replicas makes no route for its hosts")
+    if rollout is not None and rollout.testers is not None:
+        yield Problem("spec.rollout.testers", None, "must be left out: mode Replicas makes no route to tell them apart")
 
 
 def _check_backend(route: RouteSpec) -> Iterator[Problem]:

@@ -125,10 +125,10 @@ class CheckState(StatusModel):
     outcome: CheckOutcome
     """Pending and Running; Passed and Failed are about the model; Unknown: the check could not be run, or did not say
     what it was asked for."""
-    job: Name = ""
-    """The Job that ran it: kubectl logs job/NAME."""
+    job: Name | None = None
+    """The Job that ran it: kubectl logs job/NAME. Left out where there are many checks, to keep the status small."""
     message: Text = ""
-    """Why, with the numbers."""
+    """Why, with the numbers; what it waits for, while it does. Cut where there are many checks."""
 
 
 class CandidateState(StatusModel):

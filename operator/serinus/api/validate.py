@@ -5,8 +5,7 @@ tightened, or in parts that CEL cannot see). Never looks at other objects: those
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,17 +14,17 @@ from cronsim import CronSim, CronSimError
 from pydantic import ValidationError
 
 from serinus.api.analysis import AnalysisSpec
-from serinus.api.meta import GROUP, NAME_MAX_LENGTH, NAME_PATTERN, parse_decimal, parse_duration, parse_ratio
+from serinus.api.meta import NAME_MAX_LENGTH, NAME_PATTERN, parse_decimal, parse_duration, parse_ratio
 from serinus.api.metricspec import MetricSpec
 from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.modelcheck import check_model
-from serinus.api.modeldeployment import AcceleratorSpec, ModelDeploymentSpec
-from serinus.api.podtemplate import child, containers_of, find_port, ports_of
+from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import AT_ONCE
-from serinus.api.problems import Problem, build_problems, exactly_one
+from serinus.api.problems import Problem, build_problems, exactly_one, no_duplicates
 from serinus.api.rollout import FreezeSpec, RolloutSpec, StepSpec, Strategy
 from serinus.api.route import RouteSpec
 from serinus.api.routecheck import check_route
+from serinus.api.templatecheck import check_accelerator, check_port, check_template
 from serinus.api.validation import ValidationSpec
 
 _ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,10 +60,10 @@ def validate_spec(spec: ModelDeploymentSpec, name: str) -> tuple[Problem, ...]:
 
 def _find_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
     yield from _check_name(name)
-    yield from _check_template("spec.template", spec.template, "Always", ": a server is restarted")
-    yield from _check_port(spec)
+    yield from check_template("spec.template", spec.template, "Always", ": a server is restarted")
+    yield from check_port(spec)
     if spec.accelerator:
-        yield from _check_accelerator(spec.accelerator, spec.template)
+        yield from check_accelerator(spec.accelerator, spec.template)
     if spec.model:
         yield from check_model(spec.model, spec.template)
     yield from check_route(spec.route, spec.rollout)
@@ -89,57 +88,6 @@ def _check_name(name: str) -> Iterator[Problem]:
         )
 
 
-def _check_template(field: str, template: dict[str, Any], restart_policy: str, why: str = "") -> Iterator[Problem]:
-    containers = containers_of(template)
-    if not containers:
-        yield Problem(f"{field}.spec.containers", None, "must have at least one container")
-        return
-    for index, container in enumerate(containers):
-        for key in ("name", "image"):
-            if not container.get(key):
-                yield Problem(f"{field}.spec.containers[{index}].{key}", None, "is required")
-    yield from _no_duplicates(f"{field}.spec.containers", (str(container.get("name")) for container in containers))
-    restart = child(template, "spec").get("restartPolicy")
-    if restart not in (None, restart_policy):
-        yield Problem(f"{field}.spec.restartPolicy", restart, f"must be {restart_policy}, or left out{why}")
-    for label in child(template, "metadata", "labels"):
-        if label.startswith(f"{GROUP}/"):
-            yield Problem(f"{field}.metadata.labels[{label}]", None, f"must be left out: {GROUP}/ is the operator's")
-
-
-def _check_port(spec: ModelDeploymentSpec) -> Iterator[Problem]:
-    if not containers_of(spec.template) or find_port(spec.template, spec.port) is not None:
-        return
-    declared = ", ".join(
-        f"{port['name']} ({port['containerPort']})" if port.get("name") else str(port["containerPort"])
-        for port in ports_of(spec.template)
-    )
-    if not declared:
-        yield Problem("spec.template.spec.containers", None, "must declare the port that serves in ports")
-    else:
-        yield Problem("spec.port", spec.port, f"must be a port that a container declares: {declared}")
-
-
-def _check_accelerator(accelerator: AcceleratorSpec, template: dict[str, Any]) -> Iterator[Problem]:
-    for index, container in enumerate(containers_of(template)):
-        for kind in ("limits", "requests"):
-            given = child(container, "resources", kind).get(accelerator.resource)
-            if given is not None and str(given) != str(accelerator.count):
-                yield Problem(
-                    f"spec.template.spec.containers[{index}].resources.{kind}[{accelerator.resource}]",
-                    given,
-                    f"must be {accelerator.count} like spec.accelerator.count, or be left out",
-                )
-    selector = child(template, "spec", "nodeSelector")
-    for key, value in (accelerator.node_selector or {}).items():
-        if selector.get(key, value) != value:
-            yield Problem(
-                f"spec.template.spec.nodeSelector[{key}]",
-                selector[key],
-                f"must be {value} like spec.accelerator.nodeSelector, or be left out",
-            )
-
-
 def _check_rollout(rollout: RolloutSpec) -> Iterator[Problem]:
     if rollout.steps is not None:
         yield from _check_steps(rollout.steps)
@@ -147,7 +95,7 @@ def _check_rollout(rollout: RolloutSpec) -> Iterator[Problem]:
             yield Problem("spec.rollout.steps", None, f"must be left out: {rollout.strategy} gives all traffic at once")
     if rollout.progress_deadline is not None and not parse_duration(rollout.progress_deadline):
         yield Problem("spec.rollout.progressDeadline", rollout.progress_deadline, "must be longer than 0s")
-    yield from _no_duplicates("spec.rollout.validation", (check.name for check in rollout.validation))
+    yield from no_duplicates("spec.rollout.validation", (check.name for check in rollout.validation))
     for index, check in enumerate(rollout.validation):
         yield from _check_validation(f"spec.rollout.validation[{index}]", check, rollout.strategy)
     if rollout.strategy == "InPlace" and rollout.holdback is not None:
@@ -176,7 +124,7 @@ def _check_shadow(rollout: RolloutSpec, route: RouteSpec) -> Iterator[Problem]:
     if shadow.hold is not None and not parse_duration(shadow.hold):
         yield Problem("spec.rollout.shadow.hold", shadow.hold, "must be longer than 0s")
     taken = {check.name for check in rollout.validation}
-    yield from _no_duplicates("spec.rollout.shadow.scoring", (check.name for check in shadow.scoring))
+    yield from no_duplicates("spec.rollout.shadow.scoring", (check.name for check in shadow.scoring))
     for index, check in enumerate(shadow.scoring):
         field = f"spec.rollout.shadow.scoring[{index}]"
         yield from _check_validation(field, check, rollout.strategy)
@@ -185,7 +133,7 @@ def _check_shadow(rollout: RolloutSpec, route: RouteSpec) -> Iterator[Problem]:
 
 
 def _check_validation(field: str, check: ValidationSpec, strategy: Strategy) -> Iterator[Problem]:
-    yield from _check_template(f"{field}.job.template", check.job.template, "Never")
+    yield from check_template(f"{field}.job.template", check.job.template, "Never")
     if check.timeout is not None and not parse_duration(check.timeout):
         yield Problem(f"{field}.timeout", check.timeout, "must be longer than 0s")
     for name, bound in (check.bounds or {}).items():
@@ -244,7 +192,7 @@ def _check_analysis(analysis: AnalysisSpec) -> Iterator[Problem]:
         if not parse_duration(analysis.watch.for_):
             yield Problem(f"{field}.watch.for", analysis.watch.for_, "must be longer than 0s")
     metrics = analysis.metrics or ()
-    yield from _no_duplicates(f"{field}.metrics", (metric.name for metric in metrics))
+    yield from no_duplicates(f"{field}.metrics", (metric.name for metric in metrics))
     for index, metric in enumerate(metrics):
         yield from _check_metric(f"{field}.metrics[{index}]", metric)
 
@@ -275,9 +223,3 @@ def _check_metric(field: str, metric: MetricSpec) -> Iterator[Problem]:
 def _check_factor(field: str, factor: str | None) -> Iterator[Problem]:
     if factor is not None and parse_decimal(factor) < 1:
         yield Problem(field, factor, 'must be a factor of at least 1, such as "1.2"')
-
-
-def _no_duplicates(field: str, names: Iterable[str]) -> Iterator[Problem]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield Problem(field, name, f"must not stand there {count} times: names are unique in the list")

@@ -18,11 +18,11 @@ class ValidationJob(Model):
     template: JobTemplate
     """Pod template of the Job. Its containers find in the environment: SERINUS_TARGET_URL (base address of the Service
     to ask), SERINUS_TARGET (candidate or stable), SERINUS_STABLE_URL (the same of stable, to ask both),
-    SERINUS_REVISION, SERINUS_MODEL_URI, SERINUS_MODEL_DIGEST and SERINUS_JOB. Exit code 0: measured, the bounds decide.
-    75: trouble of the infrastructure, the only code that is retried. 64: the check itself is configured wrongly. Any
-    other: the candidate fails. Values are reported as one flat JSON object of numbers, as termination message (4096
-    bytes at most) or under the key results.json of a ConfigMap named like the Job and labelled serinus.dev/check-of
-    with the name of the ModelDeployment."""
+    SERINUS_REVISION, SERINUS_MODEL_URI, SERINUS_MODEL_DIGEST and SERINUS_REPORT. Exit code 0: measured, the bounds
+    decide. 75: trouble of the infrastructure, the only code that is retried. 64: the check itself is configured
+    wrongly. Any other: the candidate fails. Values are reported as one flat JSON object of numbers, as termination
+    message (4096 bytes at most) or under the key results.json of a ConfigMap named $SERINUS_REPORT (which is the name
+    of the pod) and labelled serinus.dev/check-of with the name of the ModelDeployment."""
 
 
 class Bound(Model):

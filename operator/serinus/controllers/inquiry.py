@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+import structlog
+
+from serinus.api import reasons
 from serinus.core.snapshot import Problem
 from serinus.engine.store import Key
 
@@ -14,6 +17,8 @@ PAUSES: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
 SLOWLY: Final = 60.0
 """Seconds before one who knows no answer, or will not tell, is."""
 AT_ONCE: Final = 16
+
+log = structlog.get_logger(__name__)
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -28,8 +33,8 @@ class Later:
 
 
 class Inquiry(Generic[Question, Answer]):
-    """One question for each key at a time. `ask` must not raise; `notify(key, urgent)` asks for a turn when something
-    is known."""
+    """One question for each key at a time. `notify(key, urgent)` asks for a turn when something is known. An error that
+    `ask` raises is logged and is no answer."""
 
     def __init__(
         self,
@@ -70,8 +75,7 @@ class Inquiry(Generic[Question, Answer]):
     async def _find_out(self, key: Key, question: Question) -> None:
         tries = 0
         while True:
-            async with self._slots:
-                answer = await self._ask(key, question)
+            answer = await self._try(key, question)
             self._said[key] = answer.problem if isinstance(answer, Later) else answer
             self._notify(key, True)
             if not isinstance(answer, Later):
@@ -79,3 +83,12 @@ class Inquiry(Generic[Question, Answer]):
             pause = self._pauses[min(tries, len(self._pauses) - 1)] if answer.soon else self._slowly
             tries += 1
             await asyncio.sleep(pause)
+
+    async def _try(self, key: Key, question: Question) -> Answer | Later:
+        async with self._slots:
+            try:
+                return await self._ask(key, question)
+            except Exception as error:
+                log.exception("a question could not be answered", name=key.name, namespace=key.namespace)
+                message = f"looking up what the spec refers to failed: {type(error).__name__}: {str(error)[:160]}"
+                return Later(Problem(reasons.LOOKUP_FAILED, message))

@@ -1,12 +1,14 @@
 """The Jobs of `rollout.validation`: how they are made, and what one says by the way it ended.
 
 A Job is bound to an attempt: the check as it is written now, for this release. One that was made for another attempt
-says nothing. Only trouble of the infrastructure is tried again, and it is the Job controller that does it."""
+says nothing. Only trouble of the infrastructure is tried again, and it is the Job controller that does it. A report is
+bound to the pod that made it: what an earlier pod left, of this Job or of one that had its name, says nothing."""
 
 import copy
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ from serinus.api.meta import (
     MANAGED_BY,
     parse_duration,
 )
+from serinus.api.podtemplate import child
 from serinus.api.validation import ValidationSpec
 from serinus.core.children import SERVICE_PORT, Owner, build_metadata
 from serinus.core.configmaps import REPORT_LIMIT, RESULTS_KEY
@@ -33,9 +36,10 @@ RETRIED: Final = 75
 """EX_TEMPFAIL of sysexits.h: the check could not be carried out now."""
 MISCONFIGURED: Final = 64
 """EX_USAGE of sysexits.h: the check can never be carried out as it is."""
+REPORT: Final = "SERINUS_REPORT"
+"""Variable with the name for a ConfigMap that holds a report: that of the pod, which no other pod has."""
 _NAME_LIMIT: Final = 63
 _LABEL_CHECK: Final = "serinus.dev/check"
-_LABEL_JOB: Final = "batch.kubernetes.io/job-name"
 
 
 def name_job(revision: str, check: str, target: CheckTarget) -> str:
@@ -49,9 +53,9 @@ def build_job(
     names its model in `model`."""
     name = name_job(revision, check.name, target)
     template = copy.deepcopy(check.job.template)
-    metadata = template.setdefault("metadata", {})
+    metadata = template["metadata"] = {**child(template, "metadata")}
     metadata["labels"] = {
-        **(metadata.get("labels") or {}),
+        **child(metadata, "labels"),
         LABEL_CHECK_OF: owner.name,
         LABEL_MANAGED_BY: MANAGED_BY,
         _LABEL_CHECK: check.name,
@@ -63,11 +67,10 @@ def build_job(
         "SERINUS_REVISION": asked,
         URI: str(model.get("uri") or ""),
         DIGEST: str(model.get("digest") or ""),
-        "SERINUS_JOB": name,
     }
     pod = template["spec"]
     pod["restartPolicy"] = "Never"
-    set_environment(pod, environment, owned=environment)
+    set_environment(pod, environment, owned=(*environment, REPORT), pod_name=REPORT)
     own = build_metadata(owner, name, revision)
     retries = RETRIES if check.retries is None else check.retries
     return {
@@ -91,26 +94,25 @@ def build_job(
 def observe_job(job: Raw, pods: Iterable[Raw], reports: Mapping[str, str]) -> CheckRun:
     """What a Job says of itself, with the last word of its pods; `reports` are the results in ConfigMaps by name."""
     metadata: Raw = job["metadata"]
-    name = metadata["name"]
     ended = _find_end(job)
-    mine = [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(_LABEL_JOB) == name]
-    exit_code, said = _last_word(mine)
+    mine = [pod for pod in pods if _is_made_by(pod, job)]
+    last = _find_last_word(mine, succeeded=ended is not None and ended[0] == "Succeeded")
     waiting = None if ended else find_waiting(mine)
     return CheckRun(
-        name=name,
+        name=metadata["name"],
         attempt=(metadata.get("annotations") or {}).get(ANNOTATION_ATTEMPT, ""),
         state=ended[0] if ended else "Running" if any(_has_begun(pod) for pod in mine) else "Pending",
         reason=ended[1] if ended else "",
         ended_at=ended[2] if ended else None,
-        exit_code=exit_code,
-        report=reports.get(name) or said,
+        exit_code=last.exit_code if last else None,
+        report=(reports.get(last.pod) or last.message) if last else "",
         waiting=waiting.message if waiting else "",
         leaving=metadata.get("deletionTimestamp") is not None,
     )
 
 
 def reports_in(config_maps: Iterable[Raw]) -> dict[str, str]:
-    """The reports that checks left in ConfigMaps, by the name of the Job."""
+    """The reports that checks left in ConfigMaps, by the name of the pod."""
     found = {}
     for one in config_maps:
         if LABEL_CHECK_OF in (one["metadata"].get("labels") or {}):
@@ -157,17 +159,41 @@ def _has_begun(pod: Raw) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Running", "Succeeded", "Failed")
 
 
-def _last_word(pods: Sequence[Raw]) -> tuple[int | None, str]:
-    """Exit code and termination message of the attempt that ended last."""
-    ends = []
-    for pod in pods:
-        for status in (pod.get("status") or {}).get("containerStatuses") or ():
-            ended = (status.get("state") or {}).get("terminated")
-            if ended is not None:
-                ends.append((str(ended.get("finishedAt") or ""), ended))
+def _is_made_by(pod: Raw, job: Raw) -> bool:
+    """Whether a pod is this Job's, and not one's that had its name before."""
+    references = pod["metadata"].get("ownerReferences") or ()
+    return any(reference.get("uid") == job["metadata"].get("uid") for reference in references)
+
+
+@dataclass(frozen=True)
+class _Word:
+    """How a pod ended."""
+
+    at: str
+    pod: str
+    exit_code: int
+    message: str
+
+
+def _find_last_word(pods: Sequence[Raw], *, succeeded: bool) -> _Word | None:
+    """That of the pod that ended last. Pods that were disrupted are left out: the Job controller replaces them and
+    counts them for nothing. A Job that has succeeded did so by a pod that has; until that is seen, nothing is."""
+    words = [word for pod in pods if not _was_disrupted(pod) and (word := _read_word(pod)) is not None]
+    return max((word for word in words if not succeeded or word.exit_code == 0), key=lambda word: word.at, default=None)
+
+
+def _was_disrupted(pod: Raw) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(one.get("type") == "DisruptionTarget" and one.get("status") == "True" for one in conditions)
+
+
+def _read_word(pod: Raw) -> _Word | None:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    ends = [end for one in statuses if (end := (one.get("state") or {}).get("terminated")) is not None]
     if not ends:
-        return None, ""
-    last = max(ends, key=lambda end: end[0])[1]
-    messages = [str(end.get("message")) for _, end in sorted(ends, key=lambda end: end[0]) if end.get("message")]
-    worst = next((int(end["exitCode"]) for _, end in ends if end.get("exitCode") not in (None, 0, RETRIED)), None)
-    return (worst if worst is not None else int(last.get("exitCode") or 0)), messages[-1] if messages else ""
+        return None
+    ends.sort(key=lambda end: str(end.get("finishedAt") or ""))
+    # Of several containers, any may fail the pod, and only one that says no more than 75 lets it be tried again.
+    worst = max((int(end.get("exitCode") or 0) for end in ends), key=lambda code: (code != 0, code != RETRIED))
+    message = next((str(end["message"]) for end in reversed(ends) if end.get("message")), "")
+    return _Word(str(ends[-1].get("finishedAt") or ""), pod["metadata"]["name"], worst, message)

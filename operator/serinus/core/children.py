@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serinus.api.meta import API_VERSION, LABEL_DEPLOYMENT, LABEL_MANAGED_BY, LABEL_REVISION, MANAGED_BY
-from serinus.api.podtemplate import find_port
+from serinus.api.podtemplate import child, find_port, objects_in
 from serinus.core.configmaps import name_copy, rename
 from serinus.core.delivery import add_model
 from serinus.core.revision import Revision
@@ -80,9 +80,9 @@ def build_deployment(owner: Owner, name: str, content: Raw, replicas: int) -> Ra
     `content` is that of its ModelRevision, with the `loader` beside it."""
     copies = {source: name_copy(name, source) for source in content.get("configMaps") or ()}
     template = rename(content["template"], copies)
-    metadata = template.setdefault("metadata", {})
+    metadata = template["metadata"] = {**child(template, "metadata")}
     metadata["labels"] = {
-        **metadata.get("labels", {}),
+        **child(metadata, "labels"),
         LABEL_DEPLOYMENT: owner.name,
         LABEL_MANAGED_BY: MANAGED_BY,
         LABEL_REVISION: name,
@@ -135,13 +135,15 @@ def speaks_h2c(service: Raw) -> bool:
 
 def _add_accelerator(pod: Raw, accelerator: Raw) -> None:
     """Merge accelerator settings into a pod spec: limits of the first container, node selector, tolerations."""
-    resources = pod["containers"][0].setdefault("resources", {})
-    resources.setdefault("limits", {})[accelerator["resource"]] = str(accelerator.get("count", 1))
+    container = pod["containers"][0]
+    limits = {**child(container, "resources", "limits"), accelerator["resource"]: str(accelerator.get("count", 1))}
+    container["resources"] = {**child(container, "resources"), "limits": limits}
     if accelerator.get("nodeSelector"):
-        pod["nodeSelector"] = {**pod.get("nodeSelector", {}), **accelerator["nodeSelector"]}
-    for toleration in accelerator.get("tolerations", []):
-        if toleration not in pod.setdefault("tolerations", []):
-            pod["tolerations"].append(toleration)
+        pod["nodeSelector"] = {**child(pod, "nodeSelector"), **accelerator["nodeSelector"]}
+    tolerations = objects_in(pod.get("tolerations"))
+    more = [toleration for toleration in accelerator.get("tolerations", ()) if toleration not in tolerations]
+    if more:
+        pod["tolerations"] = [*tolerations, *more]
 
 
 _QUANTITIES = frozenset({"resources", "sizeLimit"})

@@ -50,7 +50,9 @@ def rename(template: Raw, names: Mapping[str, str]) -> Raw:
     """The template with other ConfigMaps in place of those in `names`."""
     changed = copy.deepcopy(template)
     for holder, _ in _holders(child(changed.get("spec"))):
-        holder["name"] = names.get(holder.get("name", ""), holder.get("name", ""))
+        name = holder.get("name")
+        if isinstance(name, str) and name in names:
+            holder["name"] = names[name]
     return changed
 
 

@@ -1,10 +1,12 @@
 """How a model gets to the containers of its pods, and who looks at it before they start."""
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 from serinus.api.modelspec import KEY_VOLUME, LOADER, MOUNT, VOLUME
 from serinus.api.modeluri import Reference, parse_reference
+from serinus.api.podtemplate import objects_in
 
 Raw = dict[str, Any]
 
@@ -26,24 +28,30 @@ def add_model(pod: Raw, model: Raw, loader: Raw | None = None, copies: Mapping[s
     if delivery != "Env":
         environment[PATH] = MOUNT
         volume, mount = _mount(delivery, model["uri"])
-        pod["volumes"] = [*(pod.get("volumes") or ()), {"name": VOLUME, **volume}]
+        pod["volumes"] = [*objects_in(pod.get("volumes")), {"name": VOLUME, **volume}]
         for container in _containers(pod):
-            container["volumeMounts"] = [*(container.get("volumeMounts") or ()), {**mount, "readOnly": True}]
+            container["volumeMounts"] = [*objects_in(container.get("volumeMounts")), {**mount, "readOnly": True}]
     # What the template says of these three would contradict what is recorded.
     set_environment(pod, environment, owned=(URI, DIGEST, PATH))
     if delivery == "InitContainer" or model.get("verify"):
         _add_loader(pod, model, loader or {}, environment, copies or {})
 
 
-def set_environment(pod: Raw, values: Mapping[str, str], owned: Collection[str]) -> None:
-    """Set variables in every container of a pod; whatever the template says of those that are `owned` goes."""
+def set_environment(
+    pod: Raw, values: Mapping[str, str], owned: Collection[str], *, pod_name: str | None = None
+) -> None:
+    """Set variables in every container of a pod, `pod_name` to the name of the pod; whatever the template says of those
+    that are `owned` goes."""
+    added: list[Raw] = [{"name": name, "value": value} for name, value in values.items()]
+    if pod_name is not None:
+        added.append({"name": pod_name, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}})
     for container in _containers(pod):
-        kept = [one for one in container.get("env") or () if one.get("name") not in owned]
-        container["env"] = [*kept, *({"name": name, "value": value} for name, value in values.items())]
+        kept = [one for one in objects_in(container.get("env")) if one.get("name") not in tuple(owned)]
+        container["env"] = [*kept, *deepcopy(added)]
 
 
 def _containers(pod: Raw) -> list[Raw]:
-    return [*(pod.get("initContainers") or ()), *pod["containers"]]
+    return [*objects_in(pod.get("initContainers")), *objects_in(pod.get("containers"))]
 
 
 def _mount(delivery: str, uri: str) -> tuple[Raw, Raw]:
@@ -95,4 +103,4 @@ def _add_loader(pod: Raw, model: Raw, loader: Raw, environment: Mapping[str, str
         container["envFrom"] = [{"secretRef": {"name": own["secret"]}}]
     if own.get("limits"):
         container["resources"] = {"limits": own["limits"], "requests": own["limits"]}
-    pod["initContainers"] = [container, *(pod.get("initContainers") or ())]
+    pod["initContainers"] = [container, *objects_in(pod.get("initContainers"))]

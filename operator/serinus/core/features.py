@@ -5,8 +5,7 @@ The same form that a check of kind Schema holds rows against. Of it only names a
 gone, or that does not take any more what it took, breaks callers; a new feature, a wider type, another bound do not."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from jsonschema import SchemaError
@@ -20,35 +19,51 @@ LARGEST: Final = 262_144
 """Characters of a schema that are read."""
 DEEPEST: Final = 8
 MOST: Final = 2_000
+LONGEST: Final = 256
+"""Characters of one feature's path."""
+LONGEST_TOGETHER: Final = 65_536
+"""Characters of all paths: they stand in the revision's record, and are hashed in every pass."""
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 _OF_VALUE: Final = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null", list: "array"}
 
 
 def read_features(text: str) -> Features | str:
     """The features that a schema describes, or what is wrong with it, as the end of a sentence that begins with its
-    place. Takes seconds for large schemas."""
+    place. Takes seconds for large schemas. Raises nothing, whatever the text."""
     if len(text) > LARGEST:
         return f"has {len(text):,} characters and may have {LARGEST:,}"
+    try:
+        found = _read(text)
+    except RecursionError:
+        return "is not a JSON Schema of features: it is nested too deeply"
+    except Exception as error:
+        # The meta-schema has its regular expressions compiled, and asks other libraries about formats.
+        found = f"is not a JSON Schema that can be checked: {type(error).__name__}: {str(error)[:160]}"
+    # JSON may hold halves of surrogate pairs, and messages quote it.
+    return found.encode(errors="backslashreplace").decode() if isinstance(found, str) else found
+
+
+def _read(text: str) -> Features | str:
     try:
         schema = json.loads(text)
         if not isinstance(schema, dict):
             return f"is not a JSON Schema of features: it must be an object, not {type(schema).__name__}"
+        if not isinstance(schema.get("$schema", ""), str):
+            return f"is not a JSON Schema: $schema must be a string, not {type(schema['$schema']).__name__}"
         validator_for(schema, default=Draft202012Validator).check_schema(schema)
     except SchemaError as error:
         return f"is not a JSON Schema: {error.message[:160]} at {error.json_path[:80]}"
     except ValueError as error:
         return f"is not JSON: {error}"
-    except RecursionError:
-        return "is not a JSON Schema of features: it is nested too deeply"
     if schema.get("type", "object") != "object" or not isinstance(schema.get("properties"), dict):
         return 'is not a JSON Schema of features: it must have type "object" and properties, one for each feature'
     try:
-        found = list(islice(_walk(schema, schema, "", 0), MOST + 1))
+        found = _collect(_walk(schema, schema, "", 0))
     except _UnreadableError as error:
         return f"is not a JSON Schema of features: {error}"
     if not found:
         return "is not a JSON Schema of features: properties names none"
-    return dict(found) if len(found) <= MOST else f"names more than {MOST:,} features"
+    return found
 
 
 def compare_features(old: Mapping[str, Sequence[str]], new: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -66,6 +81,19 @@ class _UnreadableError(Exception):
     """A schema whose features cannot be told."""
 
 
+def _collect(features: Iterable[tuple[str, list[str]]]) -> Features | str:
+    found: Features = {}
+    characters = 0
+    for count, (name, types) in enumerate(features, start=1):
+        characters += len(name)
+        if count > MOST:
+            return f"names more than {MOST:,} features"
+        if characters > LONGEST_TOGETHER:
+            return f"has feature names of more than {LONGEST_TOGETHER:,} characters together, those of objects included"
+        found[name] = types
+    return found
+
+
 def _walk(root: Schema, schema: Schema, place: str, depth: int) -> Iterator[tuple[str, list[str]]]:
     """The features below an object's schema."""
     if depth > DEEPEST:
@@ -76,8 +104,14 @@ def _walk(root: Schema, schema: Schema, place: str, depth: int) -> Iterator[tupl
 
 
 def _describe(root: Schema, given: Any, name: str, depth: int) -> Iterator[tuple[str, list[str]]]:
+    if len(name) > LONGEST:
+        raise _UnreadableError(
+            f"a feature's name may have {LONGEST} characters with those of its objects: {name[:80]}…"
+        )
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise _UnreadableError(f"the feature's name {name[:80]!a} is no text: half of a surrogate pair")
     schema = _follow(root, given, name)
-    types = _types_of(schema)
+    types = _types_of(schema, name)
     yield name, types
     if "object" in types:
         yield from _walk(root, schema, f"{name}.", depth + 1)
@@ -100,7 +134,9 @@ def _follow(root: Schema, given: Any, name: str) -> Schema:
     raise _UnreadableError(f"{name} refers to itself")
 
 
-def _resolve(root: Schema, reference: str, name: str) -> Any:
+def _resolve(root: Schema, reference: Any, name: str) -> Any:
+    if not isinstance(reference, str):
+        raise _UnreadableError(f"{name} has a $ref that must be a string, not {type(reference).__name__}")
     here: Any = root
     path, _, pointer = reference.partition("#")
     for step in pointer.split("/")[1:]:
@@ -110,13 +146,16 @@ def _resolve(root: Schema, reference: str, name: str) -> Any:
     return here
 
 
-def _types_of(schema: Schema) -> list[str]:
+def _types_of(schema: Schema, name: str) -> list[str]:
     """The types that a schema lets through; all of them where it does not say."""
     given = schema.get("type")
-    if isinstance(given, str):
-        return [given]
-    if isinstance(given, list):
-        return sorted(set(given))
+    if given is not None:
+        # The meta-schema does not look into what is only referred to, and draft 3 takes schemas for types.
+        types = given if isinstance(given, list) else [given]
+        strange = next((one for one in types if one not in _TYPES), None)
+        if strange is not None or not types:
+            raise _UnreadableError(f"{name} has type {json.dumps(strange)[:80]}, and may have {', '.join(_TYPES)}")
+        return sorted(set(types))
     values = schema.get("enum", [schema["const"]] if "const" in schema else None)
     if isinstance(values, list):
         return sorted(

@@ -19,6 +19,7 @@ from serinus.core.commands import obey_command, promoted_before
 from serinus.core.conditions import Situation, assess_situation, build_conditions
 from serinus.core.deadline import note_crashes, run_clock
 from serinus.core.exits import find_exit
+from serinus.core.findings import is_open, without_words
 from serinus.core.gates import find_bake_hold, find_first_hold, find_hold
 from serinus.core.inplace import begin_swap, note_service
 from serinus.core.judge import Verdict
@@ -278,6 +279,7 @@ def _essence(status: ModelDeploymentStatus) -> object:
     if candidate is not None:
         # Nobody notices a candidate in its shadow time but by what is said of it.
         verdict = candidate.verdict if is_shadowing(candidate) else None
+        quiet |= {"validation": tuple(without_words(one) for one in candidate.validation)}
         candidate = candidate.model_copy(update={**quiet, "evidence": (), "verdict": verdict, "hold_since": None})
     conditions = tuple((c.type, *_gist(c), c.observed_generation) for c in status.conditions)
     rest = {"stable": stable, "candidate": candidate, "analysis": (), "conditions": (), "replicas": 0}
@@ -315,6 +317,7 @@ def _figures(status: ModelDeploymentStatus) -> object:
 def _told(status: ModelDeploymentStatus) -> object:
     states = [state for state in (status.stable, status.candidate) if state is not None]
     said = [c.message for c in status.conditions if c.reason in SAID_BY_OTHERS]
+    said += [one.message for one in status.candidate.validation if is_open(one)] if status.candidate else []
     return (status.replicas, [(state.replicas, state.ready_replicas) for state in states], said)
 
 

@@ -16,6 +16,7 @@ from serinus.api.meta import parse_duration
 from serinus.api.status import CandidateState, CheckOutcome, CheckState
 from serinus.api.validation import Bound, ValidationSpec
 from serinus.core.checkjobs import MISCONFIGURED, RETRIED, TIMEOUT, name_job, read_report
+from serinus.core.findings import shorten_findings
 from serinus.core.plan import Action, DeleteCheck, Event, RunCheck
 from serinus.core.release import Exit, Hold, Release
 from serinus.core.shadow import is_shadowing
@@ -23,6 +24,8 @@ from serinus.core.snapshot import CheckRun, CheckTarget, Snapshot
 
 REPORT_LATENESS = timedelta(seconds=15)
 """How long after the end of a Job its report may still be on its way to us."""
+_NAMED = 4
+"""Checks that a message names."""
 _FINAL = frozenset({"Passed", "Failed"})
 _OPEN = frozenset({"Pending", "Running"})
 
@@ -76,7 +79,8 @@ def note_validation(s: Snapshot, r: Release) -> Release:
             if new.outcome == "Failed" and new != old and check.severity == "Warn":
                 message = f"{candidate.revision}: {check.name}: {new.message}"
                 r = r.told(Event(reasons.VALIDATION_WARNED, message, warning=True))
-    return replace(r, candidate=candidate.model_copy(update={"validation": tuple(found)}))
+    blocking = {check.name for check in checks_of(s, candidate) if check.severity != "Warn"}
+    return replace(r, candidate=candidate.model_copy(update={"validation": shorten_findings(found, blocking)}))
 
 
 def find_validation_exit(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:
@@ -104,7 +108,8 @@ def validated(s: Snapshot, candidate: CandidateState) -> Hold | None:
         return Hold(reasons.VALIDATION_FAILED, f"{candidate.revision}: {failed.name}: {failed.message}")
     stuck = next(_blocking(s, candidate, "Unknown"), None)
     if stuck is not None:
-        again = f"; to run it again: kubectl delete job -n {s.namespace} {stuck.job}"
+        job = name_job(candidate.revision, stuck.name, "candidate")
+        again = f"; to run it again: kubectl delete job -n {s.namespace} {job}"
         message = f"{candidate.revision}: {stuck.name} is not known: {stuck.message}{again}"
         return Hold(reasons.VALIDATION_INCONCLUSIVE, message, inconclusive=True)
     open_ = [check.name for check in checks_of(s, candidate) if _outcome(found, check) in _OPEN]
@@ -114,7 +119,7 @@ def validated(s: Snapshot, candidate: CandidateState) -> Hold | None:
     said = f": {found[open_[0]].message}" if open_[0] in found and found[open_[0]].message else ""
     until = min((moment for moment in late if moment > s.now), default=None)
     reason, done = (reasons.SHADOWING, "scored") if is_shadowing(candidate) else (reasons.VALIDATING, "checked")
-    return Hold(reason, f"{candidate.revision} is {done}: {', '.join(open_)}{said}", until=until)
+    return Hold(reason, f"{candidate.revision} is {done}: {_list(open_)}{said}", until=until)
 
 
 def swap_deadline(s: Snapshot, candidate: CandidateState) -> datetime | None:
@@ -146,6 +151,11 @@ def render_checks(s: Snapshot, r: Release) -> list[Action]:
     if candidate is not None and _has_pods(s, candidate):
         actions += [run for name, run in wanted.items() if name not in s.checks]
     return actions
+
+
+def _list(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMED])} and {more} more"
 
 
 def _has_pods(s: Snapshot, candidate: CandidateState) -> bool:

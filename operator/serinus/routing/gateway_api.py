@@ -210,12 +210,14 @@ def is_kept_out(raw: Raw) -> bool:
 
 
 def shares_host(one: Raw, other: Raw) -> bool:
-    """Whether two routes may be asked for the same host on the same Gateway; when in doubt, yes."""
+    """Whether two routes may be asked for the same host on the same Gateway; when in doubt, yes. They may be anybody's,
+    and of any form that the API server takes."""
+    specs = [route.get("spec") or {} for route in (one, other)]
     parents = [
-        {(ref.get("namespace") or route["metadata"]["namespace"], ref["name"]) for ref in route["spec"]["parentRefs"]}
-        for route in (one, other)
+        {(ref.get("namespace") or route["metadata"]["namespace"], ref["name"]) for ref in spec.get("parentRefs") or ()}
+        for route, spec in zip((one, other), specs, strict=True)
     ]
-    hosts = [route["spec"].get("hostnames") or ["*"] for route in (one, other)]
+    hosts = [spec.get("hostnames") or ["*"] for spec in specs]
     return bool(parents[0] & parents[1]) and any(_overlap(a, b) for a in hosts[0] for b in hosts[1])
 
 
