@@ -124,3 +124,36 @@ def test_only_trouble_of_the_infrastructure_is_tried_again(model: Model) -> None
         model.await_reason("Serving", patience=150)
     job = model.get("modelrevision", model.stable())["status"]["validation"][0]["job"]
     assert model.get("job", job)["status"]["failed"] == 1
+
+
+BY_CONFIG_MAP = """
+import json, os, ssl, urllib.request as u
+home = "/var/run/secrets/kubernetes.io/serviceaccount/"
+space, token = open(home + "namespace").read(), open(home + "token").read()
+name = os.environ["SERINUS_REPORT"]
+report = json.dumps({"recall": 0.95, **{f"slice_{i}": i for i in range(1000)}})
+body = {"metadata": {"name": name, "labels": {"serinus.dev/check-of": "fraud"}}, "data": {"results.json": report}}
+address = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
+asked = u.Request(f"{address}/api/v1/namespaces/{space}/configmaps", json.dumps(body).encode(), method="POST")
+asked.add_header("Authorization", f"Bearer {token}")
+asked.add_header("Content-Type", "application/json")
+u.urlopen(asked, timeout=10, context=ssl.create_default_context(cafile=home + "ca.crt"))
+"""
+"""More than fits into a termination message."""
+
+
+@pytest.mark.cluster
+def test_a_report_too_long_for_a_termination_message_comes_in_a_config_map(model: Model) -> None:
+    serve_first(model)
+    inside = ("-n", model.namespace)
+    model.cluster.kubectl("create", "serviceaccount", "checks", *inside)
+    model.cluster.kubectl("create", "role", "checks", "--verb=create", "--resource=configmaps", *inside)
+    account = f"--serviceaccount={model.namespace}:checks"
+    model.cluster.kubectl("create", "rolebinding", "checks", "--role=checks", account, *inside)
+    given = check(BY_CONFIG_MAP)
+    given["job"]["template"]["spec"]["serviceAccountName"] = "checks"
+    with model.traffic():
+        release(model, "v2", given)
+        model.await_reason("Serving", patience=120)
+    (found,) = model.get("modelrevision", model.stable())["status"]["validation"]
+    assert (found["outcome"], found["message"]) == ("Passed", "recall 0.95")
