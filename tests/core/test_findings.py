@@ -12,7 +12,7 @@ from serinus.core.rollout import decide
 from tests.core.test_validation import begin, check, end, release, rollout
 from tests.core.world import World, spec
 
-LONG_URI = "oci://registry.example/" + "m" * 800
+LONG_URI = "m" * 1024
 
 
 def size(status: Any) -> int:
@@ -34,7 +34,7 @@ REPORT = json.dumps({f"value-{n}": 0.123456 for n in range(32)})
 
 
 def worst_size(world: World) -> int:
-    model = ResolvedModel(uri=LONG_URI, resolved=LONG_URI, digest="sha256:" + "0" * 64)
+    model = ResolvedModel(uri=LONG_URI, resolved=LONG_URI + "@" + "d" * 71, digest="sha256:" + "0" * 64)
     return size(decide(replace(world.snapshot(), model=model)).status.dump())
 
 

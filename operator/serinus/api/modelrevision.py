@@ -32,7 +32,7 @@ class ModelRevisionSpec(Model):
     loader: FreeForm | None = None
     """Image and environment of the loader as the admin had them configured when the revision was made. It keeps them;
     they are not part of the digest."""
-    reference: Annotated[str, Field(max_length=2048)] | None = None
+    reference: Annotated[str, Field(max_length=1024)] | None = None
     """The model reference as it was written when the revision was made. While the revision serves, or is being
     released, the same text means the same model; not part of the digest."""
 

@@ -76,7 +76,7 @@ class ModelSource(Model):
 
     model_config = ConfigDict(json_schema_extra=with_rules(_ONE_SOURCE))
 
-    uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    uri: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Address of the model: oci://HOST/REPOSITORY:TAG, models:/NAME@ALIAS or models:/NAME/VERSION (MLflow),
     hf://ORG/NAME@REVISION, s3://, gs://, https:// or pvc://CLAIM/PATH. What can be resolved is served by digest, and
     asked once for each text: a tag that moves later changes nothing."""

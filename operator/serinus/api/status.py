@@ -16,7 +16,8 @@ CheckOutcome = Literal["Pending", "Running", "Passed", "Failed", "Unknown"]
 CommandOutcome = Literal["Accepted", "Refused", "Ignored"]
 
 Count = Annotated[int, Field(ge=0)]
-ModelUri = Annotated[str, Field(max_length=2048)]
+ModelUri = Annotated[str, Field(max_length=1152)]
+"""A reference of the spec with a digest behind it."""
 Name = Annotated[str, Field(max_length=253), shorten_to(253)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 
