@@ -1,5 +1,6 @@
 """What the promises are told with: a model in a namespace of its own, traffic through the gateway, and patience."""
 
+import copy
 import json
 import sys
 import time
@@ -38,7 +39,7 @@ class Model:
 
     name = "fraud"
     metrics_port = "8080"
-    container: Raw = {  # noqa: RUF012  (nobody changes it)
+    container: Raw = {  # noqa: RUF012  (it is copied before anybody changes it)
         "image": IMAGE,
         "ports": [{"name": "http", "containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
@@ -76,7 +77,8 @@ class Model:
         """
         settings = {"MODEL_VERSION": version, "FAULT_RATIO": faults, **(behaviour or {})}
         environment = [{"name": name, "value": str(value)} for name, value in settings.items()]
-        container = {"name": "model", "imagePullPolicy": "Never", "env": environment, **self.container}
+        fresh = copy.deepcopy(self.container)
+        container = {"name": "model", "imagePullPolicy": "Never", "env": environment, **fresh}
         template = {
             "metadata": {
                 "labels": dict(labels or {}),
