@@ -660,4 +660,20 @@ BAD_INPUTS: Final = (
         "five cron fields",
         "should match",
     ),
+    BadInput(
+        "a freeze on a day that there is not",
+        "spec.rollout.freeze",
+        [{"cron": "0 0 30 2 *", "duration": "1h"}],
+        "spec.rollout.freeze[0].cron",
+        "that come true some day",
+        None,
+    ),
+    BadInput(
+        "a freeze in a time zone that there is not",
+        "spec.rollout.freeze",
+        [{"cron": "0 17 * * 5", "duration": "1h", "timeZone": "Europe/Parys"}],
+        "spec.rollout.freeze[0].timeZone",
+        "IANA",
+        None,
+    ),
 )
