@@ -38,6 +38,7 @@ from serinus.core.render import render_actions
 from serinus.core.shadow import begin_shadow, is_shadow_next, is_shadowing, tell_passed
 from serinus.core.snapshot import Snapshot
 from serinus.core.steps import full_size, next_step
+from serinus.core.telling import tell_situation
 from serinus.core.validation import note_validation
 from serinus.core.waiting import SAID_BY_OTHERS
 from serinus.core.wake import find_wake
@@ -147,7 +148,7 @@ def build_plan(s: Snapshot, r: Release) -> Plan:
     rendering = render_actions(s, r)
     situation = assess_situation(s, r)
     status = build_status(s, r, situation)
-    events = (*r.events, *_tell_situation(s, r, situation))
+    events = (*r.events, *tell_situation(s, r, situation))
     written = must_write(s, status)
     # Autoscalers read the number of pods and people what the scheduler says: neither is held back for ever.
     late = s.status_written_at if not written and _told(s.status) != _told(status) else None
@@ -159,59 +160,6 @@ def build_plan(s: Snapshot, r: Release) -> Plan:
         events=events,
         wake_at=find_wake(s, r, None if late is None else late + REFRESH),
     )
-
-
-def _tell_situation(s: Snapshot, r: Release, situation: Situation) -> tuple[Event, ...]:
-    """An Event for a situation that is new and that no transition of this pass has told already."""
-    ready = next((c for c in s.status.conditions if c.type == reasons.READY), None)
-    told = {event.reason for event in r.events}
-    known = ready is not None and ready.reason == situation.reason
-    if known or situation.reason not in _TOLD or situation.reason in told:
-        return ()
-    if situation.reason == reasons.SERVING and reasons.PROMOTED in told:
-        return ()
-    return (Event(situation.reason, situation.message, warning=situation.reason in _WARN),)
-
-
-_WARN = frozenset(
-    {
-        reasons.HOLDING,
-        reasons.VALIDATION_INCONCLUSIVE,
-        reasons.WAITING_FOR_CAPACITY,
-        reasons.QUOTA_EXCEEDED,
-        reasons.IMAGE_PULL_FAILED,
-        reasons.NODE_LOST,
-        reasons.ROUTE_NOT_ACCEPTED,
-        reasons.INVALID_SPEC,
-        reasons.NOT_YET_SUPPORTED,
-        reasons.GATEWAY_NOT_FOUND,
-        reasons.GATEWAY_UNSUPPORTED,
-        reasons.PROVIDER_NOT_FOUND,
-        reasons.ROUTE_CONFLICT,
-        reasons.NAME_CONFLICT,
-        reasons.CONFIG_MAP_NOT_FOUND,
-        reasons.MODEL_NOT_FOUND,
-        reasons.REGISTRY_AWAY,
-        reasons.REGISTRY_REFUSED,
-        reasons.INVALID_SCHEMA,
-        reasons.LOOKUP_FAILED,
-        reasons.LOADER_NOT_CONFIGURED,
-        reasons.IMAGE_VOLUME_UNSUPPORTED,
-        reasons.MODEL_NOT_LOADED,
-        reasons.VERIFICATION_FAILED,
-        reasons.DEADLINE_EXCEEDED,
-    }
-)
-_TOLD = _WARN | {
-    reasons.SERVING,
-    reasons.SCALED_TO_ZERO,
-    reasons.SCHEDULING_GATED,
-    reasons.WARMING_UP,
-    reasons.VALIDATING,
-    reasons.PAUSED,
-    reasons.AWAITING_APPROVAL,
-    reasons.FROZEN,
-}
 
 
 def build_status(s: Snapshot, r: Release, situation: Situation) -> ModelDeploymentStatus:
