@@ -31,15 +31,14 @@ AT_ONCE = {"BlueGreen": 2.0, "Direct": 2.0, "InPlace": 1.0}
 @dataclass(frozen=True)
 class Good:
     """One good release. Seconds since `kubectl apply`: candidate made, its pods ready and traffic given to it, its
-    first answer at the client, promoted. `loads` are the pods that it started, `climbing` and `peak` the accelerators
-    of all the model's pods, those that were ending included, before it got all traffic and at any time."""
+    first answer at the client, promoted. `loads` are the pods that it started, `peak` the most accelerators of all
+    the model's pods, those that were ending included."""
 
     began: float
     given: float
     first: float
     promoted: float
     loads: int
-    climbing: int
     peak: int
 
 
@@ -79,8 +78,9 @@ def measure(stand: Stand, rounds: int, console: Console) -> list[Figure]:
 def _release(world: World, version: str, console: Console) -> Good:
     old, answers_before = world.status["stable"]["revision"], len(world.traffic.answers)
     seen: set[str] = set()
-    peaks, climbing = [0], [0]
+    peaks = [0]
     set_env(world.manifest, MODEL_VERSION=version)
+    _wait_for_room(world)
     applied = time.time()
     world.apply("v1")
     moments: dict[str, Any] = {}
@@ -95,8 +95,6 @@ def _release(world: World, version: str, console: Console) -> Good:
         alive = [pod for pod in world.pods if not pod["metadata"].get("deletionTimestamp")]
         seen.update(pod["metadata"]["uid"] for pod in alive if _revision(pod) == moments.get("revision"))
         peaks.append(count_accelerators(world.pods))
-        if candidate.get("weight", 100) < 100:
-            climbing.append(peaks[-1])
 
     def promoted() -> bool:
         look()
@@ -118,7 +116,6 @@ def _release(world: World, version: str, console: Console) -> Good:
         first - applied,
         since - applied,
         len(seen),
-        max(climbing),
         max(peaks),
     )
     console.print(f"{version}: first answer after {found.first:.1f} s, promoted after {found.promoted:.1f} s")
@@ -146,6 +143,7 @@ def _release_by(world: World, strategy: str, console: Console) -> Other:
     rollout = {key: value for key, value in world.manifest["spec"]["rollout"].items() if key != "steps"}
     world.manifest["spec"]["rollout"] = {**rollout, "strategy": strategy}
     set_env(world.manifest, MODEL_VERSION=strategy)
+    _wait_for_room(world)
     world.apply("v1")
 
     def look() -> None:
@@ -159,6 +157,11 @@ def _release_by(world: World, strategy: str, console: Console) -> Other:
     found = Other(strategy, max(peaks), world.status["stable"].get("downtime"))
     console.print(f"{strategy}: {found.peak} accelerators at once for {REPLICAS} replicas")
     return found
+
+
+def _wait_for_room(world: World) -> None:
+    """Until the pods of the release before have given their accelerators back."""
+    world.wait("the end of old pods", lambda: count_accelerators(world.pods) <= REPLICAS, ROUND_SECONDS, lambda: None)
 
 
 def count_accelerators(pods: Iterable[Any]) -> int:
@@ -183,9 +186,6 @@ def build_figures(good: list[Good], others: list[Other], rollbacks: int, lost: i
         *summarise("apply → first answer", [one.first for one in good], "s"),
         *summarise("apply → promoted", [one.promoted for one in good], "s"),
         *summarise("model loads per replica", [one.loads / REPLICAS for one in good], "loads", 1),
-        *summarise(
-            "Canary 25, 50 %: accelerators before all traffic", [one.climbing / REPLICAS for one in good], "N", 1.5
-        ),
         *summarise("Canary 25, 50 %: accelerators at once", [one.peak / REPLICAS for one in good], "N", 2),
         *(Figure(f"{o.strategy}: accelerators at once", o.peak / REPLICAS, "N", AT_ONCE[o.strategy]) for o in others),
         *(

@@ -21,7 +21,7 @@ def test_pending_and_ending_pods_count_and_ended_ones_do_not() -> None:
 
 
 def test_more_accelerators_than_promised_miss_the_target() -> None:
-    good = [Good(0.1, 1, 1.2, 9, loads=4, climbing=6, peak=8)]
+    good = [Good(0.1, 1, 1.2, 9, loads=4, peak=8)]
     others = [Other("BlueGreen", 8, None), Other("InPlace", 5, "3.5s")]
     figures = {figure.name: figure for figure in build_figures(good, others, 1, 0, 100)}
     assert figures["Canary 25, 50 %: accelerators at once, p95"].ok
