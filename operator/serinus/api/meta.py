@@ -134,6 +134,11 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def parse_time(text: object) -> datetime | None:
+    """The moment that Kubernetes writes as RFC 3339; None for what is no text. ValueError for text that is no time."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")) if isinstance(text, str) else None
+
+
 Time = Annotated[
     AwareDatetime,
     AfterValidator(_to_utc_milliseconds),

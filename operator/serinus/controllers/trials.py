@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from serinus.api import reasons
+from serinus.api.meta import parse_time
 from serinus.api.presets import ResolvedMetric, ResolvedRollout
 from serinus.api.route import RouteKind
 from serinus.api.status import CandidateState, StableState
@@ -177,11 +178,11 @@ def build_restarts(
 
 def _restart_points(pod: Raw, at: datetime) -> list[Point]:
     status = pod.get("status") or {}
-    began = status.get("startTime")
-    if not isinstance(began, str):
+    began = parse_time(status.get("startTime"))
+    if began is None:
         return []
     name, now = pod["metadata"]["name"], at.timestamp()
-    lived = max((at - datetime.fromisoformat(began.replace("Z", "+00:00"))).total_seconds(), 0.0)
+    lived = max((at - began).total_seconds(), 0.0)
     restarts = sum(int(one.get("restartCount") or 0) for one in status.get("containerStatuses") or ())
     return [
         Point(f"{name}/seconds", name, "kubernetes", lived, now, (TOTAL,)),

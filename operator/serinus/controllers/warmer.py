@@ -8,10 +8,10 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
+from serinus.api.meta import parse_time
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.podtemplate import find_port
 from serinus.api.rollout import ConfigMapKey
@@ -189,5 +189,5 @@ def _has_served(candidate: CandidateState, pod: Raw) -> bool:
     since = candidate.step_started_at if candidate.weight > 0 else None
     conditions = (pod.get("status") or {}).get("conditions") or ()
     at = next((c.get("lastTransitionTime") for c in conditions if c.get("type") == "Ready"), None)
-    ready = datetime.fromisoformat(at.replace("Z", "+00:00")) if isinstance(at, str) else None
+    ready = parse_time(at)
     return since is not None and ready is not None and ready < since

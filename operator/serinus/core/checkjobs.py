@@ -18,6 +18,7 @@ from serinus.api.meta import (
     LABEL_MANAGED_BY,
     MANAGED_BY,
     parse_duration,
+    parse_time,
 )
 from serinus.api.podtemplate import child
 from serinus.api.validation import ValidationSpec
@@ -150,7 +151,7 @@ def _find_end(job: Raw) -> tuple[Any, str, datetime | None] | None:
         if condition.get("status") == "True" and condition.get("type") in _ENDS:
             state = _ENDS[condition["type"]]
             at = condition.get("lastTransitionTime")
-            moment = datetime.fromisoformat(at.replace("Z", "+00:00")) if isinstance(at, str) else None
+            moment = parse_time(at)
             return state, str(condition.get("reason") or ""), moment
     return None
 

@@ -108,10 +108,7 @@ def deadline_exceeded(s: Snapshot, r: Release, candidate: CandidateState) -> Exi
         return _swap_too_long(s, candidate, work.settled, needed)
     if work.ready >= needed or s.now < candidate.deadline_at or is_lack_new(s, candidate):
         return None
-    why = f": {work.waiting.message}" if work.waiting else ""
-    within = format_duration(s.rollout.progress_deadline)
-    message = f"{work.ready} of {needed} pods of {candidate.revision} ready within {within}{why}"
-    return Exit(reasons.DEADLINE_EXCEEDED, message)
+    return Exit(reasons.DEADLINE_EXCEEDED, _tell_late(s, candidate, work.ready, needed))
 
 
 def _swap_too_long(s: Snapshot, candidate: CandidateState, settled: int, needed: int) -> Exit | None:
@@ -119,12 +116,17 @@ def _swap_too_long(s: Snapshot, candidate: CandidateState, settled: int, needed:
     deadline = swap_deadline(s, candidate) if settled >= needed else candidate.deadline_at
     if deadline is None or s.now < deadline:
         return None
-    within = format_duration(s.rollout.progress_deadline)
+    if settled < needed:
+        return Exit(reasons.DEADLINE_EXCEEDED, _tell_late(s, candidate, settled, needed))
+    message = f"{candidate.revision} has not passed its checks in time, or they could not be made"
+    return Exit(reasons.DEADLINE_EXCEEDED, message)
+
+
+def _tell_late(s: Snapshot, candidate: CandidateState, have: int, needed: int) -> str:
     waiting = s.workload(candidate.revision).waiting
     why = f": {waiting.message}" if waiting else ""
-    what = f"{settled} of {needed} pods of {candidate.revision} ready within {within}{why}"
-    checked = f"{candidate.revision} has not passed its checks in time, or they could not be made"
-    return Exit(reasons.DEADLINE_EXCEEDED, what if settled < needed else checked)
+    within = format_duration(s.rollout.progress_deadline)
+    return f"{have} of {needed} pods of {candidate.revision} ready within {within}{why}"
 
 
 def stuck_in_between(s: Snapshot, r: Release, candidate: CandidateState) -> Exit | None:

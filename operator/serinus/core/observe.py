@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from serinus.api import reasons
-from serinus.api.meta import LABEL_REVISION
+from serinus.api.meta import LABEL_REVISION, parse_time
 from serinus.api.modelrevision import ModelRevisionStatus
 from serinus.api.status import ModelDeploymentStatus
 from serinus.core.children import is_subset
@@ -149,7 +149,4 @@ def _refused(status: Raw) -> Waiting | None:
 
 def created_at(raw: Raw) -> datetime:
     """Creation time of an object; objects without one count as youngest."""
-    text = raw["metadata"].get("creationTimestamp")
-    if not isinstance(text, str):
-        return datetime.max.replace(tzinfo=UTC)
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return parse_time(raw["metadata"].get("creationTimestamp")) or datetime.max.replace(tzinfo=UTC)

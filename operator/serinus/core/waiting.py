@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from serinus.api import reasons
+from serinus.api.meta import parse_time
 from serinus.api.modelspec import LOADER
 from serinus.core.snapshot import Waiting
 
@@ -178,7 +179,7 @@ def _find_node_lost(pod: Raw) -> Waiting | None:
 
 def _find_start(pod: Raw) -> tuple[datetime, Waiting] | None:
     """What a pod that has a node and is not ready yet is at, and since when."""
-    placed = _moment(_condition(pod, "PodScheduled").get("lastTransitionTime"))
+    placed = parse_time(_condition(pod, "PodScheduled").get("lastTransitionTime"))
     if _condition(pod, "Ready").get("status") == "True" or placed is None:
         return None
     name, status = pod["metadata"]["name"], _status(pod)
@@ -207,8 +208,4 @@ def _start(reason: str, since: datetime, what: str) -> tuple[datetime, Waiting]:
 
 
 def _running_since(container: Raw) -> datetime | None:
-    return _moment(((container.get("state") or {}).get("running") or {}).get("startedAt"))
-
-
-def _moment(text: Any) -> datetime | None:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if isinstance(text, str) else None
+    return parse_time(((container.get("state") or {}).get("running") or {}).get("startedAt"))
