@@ -161,6 +161,18 @@ def test_testers_leave_a_bad_candidate_before_anything_else_is_done() -> None:
     assert world.route.weights == {old: 100}
 
 
+def test_testers_of_a_promoted_revision_wait_for_the_service_of_the_name() -> None:
+    world = serving()
+    old = world.wanted
+    hands = {"headers": [{"name": "x", "value": "y"}]}
+    new = world.apply("m:2", rollout={**rollout("BlueGreen", bake="5s", drain="10s"), "testers": hands})
+    while world.status.stable.revision == old:
+        world.run(1)
+    assert find_testers(world).target == new, "the Service may still lead to the replaced pods"
+    world.run(30)
+    assert find_testers(world).target is None
+
+
 def test_a_preview_host_leads_to_the_candidate_and_otherwise_to_stable() -> None:
     world = serving()
     route = {"parentRefs": [{"name": "public"}], "preview": {"hostnames": ["next.example.com"]}}

@@ -35,9 +35,14 @@ def check_headers(model: Model) -> None:
         model.command(f"approve {new}")
         model.await_reason("Serving")
         assert {ask(model, **MARKED).version for _ in range(5)} == {"v2"}
+        wait_for("the way of testers to stable", lambda: lead_of_testers(model) == ["fraud"], model.explain, 20)
+        assert {ask(model, **MARKED).version for _ in range(5)} == {"v2"}
     assert count(traffic.answers).explain_lost() == ""
+
+
+def lead_of_testers(model: Model) -> list[str]:
     route = model.get("httproute", "fraud-testers")
-    assert [ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]] == ["fraud"], "to stable"
+    return [ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
 
 
 @pytest.mark.cluster

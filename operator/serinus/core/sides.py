@@ -34,9 +34,17 @@ def wanted_sides(s: Snapshot, r: Release) -> dict[SideKind, SideView]:
     reachable = name if shown else None
     found: dict[SideKind, SideView] = {}
     if s.spec.route.preview is not None:
-        found["Preview"] = SideView(reachable)
+        found["Preview"] = SideView(_target(s, r, "Preview", reachable))
     testers = s.spec.rollout.testers if s.spec.rollout else None
     # It leads to stable between releases: a route that goes takes requests under way with it in some gateways.
     if testers is not None and (testers.cookie is not None or testers.headers):
-        found["Testers"] = SideView(reachable)
+        found["Testers"] = SideView(_target(s, r, "Testers", reachable))
     return found
+
+
+def _target(s: Snapshot, r: Release, kind: SideKind, reachable: str | None) -> str | None:
+    """Who is promoted keeps this way until what it replaced is gone: the Service that stands for stable is turned in
+    the pass of the promotion, and gateways hear of its pods later still."""
+    seen = s.sides.get(kind)
+    promoted = r.candidate is None and r.stable is not None and seen is not None and seen.target == r.stable.revision
+    return seen.target if seen is not None and promoted and r.draining else reachable
