@@ -21,8 +21,8 @@ Every transition is told three times with the same word: in a condition, in an E
 def render_reference() -> str:
     """The page as Markdown."""
     rows = [f"| {name} | {sentence} |" for name, sentence in (reasons.CONDITIONS | retrainreasons.CONDITIONS).items()]
-    reasons = [f"| {name} | {sentence} |" for name, sentence in (reasons.REASONS | retrainreasons.REASONS).items()]
-    table = ["", "| reason | what it means, and what happens next |", "| --- | --- |", *reasons]
+    words = [f"| {name} | {sentence} |" for name, sentence in (reasons.REASONS | retrainreasons.REASONS).items()]
+    table = ["", "| reason | what it means, and what happens next |", "| --- | --- |", *words]
     return HEAD + "\n".join([*rows, *table]) + "\n"
 
 

@@ -45,13 +45,11 @@ SAME_SNAPSHOT: Final = _reason(
     "SameSnapshot", "Data and code are those of the last training; a run would make the same model and is passed over."
 )
 WARMUP: Final = _reason("Warmup", "Another revision became stable not long ago; its metrics are not looked at yet.")
-INSUFFICIENT_DATA: Final = _reason(
-    "InsufficientData", "Too few rows stand behind a value; it neither fires nor clears."
-)
+INSUFFICIENT_DATA: Final = _reason("InsufficientData", "Too few rows stand behind a value; nothing fires or clears.")
 LABELS_MISSING: Final = _reason("LabelsMissing", "Too few labels have come; the value neither fires nor clears.")
 SIGNALS_KNOWN: Final = _reason("SignalsKnown", "Every metric trigger has a value.")
-NO_METRICS: Final = _reason("NoMetrics", "The policy looks at no metric.")
-BUDGET_LEFT: Final = _reason("BudgetLeft", "A run may be started.")
+NO_METRICS: Final = _reason("NoMetrics", "The policy has no metric trigger, so none is looked at.")
+BUDGET_LEFT: Final = _reason("BudgetLeft", "The budget has room for another run, or there is none.")
 TEMPLATE_ACCEPTED: Final = _reason("TemplateAccepted", "The template is of a kind that the admin allows.")
 KIND_FORBIDDEN: Final = _reason(
     "KindForbidden", "The template's kind is not on the admin's list (SERINUS_TRAINING_KINDS); nothing is started."
@@ -63,7 +61,7 @@ MODEL_DEPLOYMENT_NOT_FOUND: Final = _reason(
 RETRAIN_STARTED: Final = _reason("RetrainStarted", "A run was started, for the reasons in the message.")
 ROLLBACK_ORDERED: Final = _reason(
     "RollbackOrdered",
-    "A degradation began right after a promotion: the revision before is put back, nothing is trained.",
+    "A degradation began right after a promotion: the revision before is put back.",
 )
 TRIGGER_FIRED: Final = _reason("TriggerFired", "A trigger has been bad for long enough.")
 TRIGGER_CLEARED: Final = _reason("TriggerCleared", "A trigger that fired is well again, and armed.")
@@ -73,7 +71,7 @@ QUARANTINED: Final = _reason("Quarantined", "The digest of the model is held: it
 # RetrainRun
 CREATED: Final = _reason("Created", "The run is recorded; what trains is made next.")
 QUEUED: Final = _reason("Queued", "What trains waits for its turn; the time of the training does not run yet.")
-TRAINING: Final = _reason("Training", "It trains.")
+TRAINING: Final = _reason("Training", "What trains is at work; activeDeadline runs.")
 COLLECTING: Final = _reason("Collecting", "The training has ended; its results are read.")
 VALIDATING: Final = _reason("Validating", "The gates look at the candidate.")
 AWAITING_DECISION: Final = _reason("AwaitingDecision", "It waits for approvals (ModelApproval).")
@@ -88,9 +86,7 @@ QUEUE_TIMEOUT: Final = _reason("QueueTimeout", "It did not begin within queueTim
 TRAINING_TIMEOUT: Final = _reason("TrainingTimeout", "It took longer than activeDeadline; what trains is removed.")
 RESULTS_MISSING: Final = _reason("ResultsMissing", "The training ended and left no results that could be read.")
 RESULTS_INVALID: Final = _reason("ResultsInvalid", "The results have not the form of the contract.")
-NOT_PINNED: Final = _reason(
-    "NotPinned", "Digest of the model or of its data are missing and data.requirePinned is set."
-)
+NOT_PINNED: Final = _reason("NotPinned", "A digest of the model or its data is missing and data.requirePinned is set.")
 DIGEST_MISMATCH: Final = _reason("DigestMismatch", "The registry has another digest than the results say.")
 NOTHING_NEW: Final = _reason("NothingNew", "The training made the model that serves already; nothing to promote.")
 GATES_FAILED: Final = _reason("GatesFailed", "A gate that blocks failed, or had no evidence.")
