@@ -5,7 +5,6 @@ before they are read. Everything else is the author's; host paths and privileges
 refuse, as they are for every other pod there."""
 
 import copy
-import math
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -152,44 +151,20 @@ def check_template(
     results_from: ResultsFrom = "TerminationMessage",
     field: str = "spec.template",
 ) -> tuple[Problem, ...]:
-    """Why nothing may be made from the template; empty where it may. `allowed` is the admin's list of kinds, such as
-    batch/Job."""
+    """Why nothing may be made from the template; empty where it may. `allowed` is the admin's list of kinds
+    (SERINUS_TRAINING_KINDS), such as batch/v1/Job."""
     return tuple(_find_problems(template, allowed, outcome, results_from, field))
-
-
-def count_accelerators(template: Raw) -> int:
-    """Accelerators that the template asks for: limits of devices (names with a domain other than kubernetes.io), times
-    the pods that the objects around them ask for. What cannot be told counts as one pod."""
-    total = 0.0
-    stack: list[tuple[Any, int]] = [(template, 1)]
-    pods = {id(pod.spec) for pod in find_pods(template)}
-    while stack:
-        value, times = stack.pop()
-        if isinstance(value, list):
-            stack += [(each, times) for each in value]
-        if not isinstance(value, dict):
-            continue
-        if id(value) in pods:
-            total += times * _devices_of_pod(value)
-            continue
-        times *= math.prod(_count(value.get(key)) for key in _MULTIPLIERS)
-        limits = (child(value, place, "limits") for place in ("resources", "resourcesPerNode"))
-        total += times * (sum(_devices_of(one) for one in limits) + _gpu(value.get("gpu")))
-        stack += [(each, times) for each in value.values()]
-    return min(math.ceil(total), _MOST)
-
-
-_MULTIPLIERS: Final = ("replicas", "parallelism", "instances", "numNodes", "numOfHosts", "parallelTrialCount")
-_MOST: Final = 1_000_000
 
 
 def _find_problems(
     template: Raw, allowed: Collection[str], outcome: OutcomeRules | None, results_from: ResultsFrom, field: str
 ) -> Iterator[Problem]:
     key = key_of(template)
-    if key not in allowed:
-        listed = ", ".join(sorted(allowed)) or "none"
-        yield Problem(f"{field}.kind", key, f"must be a kind that the admin allows (SERINUS_TRAINING_KINDS): {listed}")
+    wanted = f"{template.get('apiVersion')}/{template.get('kind')}"
+    listed = sorted(entry.partition("=")[0] for entry in allowed)
+    if wanted not in listed:
+        allows = ", ".join(listed) or "none"
+        yield Problem(f"{field}.kind", wanted, f"must be a kind that the admin allows: {allows}")
     kind = resolve_kind(template, outcome)
     if kind is None:
         known = ", ".join(sorted(KINDS))
@@ -273,32 +248,3 @@ def _settle_job(built: Raw) -> None:
         spec["backoffLimit"] = 0
         if "podFailurePolicy" not in spec and pod.get("restartPolicy") == "Never":
             spec["podFailurePolicy"] = copy.deepcopy(_NO_VERDICT)
-
-
-def _devices_of_pod(pod: Raw) -> float:
-    return sum(_devices_of(child(container, "resources", "limits")) for container in objects_in(pod.get("containers")))
-
-
-def _devices_of(limits: Raw) -> float:
-    return sum(
-        _number(amount)
-        for name, amount in limits.items()
-        if "/" in name and not name.partition("/")[0].endswith("kubernetes.io") and "hugepages" not in name
-    )
-
-
-def _gpu(value: Any) -> float:
-    """As SparkApplications have it."""
-    return _number(value.get("quantity")) if isinstance(value, dict) else 0.0
-
-
-def _number(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
-    return number if 0 < number < _MOST else 0.0
-
-
-def _count(value: Any) -> int:
-    return min(value, _MOST) if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 1

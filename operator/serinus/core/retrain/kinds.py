@@ -81,7 +81,7 @@ class Kind:
 
     @property
     def key(self) -> str:
-        """As admins write it: batch/Job."""
+        """Group and kind: batch/Job."""
         return f"{self.group}/{self.kind}"
 
 
@@ -91,7 +91,7 @@ def find_kind(template: Mapping[str, Any]) -> Kind | None:
 
 
 def key_of(template: Mapping[str, Any]) -> str:
-    """Group and kind of an object, as admins write it: batch/Job; `core/Pod` for the group without a name."""
+    """Group and kind of an object: batch/Job; `core/Pod` for the group without a name."""
     group, slash, _ = str(template.get("apiVersion") or "").partition("/")
     return f"{group if slash else 'core'}/{template.get('kind') or ''}"
 
