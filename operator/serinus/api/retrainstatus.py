@@ -1,6 +1,6 @@
 """Statuses of RetrainPolicy and RetrainRun: the whole memory of the retraining loop. Each stays under 8 KiB."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -34,7 +34,8 @@ TERMINAL: frozenset[str] = frozenset(
 )
 GateVerdict = Literal["Passed", "Warned", "Failed", "Missing", "Skipped", "Running"]
 
-Digest = Annotated[str, Field(pattern=r"^[a-z0-9]{2,16}:[0-9a-f]{32,128}$", max_length=160)]
+DIGEST_PATTERN: Final = r"^[a-z0-9]{2,16}:[0-9a-f]{32,128}$"
+Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, max_length=160)]
 """An algorithm and hex digits, such as sha256:9f86d0…"""
 Figure = Annotated[str, Field(max_length=32)]
 """A number as a string."""

@@ -1,13 +1,7 @@
-"""Decisions of the retraining loop: pure functions over samples, records and time.
+"""Decisions of the retraining loop, from a number in Prometheus to a model that has proven itself. Pure:
 
-    reading     what Prometheus said, or why nothing is known
-    triggers    one metric trigger, a window at a time; schedule, newdata and events are the other kinds
-    groups      which triggers come together, and what asks for a run
-    looks       when a metric is to be looked at next
-    cost        what a run may cost
-    records     what is known of the runs so far; cooldown, budget and history rest on them
-    decision    start, wait, roll back, or nothing; obstacles are what may stand in the way
-    commands    what people and other systems say
+    triggers -> decision -> a run: child -> results -> gates -> approval -> promotion -> observation
 
-Unknown is a value of its own: what is not known never fires, never clears and never starts anything.
-"""
+Whatever is not known (no data, a child that is gone, results without a digest, a gate without evidence) is a value of
+its own, and never counts as good. A policy decides whether a run starts (`policy`), a run decides by itself how it goes
+on (`run`)."""
