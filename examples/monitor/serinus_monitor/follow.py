@@ -52,7 +52,10 @@ class Cluster:
         stable = _find(deployment, "status", "stable") or {}
         if not (revision := stable.get("revision")):
             raise StableUnknownError(f"ModelDeployment {self._model} has no stable revision yet")
-        since = datetime.fromisoformat(stable["since"]).timestamp() if stable.get("since") else 0.0
+        try:
+            since = datetime.fromisoformat(stable["since"]).timestamp() if stable.get("since") else 0.0
+        except ValueError as error:
+            raise StableUnknownError(f"ModelDeployment {self._model}: status.stable.since: {error}") from error
         return Stable(revision, await self._find_reference(revision), since)
 
     async def _find_reference(self, revision: str) -> str:

@@ -32,7 +32,12 @@ def _read_time(value: Any) -> float:
     return number
 
 
-Id = Annotated[str, Field(min_length=1, max_length=128)]
+def _read_name(value: Any) -> Any:
+    return as_text(value) if isinstance(value, int | float) else value
+
+
+_NUMBER_TOO: Final = BeforeValidator(_read_name)
+Id = Annotated[str, Field(min_length=1, max_length=128), _NUMBER_TOO]
 Label = Annotated[bool | int | float | Annotated[str, Field(max_length=256)] | None, Field(union_mode="left_to_right")]
 Time = Annotated[float, BeforeValidator(_read_time)]
 
@@ -40,7 +45,7 @@ Time = Annotated[float, BeforeValidator(_read_time)]
 class Line(BaseModel):
     """Other fields than these are nobody's mistake: a log has more than is needed here."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
 class Prediction(Line):
@@ -50,11 +55,13 @@ class Prediction(Line):
     """Joins the label to the prediction; one that is sent twice counts once."""
     time: Time
     """When it was asked."""
-    revision: Annotated[str | None, Field(max_length=253, validation_alias=AliasChoices("revision", "version"))] = None
+    revision: Annotated[
+        str | None, Field(max_length=253, validation_alias=AliasChoices("revision", "version")), _NUMBER_TOO
+    ] = None
     """Which revision answered. Absent: taken to be stable's."""
     features: Annotated[dict[str, Any], Field(max_length=1000)] = {}
     prediction: Label = None
-    slice: Annotated[str | None, Field(min_length=1, max_length=128)] = None
+    slice: Annotated[str | None, Field(min_length=1, max_length=128), _NUMBER_TOO] = None
     """A part of the data whose quality is looked at by itself, for example region=eu."""
 
 

@@ -94,7 +94,7 @@ class Tumbling(Generic[Row]):
         return self._anchor + index * self._length
 
     def _newest_over(self, now: float) -> int:
-        return math.floor((now - self._delay - self._anchor) / self._length) - 1
+        return max(math.floor((now - self._delay - self._anchor) / self._length) - 1, -1)
 
 
 def _hash(id_: str) -> int:
