@@ -30,7 +30,7 @@ SHIFT = 0.5
 """Standard deviations by which one feature moves."""
 ALARM = 0.01
 LONGEST = 50
-"""Windows after which a shift counts as not seen."""
+"""Windows after which nobody looks any further: a shift that was not seen counts as seen then."""
 
 
 @dataclass(frozen=True)
