@@ -11,6 +11,10 @@ from aiohttp.test_utils import TestServer
 from examples.monitor.serinus_monitor.errors import MonitorError, StableUnknownError
 from examples.monitor.serinus_monitor.follow import Cluster, Fixed, build_source, check_reference
 from examples.monitor.serinus_monitor.monitor import Stable
+from serinus.api.modeldeployment import ModelDeploymentSpec
+from serinus.api.modelrevision import ModelRevisionSpec
+from serinus.api.status import ModelDeploymentStatus, ResolvedModel
+from serinus.core.revision import build_content
 from tests.monitor.bench import settings
 
 ROOT = "/apis/serinus.dev/v1alpha1/namespaces/ml"
@@ -116,5 +120,19 @@ async def test_without_a_cluster_the_version_must_be_given(monkeypatch: pytest.M
 
 def test_a_digest_that_is_no_name_of_a_file_is_refused() -> None:
     assert check_reference(Stable("v1", "sha256:ab")) == "sha256-ab"
+    assert check_reference(Stable("v1", "versionId=ab/c+d==")) == "versionId-ab-c-d--"
     with pytest.raises(StableUnknownError, match="no name of a reference"):
         check_reference(Stable("v1", "../../etc/passwd"))
+
+
+async def test_the_digest_is_where_the_operator_writes_it(api: ApiServer, cluster: Cluster) -> None:
+    raw = {"template": {"spec": {"containers": []}}, "model": {"from": {"uri": "models:/fraud@champion"}}}
+    model = ResolvedModel(uri="models:/fraud@champion", resolved="models:/fraud/7", digest="sha256:cd")
+    content = build_content(ModelDeploymentSpec.model_validate(raw), model=model)
+    spec = ModelRevisionSpec(model_deployment="fraud", number=1, id="0" * 8, digest="0" * 64, content=content)
+    status = ModelDeploymentStatus.model_validate(STABLE["status"])
+    api.objects = {
+        DEPLOYMENT: {"status": status.model_dump(mode="json", by_alias=True, exclude_none=True)},
+        REVISION: {"spec": spec.model_dump(mode="json", by_alias=True, exclude_none=True)},
+    }
+    assert await cluster.read() == Stable("fraud-1", "sha256:cd", 1795687200.0)

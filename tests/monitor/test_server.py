@@ -184,11 +184,18 @@ async def test_a_reference_is_checked_before_it_is_kept_and_never_replaced(open_
     assert sorted(path.name for path in stand.folder.iterdir()) == ["d.jsonl", "sha256-cc.jsonl"]
 
 
-@pytest.mark.parametrize("name", ["..%2F..%2Fetc%2Fpasswd", ".hidden", "a%2Fb", "a" * 300, "%00", "a%20b"])
-async def test_a_name_never_leads_out_of_the_folder(open_monitor: Open, name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["..%2F..%2Fetc%2Fpasswd", ".hidden", "a" * 300, "%00", "..", "%2Fetc%2Fx", ""])
+async def test_what_is_no_name_of_a_reference_is_refused(open_monitor: Open, name: str, tmp_path: Path) -> None:
     stand = await open_monitor()
-    assert (await stand.post(f"/references/{name}", reference(), "PUT"))[0] in (400, 404)
+    assert (await stand.post(f"/references/{name}", reference(), "PUT"))[0] in (400, 404, 405)
     assert list_files(tmp_path) == []
+
+
+async def test_a_name_never_leads_out_of_the_folder(open_monitor: Open, tmp_path: Path) -> None:
+    stand = await open_monitor()
+    for name in ("a%2F..%2F..%2Fb", "a%5Cb", "a%20b%3Fc", "a%00b"):
+        await stand.post(f"/references/{name}", reference(), "PUT")
+    assert {path.parent for path in list_files(tmp_path)} == {stand.folder}
 
 
 async def test_references_of_a_server_are_fetched_and_cannot_be_put(open_monitor: Open) -> None:

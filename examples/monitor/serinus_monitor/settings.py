@@ -17,7 +17,8 @@ from .statistics import STATISTICS
 
 MOST_OPEN_WINDOWS: Final = 64
 PLACEHOLDER: Final = "{digest}"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 def _read_duration(value: Any) -> float:
@@ -60,7 +61,8 @@ class Settings(BaseModel):
     reference: str | None = None
     """With --version: name of the reference. Default: the version."""
     references: str = "file:///references/{digest}.jsonl"
-    """Where references are: file or http(s), with {digest} in the place of the name. A colon in it becomes a dash."""
+    """Where references are: file or http(s), with {digest} in the place of the name. What is no letter, digit,
+    dot, dash or underscore in it becomes a dash."""
     window: Length = 3600.0
     """Length of a window of drift."""
     grace: Annotated[Seconds, Field(ge=0, le=86_400)] = 60.0
@@ -133,9 +135,10 @@ def read_settings(arguments: Sequence[str]) -> Settings:
 
 
 def clean_name(text: str) -> str:
-    """The name of a reference as it stands in files and addresses: sha256:ab becomes sha256-ab. MonitorError where it
-    is no name, so that none leads out of its folder."""
-    name = text.replace(":", "-")
+    """The name of a reference as it stands in files and addresses: whatever is no letter, digit, dot, dash or
+    underscore becomes a dash, as in sha256-ab, so that none leads out of its folder. MonitorError where that is no
+    name."""
+    name = _UNSAFE.sub("-", text)
     if not _NAME.fullmatch(name):
         raise MonitorError(f"{text[:80]!r} is no name of a reference: a digest such as sha256:9f86… is one")
     return name
