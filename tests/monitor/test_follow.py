@@ -126,7 +126,11 @@ def test_a_digest_that_is_no_name_of_a_file_is_refused() -> None:
 
 
 async def test_the_digest_is_where_the_operator_writes_it(api: ApiServer, cluster: Cluster) -> None:
-    raw = {"template": {"spec": {"containers": []}}, "model": {"from": {"uri": "models:/fraud@champion"}}}
+    raw = {
+        "route": {"mode": "Replicas"},
+        "template": {"spec": {"containers": []}},
+        "model": {"from": {"uri": "models:/fraud@champion"}},
+    }
     model = ResolvedModel(uri="models:/fraud@champion", resolved="models:/fraud/7", digest="sha256:cd")
     content = build_content(ModelDeploymentSpec.model_validate(raw), model=model)
     spec = ModelRevisionSpec(model_deployment="fraud", number=1, id="0" * 8, digest="0" * 64, content=content)
