@@ -38,7 +38,7 @@ Raw = dict[str, Any]
 
 
 class Looks(Protocol):
-    """Looks at metrics when they are due; see `serinus.controllers.signals`."""
+    """Looks at metrics when they are due; see `serinus.controllers.retrain.looks`."""
 
     def watch(
         self,
@@ -46,6 +46,8 @@ class Looks(Protocol):
         provider: Provider | None,
         spec: RetrainPolicySpec,
         status: RetrainPolicyStatus,
+        *,
+        revision: str | None,
         warm_until: datetime | None,
     ) -> Mapping[str, Reading]: ...
 
@@ -94,7 +96,8 @@ def gather_policy(
     if spec is None:
         looks.forget(key)
     else:
-        readings = looks.watch(key, provider, spec, status, warm_until)
+        revision = served.revision if served is not None else None
+        readings = looks.watch(key, provider, spec, status, revision=revision, warm_until=warm_until)
     snapshot = _find_snapshot(store, key, spec, snapshots)
     annotations = metadata.get("annotations") or {}
     command = annotations.get(ANNOTATION_COMMAND)
