@@ -1,14 +1,16 @@
 """What README, page and manifest show is what there is."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import promql_parser as promql
 import yaml
 
 from examples.monitor.serinus_monitor.settings import Settings, read_settings
 from serinus.api.modeldeployment import MODEL_DEPLOYMENT
 from serinus.api.modelrevision import MODEL_REVISION
+from serinus.api.retrainpolicy import RetrainPolicySpec
+from serinus.controllers.wants import build_wants, list_query_problems
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "monitor"
@@ -44,10 +46,18 @@ def test_the_role_is_for_reading_one_model_deployment_and_revisions() -> None:
 
 def test_queries_of_the_page_are_promql_and_name_the_row_for_the_whole_data_set() -> None:
     (block,) = PAGE.split("```yaml\n")[1:]
-    for trigger in yaml.safe_load(block.split("```")[0])["triggers"]:
-        query = trigger["metric"]["query"]
-        promql.parse(query)
-        assert 'feature="_max"' in query or 'slice="_all"' in query
+    spec = yaml.safe_load((ROOT / "examples" / "contract" / "retrainpolicy.yaml").read_text())["spec"]
+    triggers = yaml.safe_load(block.split("```")[0])["triggers"]
+    names = [trigger["name"] for trigger in triggers]
+    policy = RetrainPolicySpec.model_validate({**spec, "triggers": triggers, "triggerPolicy": {"any": [names]}})
+    assert list(list_query_problems(policy)) == []
+    now = datetime(2026, 11, 26, tzinfo=UTC)
+    wants, problems = build_wants(policy, "ml", "fraud-1", dict.fromkeys(names, now), now)
+    assert problems == {}
+    for want in wants:
+        assert 'feature="_max"' in want.value or 'slice="_all"' in want.value
+        for query in want.queries:
+            assert query.count('version="fraud-1"') == query.count('namespace="ml"') == query.count("model_")
 
 
 def test_the_image_runs_as_nobody_and_has_what_the_package_imports() -> None:
