@@ -86,6 +86,18 @@ def test_a_label_may_come_before_its_prediction_and_be_corrected() -> None:
     assert (monitor.quality.labelled, monitor.quality.values["accuracy", ALL]) == (30, 0.5)
 
 
+def test_quality_without_a_delay_of_labels_still_waits_for_rows_that_are_under_way() -> None:
+    monitor = make_monitor(label_delay=0.0)
+    rows = make_predictions([{}] * 30, START + 59)
+    monitor.take_predictions(rows, START + 63)
+    monitor.take_labels(make_labels(rows))
+    close(monitor, START + 64)
+    assert monitor.quality is None
+    close(monitor, START + 65)
+    assert monitor.quality is not None
+    assert monitor.quality.labelled == 30
+
+
 def test_labels_of_unknown_predictions_are_kept_up_to_a_bound() -> None:
     monitor = make_monitor(max_rows=100)
     monitor.take_labels(Labelled(id=str(n), label=1) for n in range(1000))

@@ -26,7 +26,7 @@ def test_durations_and_lists_are_read_and_the_rest_has_defaults() -> None:
         (("--references", "file:///references/"), "must begin with file://, http:// or https://"),
         (("--references", "ftp://host/{digest}"), "must begin with"),
         (("--label-delay", "720h", "--quality-window", "1h"), "--quality-window must be at least 40500s"),
-        (("--grace", "2h", "--window", "1m"), "--grace must be at most 64 times --window"),
+        (("--grace", "2h", "--window", "1m"), "--grace must be at most 64 times --window and --quality-window"),
         (("--port", "99999"), "--port '99999'"),
     ],
 )

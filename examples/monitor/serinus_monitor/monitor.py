@@ -55,7 +55,8 @@ class Monitor:
         self._early.clear()
         self._restart_rows(now)
         options = self.settings
-        self._answers = Tumbling(options.quality_window, options.label_delay, stable.since, options.max_rows, now)
+        delay = max(options.label_delay, options.grace)
+        self._answers = Tumbling(options.quality_window, delay, stable.since, options.max_rows, now)
         self._newest_answers = -1
         return True
 

@@ -70,7 +70,8 @@ class Settings(BaseModel):
     quality_window: Length = 6 * 3600.0
     """Length of a window of quality."""
     label_delay: Annotated[Seconds, Field(ge=0, le=366 * 86_400)] = 24 * 3600.0
-    """How long labels take: a window of quality is measured that long after its end."""
+    """How long labels take: a window of quality is measured that long after its end, and not before
+    --grace."""
     statistics: Annotated[tuple[str, ...], _split(STATISTICS), Field(min_length=1)] = STATISTICS
     """Which statistics of drift, with commas between."""
     quality: Annotated[tuple[str, ...], _split(METRICS)] = ("accuracy", "f1")
@@ -115,8 +116,8 @@ class Settings(BaseModel):
                 f"--quality-window must be at least {least:g}s with that --label-delay: at most"
                 f" {MOST_OPEN_WINDOWS} windows wait for labels at once"
             )
-        if self.grace > MOST_OPEN_WINDOWS * self.window:
-            raise ValueError(f"--grace must be at most {MOST_OPEN_WINDOWS} times --window")
+        if self.grace > MOST_OPEN_WINDOWS * min(self.window, self.quality_window):
+            raise ValueError(f"--grace must be at most {MOST_OPEN_WINDOWS} times --window and --quality-window")
         return self
 
 
