@@ -4,8 +4,9 @@ ROUNDS ?= 20
 IDLE_SECONDS ?= 300
 RUNS ?= 2000
 SECONDS_OF_NOISE ?= 600
+WINDOWS ?= 2000
 
-.PHONY: bench bench-rollback bench-release bench-writes bench-judge bench-noise bench-page
+.PHONY: bench bench-rollback bench-release bench-writes bench-judge bench-noise bench-monitor bench-page
 
 bench: bench-rollback bench-release bench-writes bench-judge
 
@@ -23,6 +24,9 @@ bench-judge: setup ## how right and how fast the judge is, simulated (RUNS=2000:
 
 bench-noise: setup ## equal model servers against each other: false alarms on the noise of this machine (SECONDS_OF_NOISE=600)
 	$(PYTHON) -m tests.bench.noise --seconds $(SECONDS_OF_NOISE)
+
+bench-monitor: setup ## windows without change that the drift monitor flags, and how soon it sees a shift (WINDOWS=2000: about 5 minutes)
+	$(PYTHON) -m tests.bench.monitor --windows $(WINDOWS)
 
 bench-page: setup ## write docs/benchmarks.md from the last figures
 	$(PYTHON) -m tests.bench.judge.page
