@@ -1,8 +1,7 @@
 """The contract as a real API server sees it: CRDs established, examples accepted, faults refused with a message."""
 
 import json
-from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -19,6 +18,7 @@ from tests.api.cases import (
     load,
     load_example,
 )
+from tests.api.onserver import Cluster, RefusedError
 from tests.api.policycases import BAD_POLICIES, CONTRACT, EXAMPLE, GOOD_POLICIES
 
 pytestmark = pytest.mark.apiserver
@@ -36,53 +36,6 @@ REVISION: dict[str, Any] = {
         "content": {"template": {"spec": {"containers": [{"name": "model", "anything": {"goes": [1, None]}}]}}},
     },
 }
-
-
-class RefusedError(Exception):
-    """What kubectl wrote when the API server said no."""
-
-
-class Outcome(Protocol):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class ControlPlane(Protocol):
-    def kubectl(self, *arguments: str, input: str | None = None, check: bool = True) -> Outcome: ...  # noqa: A002
-
-
-class Cluster:
-    """The few things these tests do to a cluster."""
-
-    def __init__(self, control_plane: ControlPlane) -> None:
-        self._control_plane = control_plane
-
-    def run(self, *arguments: str, obj: dict[str, Any] | None = None) -> str:
-        text = None if obj is None else json.dumps(obj)
-        outcome = self._control_plane.kubectl(*arguments, input=text, check=False)
-        if outcome.returncode:
-            raise RefusedError(outcome.stderr)
-        return outcome.stdout
-
-    def apply(self, obj: dict[str, Any], *options: str) -> dict[str, Any]:
-        stored: dict[str, Any] = json.loads(self.run("apply", "-o", "json", *options, "-f", "-", obj=obj))
-        return stored
-
-    def rehearse(self, obj: dict[str, Any]) -> dict[str, Any]:
-        return self.apply(obj, "--dry-run=server")
-
-
-@pytest.fixture(scope="module")
-def cluster(control_plane: ControlPlane) -> Iterator[Cluster]:
-    cluster = Cluster(control_plane)
-    cluster.run("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    for resource in RESOURCES:
-        cluster.run("wait", "--for=condition=Established", "--timeout=30s", f"crd/{resource.crd_name}")
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ml"}})
-    yield cluster
-    for kind in ("mdep", "mrev", "mprov", "rtp", "rtr", "mappr"):
-        cluster.run("delete", kind, "--all", "-n", "ml")
 
 
 def test_every_kind_is_established_and_structural(cluster: Cluster) -> None:
