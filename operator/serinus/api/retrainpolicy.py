@@ -131,7 +131,8 @@ class CooldownSpec(Model):
     after_success: Duration = "24h"
     """After a candidate was promoted. Default: 24h."""
     after_failure: Duration = "1h"
-    """After any other end. It is multiplied by `factor` for each further run without success. Default: 1h."""
+    """After any other end. It is multiplied by `factor` for each further run in a row that failed, was lost, rejected
+    or rolled back. Default: 1h."""
     factor: Annotated[int, Field(ge=1, le=10)] = 2
     """Default: 2."""
     max: Duration = "72h"
@@ -379,12 +380,15 @@ class RetrainPolicySpec(RunPlan):
     """What may be spent in a while. Default: no limit but the cooldown."""
     concurrency_policy: Concurrency = "Forbid"
     """What a trigger does while a run is under way. Forbid: nothing. Queue: one more run afterwards, which knows all
-    reasons that came up. Replace: the run is cancelled, unless its candidate is being released. Default: Forbid."""
+    reasons that came up. Replace: the run is cancelled once it is older than cooldown.afterFailure, unless its
+    candidate is being released. Default: Forbid."""
     action_order: Annotated[tuple[Cure, ...], Field(min_length=1, max_length=2)] = ("Rollback", "Retrain")
     """Cheapest cure first: with Rollback before Retrain a degradation that began within `blameWindow` after a promotion
-    is answered by a return to the revision before. Default: [Rollback, Retrain]."""
+    is answered by a return to the revision before, once: where that does not help, a run follows.
+    Default: [Rollback, Retrain]."""
     blame_window: Duration = "2h"
-    """How long after a promotion a degradation is blamed on it. Default: 2h."""
+    """A degradation is blamed on a promotion where its first bad window began no later than this after it.
+    Default: 2h."""
     history_limits: HistoryLimits = HistoryLimits()
     """How many ended runs are kept."""
 
