@@ -132,13 +132,7 @@ def build_child(run: RetrainRunSpec, run_name: str, owner_uid: str, namespace: s
     return built
 
 
-def select_pods(template: Raw, run_name: str) -> str:
-    """Label selector of the pods of a run's child."""
-    kind = find_kind(template)
-    return f"{kind.pod_label if kind is not None else LABEL_RUN}={run_name}"
-
-
-def serviceaccounts_in(template: Raw) -> tuple[str, ...]:
+def service_accounts_in(template: Raw) -> tuple[str, ...]:
     """Names of the service accounts that the template's pods run as, `default` among them where one names none."""
     return find_accounts(template)
 
@@ -186,6 +180,9 @@ def _find_problems(
 def _find_losses(template: Raw, kind: Kind, results_from: ResultsFrom, field: str) -> Iterator[Problem]:
     """What would make a training run for nothing: its results would never be seen."""
     if results_from == "TerminationMessage":
+        if kind.silent and not any(find_all(template, path) for path in kind.silent_unless):
+            message = f"leaves no results in a termination message, {kind.silent}: set results.from to ConfigMap"
+            yield Problem(f"{field}.kind", kind.kind, message)
         for path in kind.clean_up:
             value = to_text(find_first(template, path))
             if value in _REMOVES_PODS:

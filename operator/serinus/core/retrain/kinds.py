@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from serinus.api.meta import LABEL_RUN
 from serinus.api.retrainpolicy import OutcomeRules, StatusRule
 from serinus.api.statuspath import Path, find_all, find_first, parse_path, to_text
 
@@ -66,8 +65,10 @@ class Kind:
     ended: tuple[Path, ...] = ()
     reason: tuple[Path, ...] = ()
     message: tuple[Path, ...] = ()
-    pod_label: str = LABEL_RUN
-    """Label of its pods whose value is the name of the object."""
+    silent: str = ""
+    """Why no last words of its pods can be results; the operator knows pods by its own labels."""
+    silent_unless: tuple[Path, ...] = ()
+    """It is not silent where one of these is there."""
     containers: tuple[Path, ...] = ()
     """Objects with a list `env` that are not found by their shape as containers of a pod."""
     labels: tuple[Path, ...] = ()
@@ -169,7 +170,6 @@ _JOB: Final = Kind(
     ended=(*_paths("status.completionTime"), *_of_condition("lastTransitionTime", "Failed", "Complete")),
     reason=_of_condition("reason", "Failed", "Suspended"),
     message=_of_condition("message", "Failed", "Suspended"),
-    pod_label="batch.kubernetes.io/job-name",
     keep=_HOUR_KEPT,
 )
 _JOB_SET: Final = Kind(
@@ -184,7 +184,6 @@ _JOB_SET: Final = Kind(
     ended=_of_condition("lastTransitionTime", "Failed", "Completed"),
     reason=_of_condition("reason", "Failed", "Suspended"),
     message=_of_condition("message", "Failed", "Suspended"),
-    pod_label="jobset.sigs.k8s.io/jobset-name",
     keep=_HOUR_KEPT,
 )
 _UNSUPPORTED: Final = _is("status.conditions[type=Failed].reason", "TrainingRuntimeNotSupported")
@@ -205,7 +204,7 @@ _TRAIN_JOB: Final = Kind(
     ended=_of_condition("lastTransitionTime", "Failed", "Complete"),
     reason=_of_condition("reason", "Failed", "Suspended"),
     message=_of_condition("message", "Failed", "Suspended"),
-    pod_label="jobset.sigs.k8s.io/jobset-name",
+    silent="its pods are made by its runtime, without the labels of the operator",
     containers=_paths("spec.trainer", "spec.initializer.dataset", "spec.initializer.model"),
     lingers=True,  # its controller has been seen to train anew after an end
 )
@@ -225,7 +224,6 @@ def _kubeflow(kind: str) -> Kind:
         ended=(*_paths("status.completionTime"), *_of_condition("lastTransitionTime", "Failed", "Succeeded")),
         reason=_of_condition("reason", "Failed", "Suspended", "Created"),
         message=_of_condition("message", "Failed", "Suspended"),
-        pod_label="training.kubeflow.org/job-name",
         keep=_paths("spec.runPolicy.ttlSecondsAfterFinished"),
         clean_up=_paths("spec.runPolicy.cleanPodPolicy"),
     )
@@ -257,6 +255,8 @@ _RAY_JOB: Final = Kind(
     ended=_paths("status.endTime", "status.rayJobInfo.endTime"),
     reason=_paths("status.reason", "status.jobStatus", "status.jobDeploymentStatus"),
     message=_paths("status.message"),
+    silent="what trains runs on a cluster whose pods do not end; the pod that submits it is made by KubeRay",
+    silent_unless=_paths("spec.submitterPodTemplate"),
     lingers=True,
 )
 _ARGO: Final = Kind(
@@ -279,7 +279,6 @@ _ARGO: Final = Kind(
     ended=_paths("status.finishedAt"),
     reason=_paths("status.phase"),
     message=_paths("status.message"),
-    pod_label="workflows.argoproj.io/workflow",
     containers=_paths(
         "spec.templates[*].container",
         "spec.templates[*].script",
@@ -306,7 +305,6 @@ _VOLCANO: Final = Kind(
     ended=_paths("status.state.lastTransitionTime"),
     reason=_paths("status.state.reason", "status.state.phase"),
     message=_paths("status.state.message"),
-    pod_label="volcano.sh/job-name",
     keep=_HOUR_KEPT,
 )
 _NOT_SUBMITTED: Final = _is("status.applicationState.state", "SUBMISSION_FAILED")
@@ -329,7 +327,6 @@ _SPARK: Final = Kind(
     ended=_paths("status.terminationTime"),
     reason=_paths("status.applicationState.state"),
     message=_paths("status.applicationState.errorMessage"),
-    pod_label="sparkoperator.k8s.io/app-name",
     containers=_paths("spec.driver", "spec.executor"),
     labels=_paths("spec.driver", "spec.executor"),
     keep=_paths("spec.timeToLiveSeconds"),
@@ -375,8 +372,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         _JOB_SET,
         _TRAIN_JOB,
         *(_kubeflow(kind) for kind in _KUBEFLOW),
-        # Katib: its trials are objects of their own, whose pods carry our label.
-        replace(_kubeflow("Experiment"), pod_label=LABEL_RUN, keep=(), clean_up=()),
+        replace(_kubeflow("Experiment"), silent="each of its trials has some of its own", keep=(), clean_up=()),
         _RAY_JOB,
         _ARGO,
         _VOLCANO,
