@@ -266,3 +266,17 @@ def test_a_pod_that_submits_may_say_what_was_made() -> None:
     ray["spec"]["submitterPodTemplate"] = JOB["spec"]["template"]
     assert check_template(ray, ["ray.io/v1/RayJob"]) == ()
     assert build(ray)["spec"]["submitterPodTemplate"]["metadata"]["labels"]["serinus.dev/retrain-run"] == RUN
+
+
+def test_only_service_accounts_that_the_admin_lists_are_run_as() -> None:
+    template = TEMPLATES["batch/Job"]
+    bare = {**template, "metadata": {}, "spec": {**JOB["spec"]}}
+    assert check_template(bare, ALLOWED, accounts=["default"]) == ()
+    named = copy.deepcopy(bare)
+    named["spec"]["template"]["spec"]["serviceAccountName"] = "cluster-admin"
+    (problem,) = check_template(named, ALLOWED, accounts=["default", "trainer"])
+    assert str(problem) == (
+        'spec.template (serviceAccountName) "cluster-admin" must be a service account that the admin allows:'
+        " default, trainer"
+    )
+    assert check_template(named, ALLOWED) == ()
