@@ -8,10 +8,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from serinus.api.meta import format_time
 from serinus.core.retrain.statement import NoSubjectError, build_statement
 
 
@@ -38,5 +41,10 @@ def main(arguments: Sequence[str]) -> int:
     except NoSubjectError as error:
         print(f"serinus: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(statement, indent=2, ensure_ascii=False, default=str))
+    print(json.dumps(statement, indent=2, ensure_ascii=False, default=_write_time))
     return 0
+
+
+def _write_time(value: Any) -> str:
+    """YAML reads times that are not quoted as such."""
+    return format_time(value) if isinstance(value, datetime) else str(value)

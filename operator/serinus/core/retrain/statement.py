@@ -13,6 +13,7 @@ Raw = dict[str, Any]
 
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 PREDICATE: Final = "https://serinus.dev/retrain/v1"
+BUILDER: Final = "https://serinus.dev"
 BUILD_TYPE: Final = "https://serinus.dev/retrain/child/v1"
 
 
@@ -37,18 +38,14 @@ def build_statement(run: Raw) -> Raw:
             "buildDefinition": _definition(spec, model),
             "runDetails": _details(run, spec, status),
             "reasons": spec.get("reasons") or [],
-            "gates": objects_or_none(status.get("gates")),
-            "approvals": objects_or_none(status.get("approvals")),
+            "gates": list(objects_in(status.get("gates"))),
+            "approvals": list(objects_in(status.get("approvals"))),
             "promotion": child(status, "promotion"),
             "outcome": _known(
                 {"phase": status.get("phase"), "reason": status.get("reason"), "message": status.get("message")}
             ),
         },
     }
-
-
-def objects_or_none(value: Any) -> list[Raw]:
-    return list(objects_in(value))
 
 
 def _definition(spec: Raw, model: Raw) -> Raw:
@@ -84,30 +81,26 @@ def _dependencies(spec: Raw, model: Raw) -> Iterator[Raw]:
 
 
 def _details(run: Raw, spec: Raw, status: Raw) -> Raw:
-    metadata = child(run, "metadata")
-    times = {"startedOn": status.get("startedAt"), "finishedOn": status.get("trainedAt")}
+    metadata, model = child(run, "metadata"), child(status, "model")
+    version = {"serinus": spec["operator"]} if spec.get("operator") else None
+    results = _digest(status.get("resultsDigest"))
+    details = {
+        "invocationId": "/".join(str(metadata[key]) for key in ("namespace", "name", "uid") if metadata.get(key)),
+        "decidedOn": spec.get("decidedAt"),
+        "startedOn": status.get("startedAt"),
+        "finishedOn": status.get("trainedAt"),
+        "endedOn": status.get("finishedAt"),
+        "child": status.get("child"),
+        "registryRun": model.get("registryRun"),
+        "signature": model.get("signature"),
+        "acceleratorSeconds": status.get("acceleratorSeconds"),
+        "recoverySeconds": status.get("recoverySeconds"),
+        "stages": status.get("stages"),
+    }
     return {
-        "builder": _known({"id": "https://serinus.dev", "version": {"serinus": spec["operator"]}})
-        if spec.get("operator")
-        else {"id": "https://serinus.dev"},
-        "metadata": _known(
-            {
-                "invocationId": "/".join(
-                    str(metadata[key]) for key in ("namespace", "name", "uid") if metadata.get(key)
-                ),
-                **times,
-                "decidedOn": spec.get("decidedAt"),
-                "endedOn": status.get("finishedAt"),
-                "child": child(status, "child") or None,
-                "registryRun": child(status, "model").get("registryRun"),
-                "signature": child(status, "model").get("signature"),
-                "acceleratorSeconds": status.get("acceleratorSeconds"),
-                "stages": status.get("stages"),
-            }
-        ),
-        "byproducts": [{"name": "results.json", "digest": digest}]
-        if (digest := _digest(status.get("resultsDigest"))) is not None
-        else [],
+        "builder": _known({"id": BUILDER, "version": version}),
+        "metadata": _known(details),
+        "byproducts": [{"name": "results.json", "digest": results}] if results is not None else [],
     }
 
 
