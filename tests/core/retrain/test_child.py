@@ -16,7 +16,8 @@ from serinus.core.retrain.child import (
     service_accounts_in,
 )
 from serinus.core.retrain.cost import accelerators_of
-from serinus.core.retrain.kinds import KINDS, find_kind
+from serinus.core.retrain.kinds import find_kind
+from serinus.core.retrain.kindtable import KINDS
 from serinus.core.retrain.podspecs import find_containers, find_pods
 from tests.core.retrain.build import CHAMPION, JOB, RUN, build_run
 

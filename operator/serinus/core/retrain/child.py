@@ -23,7 +23,9 @@ from serinus.api.problems import Problem
 from serinus.api.retrainpolicy import OutcomeRules, ResultsFrom
 from serinus.api.retrainrun import RetrainRunSpec
 from serinus.api.statuspath import find_all, find_first, to_text
-from serinus.core.retrain.kinds import KINDS, Kind, find_kind, key_of, resolve_kind
+from serinus.core.retrain.kindrules import Kind
+from serinus.core.retrain.kinds import find_kind, key_of, resolve_kind
+from serinus.core.retrain.kindtable import KINDS
 from serinus.core.retrain.podspecs import (
     find_accounts,
     find_containers,
