@@ -193,7 +193,7 @@ class RegistryResults(Model):
 
 
 class ResultsSpec(Model):
-    """How the training says what it made; the form is described in docs/retraining.md."""
+    """How the training says what it made; the form is described in docs/retraining-results.md."""
 
     model_config = ConfigDict(json_schema_extra=with_rules(_PATH, _REGISTRY))
 
