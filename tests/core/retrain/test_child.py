@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from serinus.api.retrainpolicy import OutcomeRules
-from serinus.core.retrain.accelerators import count_accelerators
 from serinus.core.retrain.child import (
     ENVIRONMENT,
     KEPT_SECONDS,
@@ -17,6 +16,7 @@ from serinus.core.retrain.child import (
     select_pods,
     serviceaccounts_in,
 )
+from serinus.core.retrain.cost import accelerators_of
 from serinus.core.retrain.kinds import KINDS, find_kind
 from serinus.core.retrain.podspecs import find_containers, find_pods
 from tests.core.retrain.build import CHAMPION, JOB, RUN, build_run
@@ -190,14 +190,14 @@ def test_service_accounts_are_found_wherever_they_are_named(key: str, names: tup
     ],
 )
 def test_accelerators_are_counted_with_the_pods_that_have_them(key: str, count: int) -> None:
-    assert count_accelerators(TEMPLATES[key]) == count
+    assert accelerators_of(TEMPLATES[key]) == count
 
 
 @pytest.mark.parametrize("amount", [True, None, "many", float("nan"), float("inf"), -1, 10**400])
 def test_an_amount_that_is_none_counts_for_nothing(amount: Any) -> None:
     template = copy.deepcopy(JOB)
     template["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": amount}}
-    assert count_accelerators(template) in (0, 1)
+    assert accelerators_of(template) in (0, 1)
 
 
 ALLOWED = ("batch/v1/Job", "kubeflow.org/v1/PyTorchJob", "example.com/v1/Training=training")
