@@ -4,10 +4,11 @@ ROUNDS ?= 20
 IDLE_SECONDS ?= 300
 RUNS ?= 2000
 SECONDS_OF_NOISE ?= 600
+MONTHS ?= 200
 
-.PHONY: bench bench-rollback bench-release bench-writes bench-judge bench-noise bench-page
+.PHONY: bench bench-rollback bench-release bench-writes bench-judge bench-noise bench-retrain bench-page
 
-bench: bench-rollback bench-release bench-writes bench-judge
+bench: bench-rollback bench-release bench-writes bench-judge bench-retrain
 
 bench-rollback: setup ## how fast a bad revision is off traffic (ROUNDS=20)
 	$(PYTHON) -m tests.bench.rollback --rounds $(ROUNDS)
@@ -24,5 +25,9 @@ bench-judge: setup ## how right and how fast the judge is, simulated (RUNS=2000:
 bench-noise: setup ## equal model servers against each other: false alarms on the noise of this machine (SECONDS_OF_NOISE=600)
 	$(PYTHON) -m tests.bench.noise --seconds $(SECONDS_OF_NOISE)
 
+bench-retrain: setup ## false triggers, delays and the cost of a thousand policies, simulated (MONTHS=200: a few minutes)
+	$(PYTHON) -m tests.bench.retrain --months $(MONTHS) --shifts $(MONTHS)
+
 bench-page: setup ## write docs/benchmarks.md from the last figures
-	$(PYTHON) -m tests.bench.judge.page
+	@! test -f build/bench/judge.json || $(PYTHON) -m tests.bench.judge.page
+	@! test -f build/bench/retrain.json || $(PYTHON) -m tests.bench.retrain.page
