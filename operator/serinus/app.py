@@ -42,8 +42,9 @@ from serinus.kube.secrets import SecretReader
 from serinus.metrics.prometheus import OnResult, PrometheusSource
 from serinus.metrics.source import FetchAccess
 from serinus.metrics.threads import QueryThreads
-from serinus.registries.resolver import Registries, read_hosts, resolve
-from serinus.registries.transport import Transport
+from serinus.net.hosts import read_hosts
+from serinus.net.transport import Transport
+from serinus.registries.resolver import Registries, resolve
 from serinus.serving.client import ModelClient
 from serinus.settings import Settings
 from serinus.shell.http import LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan

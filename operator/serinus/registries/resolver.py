@@ -7,8 +7,8 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from serinus.api.modeluri import Reference
+from serinus.net.transport import Reply, Transport
 from serinus.registries.outcome import Away, NotFound, Outcome, Pinned, Refused, Unpinned
-from serinus.registries.transport import Reply, Transport
 
 MANIFESTS: Final = ", ".join(
     (
@@ -28,15 +28,6 @@ class Registries:
     hosts: Mapping[str, str] = field(default_factory=dict)
     mlflow: str | None = None
     huggingface: str | None = None
-
-
-def read_hosts(entries: tuple[str, ...]) -> dict[str, str]:
-    """Hosts as the admin writes them: `registry.example:5000`, or `http://registry.example` for one without TLS."""
-    found = {}
-    for entry in entries:
-        scheme, separator, host = entry.partition("://")
-        found[(host if separator else entry).rstrip("/")] = scheme if separator else "https"
-    return found
 
 
 async def resolve(transport: Transport, registries: Registries, reference: Reference) -> Outcome:

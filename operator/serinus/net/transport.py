@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from serinus.registries.outcome import Away
+from serinus.net.outcome import Away
 
 TIMEOUT: Final = 5.0
 LARGEST: Final = 4 * 1024 * 1024

@@ -1,0 +1,17 @@
+"""What any server may come to when it is asked for something."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Away:
+    """It did not answer as one: to be asked again later."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """It must not be asked, or says no: asking again changes nothing until a person has acted."""
+
+    message: str
