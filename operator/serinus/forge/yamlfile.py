@@ -75,7 +75,7 @@ def _change_one(text: str, edit: Edit) -> str | Unfit:
         node = _find(text, edit, steps)
         if isinstance(node, Unfit) or _means(node, edit.value):
             return node if isinstance(node, Unfit) else text
-        start, end = node.start_mark.index, node.end_mark.index
+        start, end = _place(node)
         if _is_shared(text, start):
             return Unfit(f"{edit.path} has an anchor, and an alias elsewhere: change it by hand")
         changed = text[:start] + _write(node, edit.value, text[start:end]) + text[end:]
@@ -154,7 +154,7 @@ def _descend(node: yaml.Node, step: _Step) -> yaml.Node | Unfit:
 
 
 def _means(node: yaml.ScalarNode, value: Value) -> bool:
-    said = yaml.SafeLoader("").construct_object(node) if _is_plain(node) else node.value  # type: ignore[no-untyped-call]
+    said = yaml.SafeLoader("").construct_object(node) if _is_plain(node) else node.value
     return type(said) is type(value) and said == value
 
 
@@ -171,7 +171,7 @@ def _is_shared(text: str, start: int) -> bool:
         for event in events
         if getattr(event, "anchor", None) in aliases
         and not isinstance(event, yaml.AliasEvent)
-        and event.start_mark.index <= start < _end_of(events, event)
+        and _place(event)[0] <= start < _end_of(events, event)
     ]
     return bool(covering)
 
@@ -179,13 +179,18 @@ def _is_shared(text: str, start: int) -> bool:
 def _end_of(events: list[yaml.Event], event: yaml.Event) -> int:
     """Where what begins with `event` ends."""
     if isinstance(event, yaml.ScalarEvent):
-        return int(event.end_mark.index)
+        return _place(event)[1]
     depth = 0
     for later in itertools.dropwhile(lambda one: one is not event, events):
         depth += isinstance(later, yaml.CollectionStartEvent) - isinstance(later, yaml.CollectionEndEvent)
         if depth == 0:
-            return int(later.end_mark.index)
+            return _place(later)[1]
     return 0
+
+
+def _place(one: yaml.Node | yaml.Event) -> tuple[int, int]:
+    """From which character to which it goes."""
+    return int(one.start_mark.index), int(one.end_mark.index)  # type: ignore[union-attr]
 
 
 def _write(node: yaml.ScalarNode, value: Value, old: str) -> str:
@@ -225,6 +230,6 @@ def _count_changes(old: str, new: str) -> int:
         same = type(before) is type(after)
         if not same or any(getattr(before, name, None) != getattr(after, name, None) for name in ("anchor", "tag")):
             return -1
-        if isinstance(before, yaml.ScalarEvent):
+        if isinstance(before, yaml.ScalarEvent) and isinstance(after, yaml.ScalarEvent):
             changes += (before.value, before.implicit) != (after.value, after.implicit)
     return changes
