@@ -147,10 +147,12 @@ async def test_a_branch_that_another_makes_in_the_same_moment(real: GitServer) -
 
 async def test_a_branch_that_never_stands_still_is_away(real: GitServer) -> None:
     numbers = iter(range(100))
-    real.before_push = lambda: (
+
+    def move() -> None:
+        real.commit({PATH: FILE.replace(b"fraud/6", b"fraud/7")}, HEAD, f"x\n\nSerinus-Content: {'0' * 64}")
         real.commit({PATH: b"# %d\n" % next(numbers) + FILE})
-        and real.commit({PATH: FILE.replace(b"fraud/6", b"fraud/7")}, HEAD, f"x\n\nSerinus-Content: {'0' * 64}")
-    )
+
+    real.before_push = move
     said = await ask(real)
     assert said == Away(f"others go on moving the branches at {real.host}")
     assert next(numbers) == 3
@@ -299,6 +301,24 @@ async def test_a_repository_that_is_too_large_is_refused(real: GitServer) -> Non
 
 async def test_of_a_server_that_can_only_what_is_changed_is_fetched(real: GitServer) -> None:
     assert isinstance(await ask(real, limits=Limits(unpacked=5_000)), Committed)
+
+
+async def test_a_server_that_then_will_not_give_single_files_is_asked_for_everything(real: GitServer) -> None:
+    def refuse_the_second_fetch(request: BaseHTTPRequestHandler) -> bool:
+        if sum(line.startswith("POST") for line in real.asked) != 4:
+            return False
+        answer(
+            request,
+            200,
+            {"Content-Type": "application/x-git-upload-pack-result"},
+            b"0022ERR upload-pack: not our ref 1",
+        )
+        return True
+
+    real.fault = refuse_the_second_fetch
+    made = await ask(real)
+    assert isinstance(made, Committed), made
+    assert b"fraud/7" in real.read(made.commit, PATH)
 
 
 async def test_branches_of_the_policy_are_removed_and_no_others(git: GitServer) -> None:

@@ -5,7 +5,9 @@ from typing import Literal
 
 from serinus.net.outcome import Away, Refused
 
-__all__ = ["Away", "Closed", "Committed", "Deleted", "PullRequest", "Refused", "UpToDate"]
+__all__ = ["Away", "Closed", "Committed", "Deleted", "PullRequest", "Refused", "State", "UpToDate"]
+
+State = Literal["open", "merged", "closed"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class PullRequest:
 
     number: int
     url: str
-    state: Literal["open", "merged", "closed"]
+    state: State
     head: str
     commit: str
     merged_as: str | None = None

@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ from dulwich.client import AbstractHttpGitClient
 
 from serinus.forge.access import GitAccess
 from serinus.forge.outcome import Away, Refused
+from serinus.forge.status import explain_status
 
 QUIET: Final = 10.0
 """Seconds that a server may say nothing."""
@@ -116,26 +117,6 @@ class Wire(AbstractHttpGitClient):
         if isinstance(error, urllib3.exceptions.TimeoutError):
             return Away(f"{self.host} does not answer in time")
         return Away(f"{self.host} cannot be reached: {type(error).__name__}")
-
-
-def explain_status(host: str, status: int, headers: Mapping[str, str]) -> Away | Refused | None:
-    """What an HTTP status other than a good one means."""
-    if 200 <= status < 300:
-        return None
-    if 300 <= status < 400:
-        return Refused(
-            f"{host} redirects (HTTP {status}), which is not followed: the Secret must hold the final address"
-        )
-    if status == 401:
-        return Refused(f"{host} does not accept the token (HTTP 401)")
-    limited = status == 403 and (headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in headers)
-    if limited or status in (408, 425, 429) or status >= 500:
-        return Away(f"{host} does not serve us now (HTTP {status})")
-    if status == 403:
-        return Refused(f"the token may not do this at {host} (HTTP 403)")
-    if status == 404:
-        return Refused(f"{host} knows no such repository, or the token may not see it (HTTP 404)")
-    return Refused(f"{host} refuses (HTTP {status})")
 
 
 def _trust(access: GitAccess) -> ssl.SSLContext:
