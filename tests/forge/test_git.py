@@ -305,7 +305,7 @@ async def test_of_a_server_that_can_only_what_is_changed_is_fetched(real: GitSer
 
 async def test_a_server_that_then_will_not_give_single_files_is_asked_for_everything(real: GitServer) -> None:
     def refuse_the_second_fetch(request: BaseHTTPRequestHandler) -> bool:
-        if sum(line.startswith("POST") for line in real.asked) != 4:
+        if request.command != "POST" or sum(line.startswith("POST") for line in real.asked) != 4:
             return False
         answer(
             request,
