@@ -282,7 +282,9 @@ async def _read_config_map(kube: Kube, namespace: str, name: str) -> Raw | None:
 
 
 def _registries(settings: Settings) -> Registries:
-    return Registries(read_hosts(settings.model_hosts), settings.mlflow_url, settings.huggingface_url)
+    return Registries(
+        read_hosts(settings.model_hosts), settings.mlflow_url, settings.mlflow_credentials, settings.huggingface_url
+    )
 
 
 def _loader(settings: Settings) -> LoaderSettings:
