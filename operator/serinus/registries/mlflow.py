@@ -113,11 +113,10 @@ async def find_version(
             parts.append(template.format(value))
     if run is None and tag is None:
         return Refused("neither a run of MLflow nor a tag is known")
-    said = await _ask(
-        mlflow, "GET", f"model-versions/search?{urlencode({'filter': ' and '.join(parts), 'max_results': MANY})}"
-    )
+    asked = {"filter": " and ".join(parts), "max_results": MANY}
+    said = await _ask(mlflow, "GET", f"model-versions/search?{urlencode(asked)}")
     if not isinstance(said, dict):
-        return said
+        return _expected(said)
     listed = said.get("model_versions") or []
     found = [_read_version(item) for item in listed] if isinstance(listed, list) else [None]
     if not found:
