@@ -1,7 +1,9 @@
 """A model by its name in a real MLflow: what an alias pointed to when it was asked is served, and nothing else."""
 
 import itertools
+import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,90 @@ def test_mlflow_that_does_not_answer_holds_the_release_and_nothing_else(
         mlflow.thaw()
     wait_for("the other version", lambda: model.stable() != first, model.explain, 90)
     assert served(model) == f"models:/{name}/2"
+
+
+def test_what_a_run_has_made_is_found_by_the_run(mlflow: MLflow) -> None:
+    source, run = mlflow.log_file("weights.txt", b"weights")
+    empty = mlflow.log_file("weights.txt", b"weights")[1]
+    mlflow.log_dataset(run, "payments", "1f2e3d4c")
+    number = mlflow.register("found", source, run)
+    found, none, datasets, nothing, unknown = mlflow.ask(
+        ("find_version", {"run": run}),
+        ("find_version", {"run": empty}),
+        ("read_datasets", {"run": run}),
+        ("read_datasets", {"run": empty}),
+        ("read_datasets", {"run": "0" * 32}),
+    )
+    assert (found["is"], found["name"], found["number"], found["run"]) == ("Version", "found", number, run)
+    assert found["pinned"]["uri"] == f"models:/found/{number}"
+    assert (none["is"], nothing, unknown["is"]) == ("NotFound", [], "NotFound")
+    label = {"name": "payments", "digest": "1f2e3d4c", "source": "s3://data/payments", "context": "training"}
+    assert datasets == [{"is": "Dataset", **label}]
+    mlflow.register("found", source, run)
+    [several] = mlflow.ask(("find_version", {"run": run}))
+    assert "MLflow knows 2 versions" in several["message"]
+
+
+def test_a_promotion_moves_the_alias_and_tags_the_version(mlflow: MLflow, name: str) -> None:
+    place = {"name": name, "alias": "champion"}
+    before, nobody, unknown, moved, again, missing, reserved, after, gone = mlflow.ask(
+        ("read_alias", place),
+        ("read_alias", {**place, "alias": "nobody"}),
+        ("read_alias", {**place, "name": "no-such-model"}),
+        ("move_alias", {**place, "version": "2"}),
+        ("move_alias", {**place, "version": "2"}),
+        ("move_alias", {**place, "version": "9"}),
+        ("move_alias", {**place, "alias": "v2", "version": "2"}),
+        ("read_alias", place),
+        ("move_alias", {**place, "version": None}),
+    )
+    assert (before, nobody) == ({"is": "AliasAt", "version": "1"}, {"is": "AliasAt", "version": None})
+    assert moved == {"is": "AliasMoved", "previous": "1", "version": "2", "moved": True}
+    assert again == {"is": "AliasMoved", "previous": "2", "version": "2", "moved": False}
+    assert [unknown["is"], missing["is"], reserved["is"]] == ["NotFound", "NotFound", "Refused"]
+    assert (after["version"], gone) == ("2", {"is": "AliasAt", "version": None})
+    source, run = mlflow.log_file("weights.txt", b"weights")
+    mlflow.register(f"{name}-tagged", source, run)
+    tags = {"serinus.run": f"{name}-x1", "serinus.gates": "f1=0.93", "serinus.outcome": "Succeeded"}
+    tagged, found, other = mlflow.ask(
+        ("set_tags", {"run": run, "tags": tags}),
+        ("find_version", {"tag": f"{name}-x1"}),
+        ("find_version", {"tag": f"{name}-x2"}),
+    )
+    assert (tagged["is"], other["is"]) == ("Tagged", "NotFound")
+    assert (found["name"], found["tags"]) == (f"{name}-tagged", tags)
+
+
+def test_mlflows_own_webhooks_are_believed_and_only_with_the_right_secret(mlflow: MLflow, tmp_path: Path) -> None:
+    log = tmp_path / "events"
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "tests.apiserver.mlflow_calls", "receive", "9097", '{"ml": "s3cret"}']
+        environment = os.environ | {"PYTHONPATH": f"{REPOSITORY / 'operator'}:{REPOSITORY}"}
+        receiver = mlflow.cluster.popen(command, stdout=out, stderr=out, env=environment)
+    try:
+        mlflow.send_webhooks("http://127.0.0.1:9097/events/ml/fraud", "s3cret")
+        mlflow.send_webhooks("http://127.0.0.1:9097/events/ml/churn", "another")
+        source, run = mlflow.log_file("weights.txt", b"weights")
+        mlflow.register("hooked", source, run)
+        mlflow.ask(("set_tags", {"run": run, "tags": {"serinus.outcome": "Succeeded"}}))
+        said = wait_for(
+            "four answers",
+            lambda: (
+                (lines := log.read_text().splitlines())
+                and sum(line.isdigit() for line in lines) == 4
+                and [json.loads(line) for line in lines]
+            ),
+            log.read_text,
+            30,
+        )
+    finally:
+        receiver.terminate()
+        receiver.wait(timeout=10)
+    # The tag is our own doing, and starts nothing.
+    assert sorted(one for one in said if isinstance(one, int)) == [202, 202, 401, 401]
+    [(namespace, policy, event)] = [one for one in said if isinstance(one, list)]
+    assert (namespace, policy, event["type"]) == ("ml", "fraud", "model_version.created")
+    assert (event["source"], event["subject"]) == ("mlflow", "hooked/1")
 
 
 def test_the_sample_loader_gets_the_files_of_a_version(mlflow: MLflow, tmp_path: Path) -> None:

@@ -61,10 +61,10 @@ class World:
             said = await request.json()
             self.aliases[said["alias"]] = said["version"]
             return web.json_response({})
-        alias = request.query["alias"]
         if request.method == "DELETE":
-            del self.aliases[alias]
+            del self.aliases[(await request.json())["alias"]]
             return web.json_response({})
+        alias = request.query["alias"]
         if alias not in self.aliases:
             return error(400, "INVALID_PARAMETER_VALUE", f"Registered model alias {alias} not found.")
         return web.json_response({"model_version": {**VERSION, "version": self.aliases[alias]}})

@@ -165,7 +165,7 @@ async def move_alias(
     if before.version == version:
         return before if version is None else AliasMoved(version, version, moved=False)
     if version is None:
-        said = await _ask(mlflow, "DELETE", f"registered-models/alias?{urlencode({'name': name, 'alias': alias})}")
+        said = await _ask(mlflow, "DELETE", "registered-models/alias", {"name": name, "alias": alias})
     else:
         said = await _ask(mlflow, "POST", "registered-models/alias", {"name": name, "alias": alias, "version": version})
     if not isinstance(said, dict):
