@@ -1,0 +1,25 @@
+"""The ways in which a run ends without an answer, each with an exit code of its own (sysexits.h)."""
+
+
+class FeastError(Exception):
+    """No answer can be had as things are; the message is a sentence for people."""
+
+    exit_code: int = 1
+
+
+class ConfigError(FeastError):
+    """What is asked for cannot be done."""
+
+    exit_code = 64
+
+
+class DataError(FeastError):
+    """The data is not what a snapshot may be made of."""
+
+    exit_code = 65
+
+
+class MissingError(FeastError):
+    """The repository does not know it."""
+
+    exit_code = 66
