@@ -3,6 +3,7 @@
 import base64
 import os
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -205,9 +206,11 @@ def answer(
 
 
 @contextmanager
-def serve(folder: Path, kind: str) -> Iterator[GitServer]:
+def serve(folder: Path, kind: str, tls: ssl.SSLContext | None = None) -> Iterator[GitServer]:
     git = GitServer(folder, kind)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"git": git}))
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     git.host = f"127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

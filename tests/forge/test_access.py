@@ -9,7 +9,7 @@ from serinus.forge.access import GitAccess, read_git_secret
 from serinus.forge.outcome import Refused
 
 TOKEN = "t0ken-that-nobody-may-see"
-HOSTS = {"github.com": "https", "api.github.com": "https", "git.local:3000": "http"}
+HOSTS = {"GitHub.com": "https", "api.github.com": "https", "git.local:3000": "http"}
 GOOD = {"url": "https://github.com/payments/deploy.git", "token": TOKEN}
 
 

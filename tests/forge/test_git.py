@@ -1,7 +1,10 @@
 """A commit on a branch of a real git server, whatever that server does."""
 
+import asyncio
 import base64
+import contextlib
 import dataclasses
+import socket
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -15,6 +18,7 @@ from serinus.forge.change import Change, Limits, name_branch, name_branches
 from serinus.forge.git import drop_superseded, open_branch_commit
 from serinus.forge.outcome import Away, Committed, Deleted, Refused, UpToDate
 from serinus.forge.yamlfile import Edit
+from tests.fakes.certificates import Authority
 from tests.forge.gitserver import BACKEND, TOKEN, USER, GitServer, answer, serve
 
 FILE = b"""\
@@ -286,6 +290,50 @@ async def test_a_server_that_is_away_or_silent_is_asked_again_later(git: GitServ
     silent = await ask(git, limits=Limits(seconds=0.5))
     assert isinstance(silent, Away)
     assert time.monotonic() - begun < 2
+
+
+async def test_an_authority_of_ones_own_is_trusted_where_the_secret_holds_it(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with serve(tmp_path, "dulwich", authority.server_context()) as git:
+        git.create({PATH: FILE})
+        outcomes = {}
+        for name, pem in (
+            ("ours", authority.pem),
+            ("system", None),
+            ("another", Authority(tmp_path).pem),
+            ("none", "x"),
+        ):
+            access = GitAccess(git.address.replace("http:", "https:"), USER, TOKEN, authorities=pem)
+            outcomes[name] = await open_branch_commit(access, {git.host: "https"}, wanted())
+    assert isinstance(outcomes["ours"], Committed)
+    for name in ("system", "another"):
+        assert outcomes[name] == Refused(
+            f"{git.host} has no certificate that is trusted; another authority goes into key ca.crt"
+        )
+    assert outcomes["none"] == Refused("key ca.crt of the Secret holds no certificates in PEM form")
+
+
+def test_a_silent_server_does_not_keep_the_process_from_ending(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+
+        async def start() -> None:
+            access = GitAccess(f"http://{host}/a/b", USER, TOKEN)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await open_branch_commit(access, {host: "http"}, wanted(), Limits(seconds=2))
+
+        begun = time.monotonic()
+        asyncio.run(start())
+        assert time.monotonic() - begun < 1
+
+
+async def test_nothing_secret_is_logged(git: GitServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    await ask(git)
+    await ask(git, token="another-t0ken")
+    basic = base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
+    assert not [word for word in (TOKEN, basic, "another-t0ken") if word in caplog.text]
 
 
 async def test_a_repository_that_is_too_large_is_refused(real: GitServer) -> None:

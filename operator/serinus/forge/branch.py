@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
+import structlog
 from dulwich.errors import GitProtocolError, SendPackError
 from dulwich.objects import Commit, ObjectID
 
@@ -16,6 +17,8 @@ from serinus.forge.wire import StopError, Wire
 from serinus.forge.yamlfile import Unfit, change_text
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 ATTEMPTS: Final = 3
 """How often the work begins anew because a branch was moved meanwhile."""
@@ -49,6 +52,7 @@ def _work(access: GitAccess, limits: Limits, job: Callable[[Repository], T]) -> 
         return Away(f"{'the server' if wire is None else wire.host}: {clean(str(error), access)}")
     # What a broken or hostile server sends may break a parser anywhere within the library.
     except Exception as error:
+        log.warning("git", host=None if wire is None else wire.host, exc_info=True)
         return Away(f"{'the server' if wire is None else wire.host} sends what is no git: {type(error).__name__}")
     finally:
         if wire is not None:

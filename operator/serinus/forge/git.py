@@ -4,6 +4,7 @@ What dulwich does blocks, so it is done in threads, of which there are few: each
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
@@ -58,14 +59,27 @@ async def drop_superseded(
 
 
 async def _in_thread(work: Callable[[], T], limits: Limits) -> T | Away:
-    """The result of `work`, which ends by itself in time; a name server may hold it for longer than that."""
+    """The result of `work`, which ends by itself in time, unless a name server holds it.
 
-    def run() -> T | Away:
-        if not PLACES.acquire(timeout=limits.seconds):
-            return Away("other repositories are being worked on")
-        try:
-            return work()
-        finally:
-            PLACES.release()
+    The thread is a daemon, not one of the loop's pool: the process need not wait for it when it stops.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T | Away] = loop.create_future()
 
-    return await asyncio.to_thread(run)
+    def deliver(result: T | Away) -> None:
+        if not future.done():
+            future.set_result(result)
+
+    def run() -> None:
+        result: T | Away = Away("other repositories are being worked on")
+        if PLACES.acquire(timeout=limits.seconds):
+            try:
+                result = work()
+            finally:
+                PLACES.release()
+        # The loop may have closed meanwhile; then nobody waits for the result.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(deliver, result)
+
+    threading.Thread(target=run, name="git", daemon=True).start()
+    return await future

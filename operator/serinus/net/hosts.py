@@ -27,8 +27,9 @@ def check_address(address: str, hosts: Mapping[str, str], setting: str) -> Refus
         return Refused("the address cannot be read; right would be https://HOST/PATH")
     if scheme not in ("http", "https") or not host:
         return Refused(f"the address begins with {address[:20]!r}; right would be https://HOST/PATH")
-    if host not in hosts:
+    allowed = {name.lower(): by for name, by in hosts.items()}
+    if host not in allowed:
         return Refused(f"host {host} is not among those that may be asked ({setting})")
-    if hosts[host] != scheme:
-        return Refused(f"host {host} may be asked by {hosts[host]} only ({setting})")
+    if allowed[host] != scheme:
+        return Refused(f"host {host} may be asked by {allowed[host]} only ({setting})")
     return None
