@@ -201,6 +201,8 @@ async def test_a_policy_may_have_a_key_of_its_own_and_keys_may_change(world: Wor
         lambda world: world.mlflow({**MLFLOW, "data": {"name": "x" * 300}}),
         lambda world: world.mlflow({**MLFLOW, "data": {"name": "a\nb"}}),
         lambda world: world.cloud([]),
+        lambda world: world.cloud({**CLOUD, "type": "data arrived"}),
+        lambda world: world.cloud({**CLOUD, "source": "x" * 129}),
         lambda world: world.cloud({**CLOUD, "specversion": "0.3"}),
         lambda world: world.cloud({**CLOUD, "id": ""}),
         lambda world: world.cloud({key: value for key, value in CLOUD.items() if key != "type"}),

@@ -14,13 +14,10 @@ from typing import Final
 
 import yaml
 
+from serinus.api.statuspath import Every, Field, Index, Path, Where, parse_path
+
 LARGEST: Final = 1024 * 1024
 """Characters of a file."""
-
-_KEY: Final = r"""[^.\[\]"']+"""
-_STEP: Final = re.compile(
-    rf"""\.?(?:(?P<key>{_KEY})|"(?P<quoted>[^"]+)")|\[(?P<index>\d{{1,4}})\]|\[(?P<by>[\w-]+)=(?P<value>[^\]]+)\]"""
-)
 
 Value = str | int | float | bool
 
@@ -29,9 +26,7 @@ Value = str | int | float | bool
 class Edit:
     """`value` is wanted at `path` of the YAML file `file`, which must exist and have something there.
 
-    `path`: keys with dots between (`spec.model.uri`), keys that hold dots in quotes (`metadata."a.b/c"`), items of
-    lists by number or by a value in them (`containers[0]`, `env[name=URI].value`). `document`: KIND/NAME, where the
-    file holds several.
+    `path`: as in `serinus.api.statuspath`, to exactly one place. `document`: KIND/NAME, where the file holds several.
     """
 
     file: str
@@ -47,14 +42,6 @@ class Unfit:
     message: str
 
 
-@dataclass(frozen=True)
-class _Step:
-    key: str | None = None
-    index: int | None = None
-    by: tuple[str, str] | None = None
-    text: str = ""
-
-
 def change_text(text: str, edits: Sequence[Edit]) -> str | Unfit:
     """`text` with the values of `edits` (all of one file); the same text where it has them."""
     if len(text) > LARGEST:
@@ -68,9 +55,9 @@ def change_text(text: str, edits: Sequence[Edit]) -> str | Unfit:
 
 
 def _change_one(text: str, edit: Edit) -> str | Unfit:
-    steps = _read_path(edit.path)
-    if isinstance(steps, Unfit):
-        return steps
+    steps = parse_path(edit.path)
+    if isinstance(steps, str):
+        return Unfit(f"path {edit.path!r} {steps}")
     try:
         node = _find(text, edit, steps)
         if isinstance(node, Unfit) or _means(node, edit.value):
@@ -90,32 +77,19 @@ def _change_one(text: str, edit: Edit) -> str | Unfit:
     return changed
 
 
-def _read_path(path: str) -> list[_Step] | Unfit:
-    steps, at = [], 0
-    while at < len(path):
-        match = _STEP.match(path, at)
-        if match is None or (at == 0 and path[0] == "."):
-            return Unfit(f"path {path!r} cannot be read from {path[at:]!r} on; right would be a.b[0].c or a[name=x].b")
-        key = match["key"] or match["quoted"]
-        by = (match["by"], match["value"]) if match["by"] else None
-        steps.append(_Step(key, int(match["index"]) if match["index"] else None, by, path[: match.end()]))
-        at = match.end()
-    return steps or Unfit("the path is empty")
-
-
-def _find(text: str, edit: Edit, steps: Sequence[_Step]) -> yaml.ScalarNode | Unfit:
+def _find(text: str, edit: Edit, steps: Path) -> yaml.ScalarNode | Unfit:
     document = _choose([node for node in yaml.compose_all(text, yaml.SafeLoader) if node is not None], edit.document)
     if isinstance(document, Unfit):
         return document
-    node = document
-    for step in steps:
-        found = _descend(node, step)
-        if isinstance(found, Unfit):
-            return found
-        node = found
-    if not isinstance(node, yaml.ScalarNode):
-        return Unfit(f"{edit.path} is no single value")
-    return node
+    nodes = [document]
+    for number, step in enumerate(steps):
+        nodes = [below for node in nodes for below in _descend(node, step)]
+        if not nodes:
+            return Unfit(f"has no {_say(steps[: number + 1])}")
+    if len(nodes) > 1:
+        return Unfit(f"has {edit.path} {len(nodes)} times")
+    node = nodes[0]
+    return node if isinstance(node, yaml.ScalarNode) else Unfit(f"{edit.path} is no single value")
 
 
 def _choose(documents: list[yaml.Node], wanted: str | None) -> yaml.Node | Unfit:
@@ -128,29 +102,41 @@ def _choose(documents: list[yaml.Node], wanted: str | None) -> yaml.Node | Unfit
 
 
 def _text(node: yaml.Node, *keys: str) -> str | None:
+    nodes = [node]
     for key in keys:
-        found = _descend(node, _Step(key=key))
-        if isinstance(found, Unfit):
-            return None
-        node = found
-    return str(node.value) if isinstance(node, yaml.ScalarNode) else None
+        nodes = [below for node in nodes for below in _descend(node, Field(key))]
+    return str(nodes[0].value) if len(nodes) == 1 and isinstance(nodes[0], yaml.ScalarNode) else None
 
 
-def _descend(node: yaml.Node, step: _Step) -> yaml.Node | Unfit:
-    missing = Unfit(f"has no {step.text}")
-    if step.key is not None:
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
-        found = [value for key, value in pairs if isinstance(key, yaml.ScalarNode) and key.value == step.key]
-    elif not isinstance(node, yaml.SequenceNode):
-        return Unfit(f"has no list for {step.text}")
-    elif step.index is not None:
-        found = node.value[step.index : step.index + 1]
-    elif step.by is not None:
-        key, value = step.by
-        found = [item for item in node.value if _text(item, key) == value]
-    if len(found) > 1:
-        return Unfit(f"has {step.text} {len(found)} times")
-    return found[0] if found else missing
+def _descend(node: yaml.Node, step: Field | Index | Every | Where) -> list[yaml.Node]:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    items = node.value if isinstance(node, yaml.SequenceNode) else []
+    match step:
+        case Field(name):
+            return [value for key, value in pairs if isinstance(key, yaml.ScalarNode) and key.value == name]
+        case Index(place):
+            return [items[place]] if -len(items) <= place < len(items) else []
+        case Every():
+            return [*items, *(value for _, value in pairs)]
+        case Where(wanted):
+            entries = [*items, *(value for _, value in pairs)]
+            return [entry for entry in entries if all(_text(entry, key) == value for key, value in wanted)]
+
+
+def _say(steps: Path) -> str:
+    """A path as people write it."""
+    said = ""
+    for step in steps:
+        match step:
+            case Field(name):
+                said += f".{name}" if re.fullmatch(r"[\w-]+", name, re.ASCII) else f"['{name}']"
+            case Index(place):
+                said += f"[{place}]"
+            case Every():
+                said += "[*]"
+            case Where(wanted):
+                said += f"[{','.join(f'{key}={value}' for key, value in wanted)}]"
+    return said.removeprefix(".")
 
 
 def _means(node: yaml.ScalarNode, value: Value) -> bool:

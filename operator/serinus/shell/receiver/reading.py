@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from serinus.shell.receiver.signature import Signed, is_structured
 
-LONGEST: Final = 256
-"""Characters of an attribute."""
+LONGEST: Final = {"type": 128, "source": 128, "subject": 256}
+"""Characters of an attribute; triggers can name no longer ones."""
 OURS: Final = "serinus."
 """What our own tags in MLflow begin with."""
 
@@ -91,7 +91,9 @@ def _read_cloud_event(headers: Mapping[str, str], body: bytes, at: datetime) -> 
 
 
 def _check(event: EventIn) -> EventIn | Unreadable:
-    for name, text in (("type", event.type), ("source", event.source), ("subject", event.subject)):
-        if len(text) > LONGEST or not text.isprintable():
-            return Unreadable(f"{name} has more than {LONGEST} characters, or some that cannot be printed")
+    for name, longest in LONGEST.items():
+        text = getattr(event, name)
+        # Types and sources are words, in triggers as in commands.
+        if len(text) > longest or not text.isprintable() or (name != "subject" and (" " in text or not text)):
+            return Unreadable(f"{name} has more than {longest} characters, or some that may not be there")
     return event
