@@ -103,13 +103,19 @@ class MLflow:
         tags = [{"key": "mlflow.data.context", "value": "training"}]
         self._call("POST", "runs/log-inputs", {"run_id": run, "datasets": [{"dataset": dataset, "tags": tags}]})
 
+    def log_figures(self, run: str, metrics: dict[str, float | str], tags: dict[str, str]) -> None:
+        """Say how good a run is, and what it is of."""
+        figures = [{"key": key, "value": value, "timestamp": 1, "step": 0} for key, value in metrics.items()]
+        labels = [{"key": key, "value": value} for key, value in tags.items()]
+        self._call("POST", "runs/log-batch", {"run_id": run, "metrics": figures, "tags": labels})
+
     def send_webhooks(self, url: str, secret: str) -> None:
         """Tell `url` of every new version from now on, and of every tag."""
         events = [{"entity": "MODEL_VERSION", "action": "CREATED"}, {"entity": "MODEL_VERSION_TAG", "action": "SET"}]
         self._call("POST", "webhooks", {"name": "serinus", "url": url, "secret": secret, "events": events})
 
     def ask(self, *calls: tuple[str, dict[str, Any]]) -> list[Any]:
-        """What functions of serinus.registries.mlflow answer from within the cluster's network, as JSON."""
+        """What functions of the MLflow adapter answer from within the cluster's network, as JSON."""
         command = [sys.executable, "-m", "tests.apiserver.mlflow_calls", ADDRESS]
         environment = os.environ | {"PYTHONPATH": f"{REPOSITORY / 'operator'}:{REPOSITORY}"}
         said = json.dumps(calls).encode()

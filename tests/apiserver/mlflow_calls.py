@@ -8,7 +8,8 @@ from typing import Any
 
 from serinus.engine.clock import SystemClock
 from serinus.net.transport import Transport
-from serinus.registries import mlflow
+from serinus.registries import mlflow, mlflow_runs
+from serinus.registries.mlflow_api import MLflow
 from serinus.shell.http import serve
 from serinus.shell.receiver.app import Delivery, build_receiver
 from serinus.shell.receiver.reading import EventIn
@@ -16,16 +17,20 @@ from serinus.shell.receiver.reading import EventIn
 
 async def call(address: str, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
     transport = Transport()
-    server = mlflow.MLflow(transport, address)
+    server = MLflow(transport, address)
     try:
         return [await call_one(server, name, asked) for name, asked in calls]
     finally:
         await transport.close()
 
 
-async def call_one(server: mlflow.MLflow, name: str, asked: dict[str, Any]) -> Any:
+async def call_one(server: MLflow, name: str, asked: dict[str, Any]) -> Any:
+    if name == "results":
+        made = await mlflow_runs.find_trained(server, asked["name"], asked["run"])
+        run = await mlflow_runs.read_run(server, made.run) if isinstance(made, mlflow.Version) else None
+        return mlflow_runs.build_results(made, run) if isinstance(run, mlflow_runs.Run) else made
     if name != "set_tags":
-        return await getattr(mlflow, name)(server, **asked)
+        return await getattr(mlflow_runs if hasattr(mlflow_runs, name) else mlflow, name)(server, **asked)
     found = await mlflow.find_version(server, run=asked["run"])
     return await mlflow.set_tags(server, found, asked["tags"]) if isinstance(found, mlflow.Version) else found
 
@@ -48,6 +53,8 @@ async def receive(port: int, keys: dict[str, str]) -> None:
 def describe(answer: Any) -> Any:
     if isinstance(answer, tuple | list):
         return [describe(one) for one in answer]
+    if isinstance(answer, dict):
+        return answer
     return {"is": type(answer).__name__, **dataclasses.asdict(answer)}
 
 

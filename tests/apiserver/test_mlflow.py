@@ -121,22 +121,32 @@ def test_what_a_run_has_made_is_found_by_the_run(mlflow: MLflow) -> None:
     source, run = mlflow.log_file("weights.txt", b"weights")
     empty = mlflow.log_file("weights.txt", b"weights")[1]
     mlflow.log_dataset(run, "payments", "1f2e3d4c")
+    mlflow.log_figures(run, {"f1": 0.93, "champion.f1": 0.91, "broken": "NaN"}, {"serinus.run": "fraud-x7"})
     number = mlflow.register("found", source, run)
-    found, none, datasets, nothing, unknown = mlflow.ask(
+    found, none, told, nothing, unknown, results, nobody = mlflow.ask(
         ("find_version", {"run": run}),
         ("find_version", {"run": empty}),
-        ("read_datasets", {"run": run}),
-        ("read_datasets", {"run": empty}),
-        ("read_datasets", {"run": "0" * 32}),
+        ("read_run", {"run": run}),
+        ("read_run", {"run": empty}),
+        ("read_run", {"run": "0" * 32}),
+        ("results", {"name": "found", "run": "fraud-x7"}),
+        ("results", {"name": "found", "run": "fraud-x8"}),
     )
     assert (found["is"], found["name"], found["number"], found["run"]) == ("Version", "found", number, run)
-    assert found["pinned"]["uri"] == f"models:/found/{number}"
-    assert (none["is"], nothing, unknown["is"]) == ("NotFound", [], "NotFound")
+    assert (none["is"], nothing["datasets"], unknown["is"], nobody["is"]) == ("NotFound", [], "NotFound", "NotFound")
     label = {"name": "payments", "digest": "1f2e3d4c", "source": "s3://data/payments", "context": "training"}
-    assert datasets == [{"is": "Dataset", **label}]
+    assert (told["datasets"], told["metrics"]) == ([label], {"f1": 0.93, "champion.f1": 0.91})
+    assert results == {
+        "model": {"uri": f"models:/found/{number}", "digest": found["pinned"]["digest"]},
+        "mlflow": {"run": run},
+        "metrics": {"f1": 0.93},
+        "champion": {"metrics": {"f1": 0.91}},
+        "data": {"id": "mlflow:payments@1f2e3d4c"},
+    }
     mlflow.register("found", source, run)
-    [several] = mlflow.ask(("find_version", {"run": run}))
+    [several, both] = mlflow.ask(("find_version", {"run": run}), ("results", {"name": "found", "run": "fraud-x7"}))
     assert "MLflow knows 2 versions" in several["message"]
+    assert "has made 2 versions" in both["message"]
 
 
 def test_a_promotion_moves_the_alias_and_tags_the_version(mlflow: MLflow, name: str) -> None:

@@ -14,15 +14,15 @@ from serinus.net.transport import Transport
 from serinus.registries.mlflow import (
     AliasAt,
     AliasMoved,
-    MLflow,
     Tagged,
     Version,
     find_version,
     move_alias,
     read_alias,
-    read_datasets,
     set_tags,
 )
+from serinus.registries.mlflow_api import MLflow
+from serinus.registries.mlflow_runs import Dataset, Run, build_results, find_trained, read_run
 from serinus.registries.outcome import NotFound, Pinned
 from serinus.registries.resolver import Registries, resolve
 
@@ -38,6 +38,7 @@ class World:
         self.faults: dict[str, Any] = {}
         self.versions: list[Any] = [VERSION]
         self.aliases: dict[str, str] = {}
+        self.known: list[str] = []
         self.app = web.Application()
         self.app.router.add_route("*", "/api/2.0/mlflow/{path:.*}", self._answer)
         self.mlflow = MLflow(Transport(timeout=0.5), "")
@@ -145,12 +146,67 @@ async def test_tags_that_are_there_are_not_written_again(world: World) -> None:
     assert isinstance(await set_tags(world.mlflow, found, {"a": "x" * 5001}), Refused)
 
 
-async def test_datasets_that_are_odd_are_no_datasets(world: World) -> None:
-    for body in ({}, {"run": []}, {"run": {"inputs": {"dataset_inputs": [{}]}}}):
+async def test_a_run_that_is_odd_is_no_run(world: World) -> None:
+    for body in ({}, {"run": []}, {"run": {}}, {"run": {"info": {"status": "x"}, "inputs": {"dataset_inputs": [{}]}}}):
         world.faults["GET runs/get"] = lambda _, body=body: web.json_response(body)
-        assert isinstance(await read_datasets(world.mlflow, "r1"), Away)
-    world.faults["GET runs/get"] = lambda _: web.json_response({"run": {}})
-    assert await read_datasets(world.mlflow, "r1") == ()
+        assert isinstance(await read_run(world.mlflow, "r1"), Away)
+    world.faults["GET runs/get"] = lambda _: web.json_response({"run": {"info": {"status": "FINISHED"}}})
+    assert await read_run(world.mlflow, "r1") == Run("r1", "FINISHED", {}, {}, ())
+
+
+async def test_the_version_of_a_run_of_ours_is_found_by_its_own_tag_or_by_that_of_its_run(world: World) -> None:
+    found = await find_trained(world.mlflow, "fraud", "fraud-x1")
+    assert isinstance(found, Version)
+    runs = {"r1": "fraud-x0", "r2": "fraud-x1", "r3": "fraud-x1"}
+
+    def search(request: web.Request) -> web.Response:
+        if "tags" in request.query["filter"]:
+            return web.json_response({})
+        listed = [{**VERSION, "version": str(n), "run_id": run} for n, run in enumerate(world.known, 1)]
+        return web.json_response({"model_versions": listed})
+
+    def get(request: web.Request) -> web.Response:
+        tags = [{"key": "serinus.run", "value": runs[request.query["run_id"]]}]
+        return web.json_response({"run": {"info": {"status": "FINISHED"}, "data": {"tags": tags}}})
+
+    world.faults = {"GET model-versions/search": search, "GET runs/get": get}
+    world.known = ["r1", "", "r2"]
+    found = await find_trained(world.mlflow, "fraud", "fraud-x1")
+    assert isinstance(found, Version)
+    assert found.number == "3"
+    assert isinstance(await find_trained(world.mlflow, "fraud", "fraud-x9"), NotFound)
+    world.known = ["r1", "r2", "r3"]
+    several = await find_trained(world.mlflow, "fraud", "fraud-x1")
+    assert several == Refused("RetrainRun fraud-x1 has made 2 versions: fraud/2, fraud/3")
+    world.faults["GET runs/get"] = lambda _: web.Response(status=503)
+    assert isinstance(await find_trained(world.mlflow, "fraud", "fraud-x1"), Away)
+
+
+def test_what_was_logged_becomes_results() -> None:
+    version = Version("fraud", "7", "s", "r1", Pinned("models:/fraud/7", "sha256:x"), {})
+    metrics = {"f1": 0.93, "a.b": 1.0, "champion.f1": 0.91, "data.null_ratio": 0.01, "data.rows": 12000.0}
+    tags = {
+        "mlflow.source.git.commit": "abc",
+        "serinus.data.digest": f"sha256:{'0' * 64}",
+        "serinus.champion.digest": "sha256:c",
+        "other": "x",
+    }
+    datasets = (Dataset("holdout", "1", "s3://h", "evaluation"), Dataset("payments", "2", "s3://p", "training"))
+    results = build_results(version, Run("r1", "FINISHED", metrics, tags, datasets))
+    assert results == {
+        "model": {"uri": "models:/fraud/7", "digest": "sha256:x"},
+        "mlflow": {"run": "r1"},
+        "metrics": {"f1": 0.93, "a.b": 1.0},
+        "champion": {"metrics": {"f1": 0.91}, "digest": "sha256:c"},
+        "data": {
+            "null_ratio": 0.01,
+            "rows": 12000,
+            "digest": f"sha256:{'0' * 64}",
+            "id": "mlflow:payments@2",
+        },
+        "source": {"revision": "abc"},
+    }
+    assert build_results(version, None) == {"model": results["model"], "mlflow": {"run": "r1"}}
 
 
 async def slow(_: web.Request) -> web.Response:

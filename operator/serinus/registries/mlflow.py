@@ -3,16 +3,14 @@
 MLflow keeps no history of aliases: whoever moves one is told what it pointed to before, and must keep that.
 """
 
-import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from serinus.net.outcome import Away, Refused
-from serinus.net.transport import Reply, Transport
+from serinus.registries.mlflow_api import Invalid, MLflow, ask, expected
 from serinus.registries.outcome import NotFound, Pinned
 from serinus.registries.pins import pin_mlflow
 
@@ -29,16 +27,6 @@ _WORD: Final = re.compile(r"[\w.:@/-]{1,250}")
 
 
 @dataclass(frozen=True)
-class MLflow:
-    """`address`: base address of the server. `credentials`: file with `USER:PASSWORD` or with a token; it is read each
-    time, so that a new one counts at once."""
-
-    transport: Transport
-    address: str
-    credentials: Path | None = None
-
-
-@dataclass(frozen=True)
 class Version:
     """A model's version. `pinned`: the reference and the digest that revisions are made with. `run`: MLflow's id of
     the run that made it, empty where none did."""
@@ -49,16 +37,6 @@ class Version:
     run: str
     pinned: Pinned
     tags: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """An input as training has logged it. MLflow's `digest` is a fingerprint of some rows: a label, no evidence."""
-
-    name: str
-    digest: str
-    source: str
-    context: str
 
 
 @dataclass(frozen=True)
@@ -82,18 +60,9 @@ class Tagged:
     """The tags are as they should be."""
 
 
-def read_credentials(file: Path | None) -> dict[str, str] | Refused:
-    """The headers that say who asks; no part of the file is ever in a message."""
-    if file is None:
-        return {}
-    try:
-        text = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        return Refused(f"SERINUS_MLFLOW_CREDENTIALS: {file} cannot be read: {type(error).__name__}")
-    if not text or not text.isprintable():
-        return Refused(f"SERINUS_MLFLOW_CREDENTIALS: {file} holds no line with USER:PASSWORD or a token")
-    kind, value = ("Basic", base64.b64encode(text.encode()).decode()) if ":" in text else ("Bearer", text)
-    return {"Authorization": f"{kind} {value}"}
+def is_name(text: str) -> bool:
+    """Whether a model can be called so, and looked for without changing the question."""
+    return _NAME.fullmatch(text) is not None
 
 
 async def find_version(
@@ -114,11 +83,11 @@ async def find_version(
     if run is None and tag is None:
         return Refused("neither a run of MLflow nor a tag is known")
     asked = {"filter": " and ".join(parts), "max_results": MANY}
-    said = await _ask(mlflow, "GET", f"model-versions/search?{urlencode(asked)}")
+    said = await ask(mlflow, "GET", f"model-versions/search?{urlencode(asked)}")
     if not isinstance(said, dict):
-        return _expected(said)
+        return expected(said)
     listed = said.get("model_versions") or []
-    found = [_read_version(item) for item in listed] if isinstance(listed, list) else [None]
+    found = [read_version(item) for item in listed] if isinstance(listed, list) else [None]
     if not found:
         return NotFound(f"MLflow knows no version with {' and '.join(parts)}")
     if len(found) > 1:
@@ -127,27 +96,15 @@ async def find_version(
     return found[0] or Away("MLflow's answer names no version and source")
 
 
-async def read_datasets(mlflow: MLflow, run: str) -> tuple[Dataset, ...] | NotFound | Away | Refused:
-    """The datasets that run `run` has logged as inputs."""
-    said = await _ask(mlflow, "GET", f"runs/get?{urlencode({'run_id': run})}")
-    if not isinstance(said, dict):
-        return _expected(said)
-    try:
-        inputs = said["run"].get("inputs", {}).get("dataset_inputs", [])[:MANY]
-        return tuple(_read_dataset(item) for item in inputs)
-    except (AttributeError, KeyError, TypeError):
-        return Away("MLflow's answer holds no run")
-
-
 async def read_alias(mlflow: MLflow, name: str, alias: str) -> AliasAt | NotFound | Away | Refused:
     """What `alias` of the registered model `name` points to."""
-    said = await _ask(mlflow, "GET", f"registered-models/alias?{urlencode({'name': name, 'alias': alias})}")
+    said = await ask(mlflow, "GET", f"registered-models/alias?{urlencode({'name': name, 'alias': alias})}")
     # Of a known model it is a bad request to MLflow.
-    if isinstance(said, _Invalid):
+    if isinstance(said, Invalid):
         return AliasAt(None)
     if not isinstance(said, dict):
         return said
-    found = _read_version(said.get("model_version"))
+    found = read_version(said.get("model_version"))
     return AliasAt(found.number) if found is not None else Away("MLflow's answer names no version and source")
 
 
@@ -165,11 +122,11 @@ async def move_alias(
     if before.version == version:
         return before if version is None else AliasMoved(version, version, moved=False)
     if version is None:
-        said = await _ask(mlflow, "DELETE", "registered-models/alias", {"name": name, "alias": alias})
+        said = await ask(mlflow, "DELETE", "registered-models/alias", {"name": name, "alias": alias})
     else:
-        said = await _ask(mlflow, "POST", "registered-models/alias", {"name": name, "alias": alias, "version": version})
+        said = await ask(mlflow, "POST", "registered-models/alias", {"name": name, "alias": alias, "version": version})
     if not isinstance(said, dict):
-        return _expected(said)
+        return expected(said)
     after = await read_alias(mlflow, name, alias)
     if not isinstance(after, AliasAt):
         return after
@@ -187,52 +144,14 @@ async def set_tags(mlflow: MLflow, version: Version, tags: Mapping[str, str]) ->
         if version.tags.get(key) == value:
             continue
         body = {"name": version.name, "version": version.number, "key": key, "value": value}
-        said = await _ask(mlflow, "POST", "model-versions/set-tag", body)
+        said = await ask(mlflow, "POST", "model-versions/set-tag", body)
         if not isinstance(said, dict):
-            return _expected(said)
+            return expected(said)
     return Tagged()
 
 
-@dataclass(frozen=True)
-class _Invalid(Refused):
-    """MLflow calls a parameter invalid."""
-
-
-def _expected(said: NotFound | Away | Refused) -> NotFound | Away | Refused:
-    return Refused(said.message) if isinstance(said, _Invalid) else said
-
-
-async def _ask(
-    mlflow: MLflow, method: str, path: str, body: object = None
-) -> dict[str, Any] | NotFound | Away | Refused:
-    headers = read_credentials(mlflow.credentials)
-    if isinstance(headers, Refused):
-        return headers
-    url = f"{mlflow.address.rstrip('/')}/api/2.0/mlflow/{path}"
-    reply = await mlflow.transport.send(method, url, headers, body)
-    if isinstance(reply, Away):
-        return reply
-    parsed = reply.parsed()
-    if reply.status == 200:
-        return parsed if isinstance(parsed, dict) else Away("MLflow answers with something other than JSON")
-    return _explain(reply, parsed if isinstance(parsed, dict) else {})
-
-
-def _explain(reply: Reply, parsed: Mapping[str, Any]) -> NotFound | Away | Refused:
-    code, message = parsed.get("error_code"), str(parsed.get("message", ""))
-    text = " ".join("".join(c if c.isprintable() else " " for c in message).split())[:300]
-    if code == "RESOURCE_DOES_NOT_EXIST":
-        return NotFound(f"MLflow: {text}")
-    if code == "INVALID_PARAMETER_VALUE":
-        return _Invalid(f"MLflow: {text}")
-    if reply.status in (401, 403):
-        return Refused(f"MLflow: HTTP {reply.status}; SERINUS_MLFLOW_CREDENTIALS must name somebody who may do this")
-    if 400 <= reply.status < 500 and reply.status not in (408, 429):
-        return Refused(f"MLflow: HTTP {reply.status} {text}".rstrip())
-    return Away(f"MLflow: HTTP {reply.status}")
-
-
-def _read_version(item: Any) -> Version | None:
+def read_version(item: Any) -> Version | None:
+    """A version as MLflow tells it; None for what is none."""
     if not isinstance(item, dict):
         return None
     name, number, source = (str(item.get(key) or "") for key in ("name", "version", "source"))
@@ -242,10 +161,3 @@ def _read_version(item: Any) -> Version | None:
     listed = item.get("tags") or []
     tags = {str(tag.get("key")): str(tag.get("value", "")) for tag in listed if isinstance(tag, dict)}
     return Version(name, number, source, str(item.get("run_id") or ""), pinned, tags)
-
-
-def _read_dataset(item: Any) -> Dataset:
-    dataset, tags = item["dataset"], item.get("tags") or []
-    context = next((str(tag["value"]) for tag in tags if tag.get("key") == "mlflow.data.context"), "")
-    name, digest, source = (str(dataset.get(key) or "")[:1000] for key in ("name", "digest", "source"))
-    return Dataset(name, digest, source, context)

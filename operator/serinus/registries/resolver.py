@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from serinus.api.modeluri import Reference
 from serinus.net.transport import Reply, Transport
-from serinus.registries.mlflow import read_credentials
+from serinus.registries.mlflow_api import read_credentials
 from serinus.registries.outcome import Away, NotFound, Outcome, Pinned, Refused, Unpinned
 from serinus.registries.pins import pin_mlflow
 
