@@ -24,7 +24,9 @@ def next_look(
     (whoever asks does it again and again, see `retry_after`), and not before `warm_until`."""
     known = {one.name: one for one in states}
     return {
-        one.name: _next(one, known.get(one.name), now, warm_until) for one in spec.triggers if _period(one) is not None
+        one.name: _next(one, known.get(one.name), now, warm_until)
+        for one in spec.triggers
+        if period_of(one) is not None
     }
 
 
@@ -43,7 +45,7 @@ def find_silence(spec: RetrainPolicySpec, states: Iterable[TriggerState], now: d
 
 
 def _describe_silence(trigger: Trigger, state: TriggerState, now: datetime) -> str:
-    period = _period(trigger)
+    period = period_of(trigger)
     ignored = trigger.metric is not None and trigger.metric.on_no_data == "Ignore"
     if period is None or ignored or state.reason in ("", "Warmup"):
         return ""
@@ -54,7 +56,7 @@ def _describe_silence(trigger: Trigger, state: TriggerState, now: datetime) -> s
 
 
 def _next(trigger: Trigger, state: TriggerState | None, now: datetime, warm_until: datetime | None) -> datetime:
-    period = _period(trigger) or _LATEST
+    period = period_of(trigger) or _LATEST
     if state is None or state.reason:
         due = now
     elif trigger.metric is not None and state.last_window_end is not None:
@@ -66,7 +68,8 @@ def _next(trigger: Trigger, state: TriggerState | None, now: datetime, warm_unti
     return max(due, warm_until) if warm_until is not None and trigger.metric is not None else due
 
 
-def _period(trigger: Trigger) -> timedelta | None:
+def period_of(trigger: Trigger) -> timedelta | None:
+    """How often a trigger is looked at: once a window. None for kinds that look at no metric."""
     if trigger.metric is not None:
         return resolve_metric(trigger.metric).window
     return parse_duration(trigger.new_data.every or _ROWS_EVERY) if trigger.new_data is not None else None
