@@ -46,6 +46,7 @@ from serinus.metrics.source import FetchAccess
 from serinus.metrics.threads import QueryThreads
 from serinus.net.hosts import read_hosts
 from serinus.net.transport import Transport
+from serinus.outside import build_carriers, build_registry, receive_events
 from serinus.registries.resolver import Registries, resolve
 from serinus.retraining import Loop, Surroundings, build_gate_asker, build_loop, fetch_config_map
 from serinus.serving.client import ModelClient
@@ -76,6 +77,7 @@ class Parts:
     clock: SystemClock
     telemetry: Telemetry
     kube: Kube
+    free: Kube
     elector: LeaderElector
     queue: WorkQueue[Key]
     feed: Feed
@@ -143,6 +145,8 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
             fetch_config_map=partial(fetch_config_map, free),
             resolve=partial(resolve, transport, registries),
             ask_gate=build_gate_asker(store, providers.make_source),
+            fetch_registry=build_registry(transport, settings),
+            carriers=build_carriers(transport, settings, free),
         ),
     )
     feed = Feed(store, partial(_notify, wakeup, loop.wakeup, queue.add), wakeup.notify_kind)
@@ -172,6 +176,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         clock=clock,
         telemetry=telemetry,
         kube=kube,
+        free=free,
         elector=elector,
         queue=queue,
         feed=feed,
@@ -212,7 +217,10 @@ async def operate(parts: Parts, stop: asyncio.Event) -> int:
         3 * parts.settings.resync_interval,
     )
     app = build_app([monitor.check, alive], [ready], parts.telemetry.registry)
-    async with serve(app, parts.settings.http_port) as port:
+    async with (
+        serve(app, parts.settings.http_port) as port,
+        receive_events(parts.settings, parts.free, parts.clock, parts.telemetry),
+    ):
         log.info("started", port=port, identity=parts.settings.identity, namespace=parts.settings.namespace)
         beat = asyncio.create_task(monitor.run(), name="monitor")
         # The Lease is given back last, when no turn can write any more.

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from serinus.core.checkjobs import read_report
 from tests.cluster.bootstrap import python_tools
 from tests.cluster.paths import REPOSITORY
 
@@ -54,6 +55,7 @@ def test_the_schema_is_that_of_the_features(told: Any) -> None:
 
 
 def test_what_was_never_materialised_has_no_age(told: Any) -> None:
+    assert "value" not in told["never"]["said"]
     assert data(told["never"]) == {"freshness": {"views": {"stats": {}}, "unknown_views": 1}}
 
 
@@ -63,6 +65,8 @@ def test_ages_are_told_by_view_and_the_oldest_of_them(told: Any) -> None:
     assert 0 <= ages["materialized_age_seconds"] < 180
     assert 3600 <= ages["newest_age_seconds"] < 3600 + 180
     assert (found["oldest_age_seconds"], found["unknown_views"]) == (ages["newest_age_seconds"], 0)
+    # What a gate's Job is read by.
+    assert read_report(json.dumps(told["fresh"]["said"])) == {"value": ages["newest_age_seconds"]}
     stale = data(told["nothing new"])["freshness"]
     assert "oldest_age_seconds" not in stale
     assert stale["unknown_views"] == 1
@@ -99,10 +103,10 @@ def test_the_digest_of_a_file_is_that_of_its_values(told: Any) -> None:
 @pytest.mark.parametrize(
     ("asked", "code", "said"),
     [
-        ("unknown", 66, "project payments has no feature service nobody; known: fraud, wide"),
+        ("unknown", 64, "project payments has no feature service nobody; known: fraud, wide"),
         ("future", 65, "future.csv asks for features after"),
         ("timeless", 65, "timeless.csv has no column event_timestamp"),
-        ("no frame", 66, "there is no entity frame nothing.csv"),
+        ("no frame", 64, "there is no entity frame nothing.csv"),
         ("no zone", 64, "2026-01-01T00:00:00 has no time zone"),
         ("no task", 64, "invalid choice: 'dance'"),
         ("no repo", 64, "holds no feature_store.yaml"),

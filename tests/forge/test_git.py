@@ -100,6 +100,13 @@ async def test_what_the_base_has_already_needs_no_branch(git: GitServer) -> None
     assert list(git.branches()) == ["main"]
 
 
+async def test_what_is_taken_back_is_taken_back_only_where_it_stands(git: GitServer) -> None:
+    back = dataclasses.replace(wanted(), replaces=(Edit(PATH, "spec.model.uri", "models:/fraud/5"),))
+    assert await ask(git, back) == UpToDate(git.branches()["main"], "main")
+    back = dataclasses.replace(back, replaces=(Edit(PATH, "spec.model.uri", "models:/fraud/6"),))
+    assert isinstance(await ask(git, back), Committed)
+
+
 async def test_the_default_branch_is_taken_where_none_is_named(git: GitServer) -> None:
     made = await ask(git, wanted(base=None))
     assert (made.base, made.pushed) == ("main", True)

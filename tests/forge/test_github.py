@@ -1,7 +1,7 @@
 """Pull requests at a server that speaks GitHub's API, as far as we use it, and does what servers do."""
 
 import asyncio
-import re
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -12,81 +12,10 @@ from aiohttp.test_utils import TestServer
 from serinus.forge.access import GitAccess
 from serinus.forge.github import Draft, Forge, close_superseded, find_by_head, open_forge, propose, read_state
 from serinus.forge.outcome import Away, Closed, PullRequest, Refused
-from serinus.net.transport import Transport
+from tests.forge.github_stub import HEAD, TOKEN, GitHub
 
-TOKEN = "t0ken-that-nobody-may-see"
-HEAD, BASE = "serinus/ml/fraud/0123", "main"
-DRAFT = Draft(HEAD, BASE, "Promote models:/fraud/7", "| gate | value |")
-
-
-class GitHub:
-    """`fault` answers in its place once for each time that it is in the list."""
-
-    def __init__(self) -> None:
-        self.requests: dict[int, dict[str, Any]] = {}
-        self.asked: list[str] = []
-        self.comments: list[tuple[int, str]] = []
-        self.faults: list[Callable[[web.Request], Any]] = []
-        self.branches = {HEAD}
-        self.transport = Transport(timeout=0.5)
-        self.host = ""
-        self.app = web.Application()
-        self.app.router.add_route("*", "/api/v3/repos/payments/deploy/{path:.*}", self._answer)
-
-    def add(self, head: str, state: str = "open", origin: str = "payments/deploy", merged: bool = False) -> int:
-        number = len(self.requests) + 1
-        self.requests[number] = {
-            "number": number,
-            "state": state,
-            "title": "",
-            "body": "",
-            "html_url": f"https://github.example/payments/deploy/pull/{number}",
-            "head": {"ref": head, "sha": "c" * 40, "repo": {"full_name": origin}},
-            "merged_at": "2026-01-01T00:00:00Z" if merged else None,
-            "merge_commit_sha": "d" * 40,
-        }
-        return number
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        path = request.match_info["path"]
-        self.asked.append(f"{request.method} {path}")
-        if self.faults:
-            answer = self.faults.pop(0)(request)
-            answer = await answer if asyncio.iscoroutine(answer) else answer
-            if answer is not None:
-                return answer
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return web.json_response({"message": "Bad credentials"}, status=401)
-        body = await request.json() if request.can_read_body else {}
-        if comment := re.fullmatch(r"issues/(\d+)/comments", path):
-            self.comments.append((int(comment[1]), body["body"]))
-            return web.json_response({"id": 1}, status=201)
-        if one := re.fullmatch(r"pulls/(\d+)", path):
-            found = self.requests.get(int(one[1]))
-            if found is None:
-                return web.json_response({"message": "Not Found"}, status=404)
-            found.update(body)
-            return web.json_response(found)
-        return self._make(body) if request.method == "POST" else self._list(request.query)
-
-    def _make(self, body: dict[str, Any]) -> web.Response:
-        if body["head"] not in self.branches:
-            return self._invalid([{"field": "head", "code": "invalid"}])
-        if any(one["head"]["ref"] == body["head"] and one["state"] == "open" for one in self.requests.values()):
-            return self._invalid([{"message": f"A pull request already exists for payments:{body['head']}."}])
-        number = self.add(body["head"])
-        self.requests[number] |= {"title": body["title"], "body": body["body"]}
-        return web.json_response(self.requests[number], status=201)
-
-    def _invalid(self, errors: list[dict[str, str]]) -> web.Response:
-        return web.json_response({"message": "Validation Failed", "errors": errors}, status=422)
-
-    def _list(self, query: Any) -> web.Response:
-        found = [one for one in self.requests.values() if query["state"] in ("all", one["state"])]
-        if "head" in query:
-            found = [one for one in found if f"payments:{one['head']['ref']}" == query["head"]]
-        size, page = int(query["per_page"]), int(query.get("page", "1"))
-        return web.json_response(found[(page - 1) * size : page * size])
+BASE = "main"
+DRAFT = Draft(HEAD, BASE, "Promote models:/fraud/7", "| gate | value |", "c" * 40)
 
 
 @pytest.fixture
@@ -113,7 +42,7 @@ def status(number: int, **headers: str) -> Callable[[web.Request], web.Response]
 async def test_a_pull_request_is_made_once_and_then_kept_up_to_date(github: GitHub) -> None:
     made = await propose(reach(github), DRAFT)
     assert made == PullRequest(1, "https://github.example/payments/deploy/pull/1", "open", HEAD, "c" * 40)
-    again = Draft(HEAD, BASE, "Promote again", "x" * 100_000)
+    again = Draft(HEAD, BASE, "Promote again", "x" * 100_000, "c" * 40)
     assert await propose(reach(github), again) == made
     assert list(github.requests) == [1]
     assert github.requests[1]["title"] == "Promote again"
@@ -150,6 +79,14 @@ async def test_what_a_person_has_ended_stays_ended(github: GitHub, merged: bool)
     assert await read_state(reach(github), 1) == found
 
 
+@pytest.mark.parametrize("merged", [True, False])
+async def test_what_is_wanted_again_with_another_commit_is_asked_for_anew(github: GitHub, merged: bool) -> None:
+    github.add(HEAD, "closed", merged=merged)
+    made = await propose(reach(github), dataclasses.replace(DRAFT, commit="e" * 40))
+    assert isinstance(made, PullRequest)
+    assert (made.number, made.state) == (2, "open")
+
+
 async def test_the_open_one_is_found_among_older_ones(github: GitHub) -> None:
     assert await find_by_head(reach(github), HEAD) is None
     github.add(HEAD, "closed")
@@ -175,7 +112,7 @@ async def test_those_of_the_policy_that_are_replaced_are_closed_with_a_word(gith
 
 
 async def test_the_forge_says_what_is_wrong(github: GitHub) -> None:
-    github.branches.clear()
+    github.branches = ()
     said = await propose(reach(github), DRAFT)
     assert said == Refused(f"{github.host} refuses: Validation Failed; head")
     wrong = await propose(reach(github, "another"), DRAFT)

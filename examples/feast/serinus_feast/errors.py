@@ -19,7 +19,5 @@ class DataError(FeastError):
     exit_code = 65
 
 
-class MissingError(FeastError):
-    """The repository does not know it."""
-
-    exit_code = 66
+class MissingError(ConfigError):
+    """The repository does not know it, or the file is not there."""

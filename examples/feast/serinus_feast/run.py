@@ -18,6 +18,7 @@ from .snapshot import take_snapshot
 Say = Callable[[str], None]
 
 WORD: Final = "/dev/termination-log"
+AWAY: Final = 75
 LIMIT: Final = 4096
 """Bytes of a termination message that Kubernetes keeps."""
 
@@ -39,9 +40,9 @@ def run(arguments: Sequence[str], env: Mapping[str, str], say: Say) -> int:
     except FeastError as error:
         code, text = error.exit_code, str(error)
     except Exception as error:
-        # Nobody knows whether the next try would be better, so Kubernetes may try again.
+        # Most often a store that does not answer; Jobs of gates are tried again for that.
         say(traceback.format_exc())
-        code, text = FeastError.exit_code, f"{type(error).__name__}: {error}"
+        code, text = AWAY, f"{type(error).__name__}: {error}"
     else:
         code = 0
     say(text if code == 0 else f"exit code {code}: {text}")
@@ -63,7 +64,9 @@ def answer(asked: argparse.Namespace) -> dict[str, Any]:
         asked.out.write_text(json.dumps(schema, indent=2))
         return {"schema_file": str(asked.out)}
     if asked.task == "freshness":
-        return {"data": {"freshness": measure_freshness(store, service, datetime.now(UTC), asked.newest_within)}}
+        found = measure_freshness(store, service, datetime.now(UTC), asked.newest_within)
+        oldest = found.get("oldest_age_seconds")
+        return {"data": {"freshness": found}} | ({} if oldest is None else {"value": oldest})
     taken = take_snapshot(
         store, service, asked.entities, asked.at or datetime.now(UTC).replace(microsecond=0), asked.out
     )

@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -48,6 +48,11 @@ def read_git_secret(secret: Mapping[str, Any], hosts: Mapping[str, str]) -> GitA
 
     `hosts`: those that may be asked, with their scheme. No value but a host is ever part of a message.
     """
+    found = _read(secret, hosts)
+    return replace(found, access=True) if isinstance(found, Refused) else found
+
+
+def _read(secret: Mapping[str, Any], hosts: Mapping[str, str]) -> GitAccess | Refused:
     metadata = secret.get("metadata") or {}
     place = f"Secret {metadata.get('namespace', '')}/{metadata.get('name', '')}"
     if (metadata.get("labels") or {}).get(LABEL) != LABEL_VALUE:

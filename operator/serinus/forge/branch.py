@@ -14,7 +14,7 @@ from serinus.forge.change import TRAILER, Change, Limits
 from serinus.forge.outcome import Away, Committed, Deleted, Refused, UpToDate
 from serinus.forge.repository import Files, RaceError, Repository
 from serinus.forge.wire import StopError, Wire
-from serinus.forge.yamlfile import Unfit, change_text
+from serinus.forge.yamlfile import Edit, Unfit, change_text
 
 T = TypeVar("T")
 
@@ -62,12 +62,13 @@ def _work(access: GitAccess, limits: Limits, job: Callable[[Repository], T]) -> 
 def _commit(repository: Repository, change: Change) -> Committed | UpToDate | Refused:
     tips = repository.fetch_tips(change.base, [change.head])
     paths = sorted({edit.file for edit in change.edits})
-    files = _edit(repository.read_files(tips.tip, paths), change)
-    if not files:
+    stands = repository.read_files(tips.tip, paths)
+    files = _edit(stands, change.edits)
+    if not files or (change.replaces and _edit(stands, change.replaces)):
         return UpToDate(tips.tip.decode(), tips.base)
     head = tips.found.get(change.head)
     if head is not None:
-        if _edit(repository.read_files(head, paths), change):
+        if _edit(repository.read_files(head, paths), change.edits):
             return Refused(f"branch {change.head} holds other values: somebody has changed it, or it is not ours")
         if not _is_overtaken(repository, head, tips.tip, paths):
             return Committed(head.decode(), change.head, tips.base, pushed=False)
@@ -81,7 +82,7 @@ def _commit(repository: Repository, change: Change) -> Committed | UpToDate | Re
     return Refused(f"{repository.wire.host} does not take branch {change.head}: {clean(why)}")
 
 
-def _edit(files: Files, change: Change) -> dict[str, bytes]:
+def _edit(files: Files, edits: Iterable[Edit]) -> dict[str, bytes]:
     """What the files become; only those that differ."""
     changed = {}
     for path, old in files.items():
@@ -89,7 +90,7 @@ def _edit(files: Files, change: Change) -> dict[str, bytes]:
             text = old.decode()
         except UnicodeDecodeError:
             raise StopError(Refused(f"{path} is no text in UTF-8")) from None
-        new = change_text(text, [edit for edit in change.edits if edit.file == path])
+        new = change_text(text, [edit for edit in edits if edit.file == path])
         if isinstance(new, Unfit):
             raise StopError(Refused(f"{path}: {new.message}"))
         if new != text:

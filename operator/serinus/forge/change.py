@@ -30,7 +30,8 @@ class Limits:
 class Change:
     """The commit wanted on branch `head`, made from branch `base` (None: the repository's default).
 
-    `author`: name and mail address. `at`: seconds since 1970 for the commit.
+    `author`: name and mail address. `at`: seconds since 1970 for the commit. `replaces`: values of the same files that
+    the base must have for anything to be changed: what is taken back is taken back only where it stands.
     """
 
     head: str
@@ -39,6 +40,7 @@ class Change:
     author: tuple[str, str]
     at: int
     base: str | None = None
+    replaces: tuple[Edit, ...] = ()
 
     @property
     def content(self) -> str:

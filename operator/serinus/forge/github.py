@@ -24,12 +24,13 @@ PAGES: Final = 5
 
 @dataclass(frozen=True)
 class Draft:
-    """A pull request as it should be. `body` is Markdown; too long a one is cut."""
+    """A pull request as it should be. `body` is Markdown; too long a one is cut. `commit`: the tip of `head`."""
 
     head: str
     base: str
     title: str
     body: str
+    commit: str
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,17 @@ def open_forge(transport: Transport, access: GitAccess, hosts: Mapping[str, str]
     try:
         trust = ssl.create_default_context(cadata=access.authorities) if access.authorities else None
     except (ssl.SSLError, ValueError):
-        return Refused("key ca.crt of the Secret holds no certificates in PEM form")
+        return Refused("key ca.crt of the Secret holds no certificates in PEM form", access=True)
     return Forge(transport, access.api, access.path, access.token, trust)
 
 
 async def propose(forge: Forge, draft: Draft) -> PullRequest | Away | Refused:
     """The pull request for `draft.head`, made or brought up to date. One that was merged, or closed by a person, is
-    told as it is and not opened again."""
+    told as it is and not opened again, unless the branch has another commit since: then it was for an earlier time that
+    the same was wanted."""
     found = await find_by_head(forge, draft.head, draft.base)
+    if isinstance(found, PullRequest) and found.state != "open" and found.commit != draft.commit:
+        found = None
     if found is None:
         made = await _make(forge, draft)
         if not isinstance(made, Refused):

@@ -113,7 +113,8 @@ class Wire(AbstractHttpGitClient):
 
     def _away(self, error: urllib3.exceptions.HTTPError) -> Away | Refused:
         if isinstance(error, urllib3.exceptions.SSLError):
-            return Refused(f"{self.host} has no certificate that is trusted; another authority goes into key ca.crt")
+            why = f"{self.host} has no certificate that is trusted; another authority goes into key ca.crt"
+            return Refused(why, access=True)
         if isinstance(error, urllib3.exceptions.TimeoutError):
             return Away(f"{self.host} does not answer in time")
         return Away(f"{self.host} cannot be reached: {type(error).__name__}")
@@ -123,6 +124,6 @@ def _trust(access: GitAccess) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cadata=access.authorities)
     except (ssl.SSLError, ValueError) as error:
-        raise StopError(Refused("key ca.crt of the Secret holds no certificates in PEM form")) from error
+        raise StopError(Refused("key ca.crt of the Secret holds no certificates in PEM form", access=True)) from error
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context

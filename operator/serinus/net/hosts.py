@@ -29,7 +29,7 @@ def check_address(address: str, hosts: Mapping[str, str], setting: str) -> Refus
         return Refused(f"the address begins with {address[:20]!r}; right would be https://HOST/PATH")
     allowed = {name.lower(): by for name, by in hosts.items()}
     if host not in allowed:
-        return Refused(f"host {host} is not among those that may be asked ({setting})")
+        return Refused(f"host {host} is not among those that may be asked ({setting})", access=True)
     if allowed[host] != scheme:
-        return Refused(f"host {host} may be asked by {allowed[host]} only ({setting})")
+        return Refused(f"host {host} may be asked by {allowed[host]} only ({setting})", access=True)
     return None

@@ -96,6 +96,14 @@ async def find_version(
     return found[0] or Away("MLflow's answer names no version and source")
 
 
+async def read_version_of(mlflow: MLflow, name: str, number: str) -> Version | NotFound | Away | Refused:
+    """Version `number` of model `name`."""
+    said = await ask(mlflow, "GET", f"model-versions/get?{urlencode({'name': name, 'version': number})}")
+    if not isinstance(said, dict):
+        return expected(said)
+    return read_version(said.get("model_version")) or Away("MLflow's answer names no version and source")
+
+
 async def read_alias(mlflow: MLflow, name: str, alias: str) -> AliasAt | NotFound | Away | Refused:
     """What `alias` of the registered model `name` points to."""
     said = await ask(mlflow, "GET", f"registered-models/alias?{urlencode({'name': name, 'alias': alias})}")

@@ -33,9 +33,9 @@ def read_credentials(file: Path | None) -> dict[str, str] | Refused:
     try:
         text = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        return Refused(f"SERINUS_MLFLOW_CREDENTIALS: {file} cannot be read: {type(error).__name__}")
+        return Refused(f"SERINUS_MLFLOW_CREDENTIALS: {file} cannot be read: {type(error).__name__}", access=True)
     if not text or not text.isprintable():
-        return Refused(f"SERINUS_MLFLOW_CREDENTIALS: {file} holds no line with USER:PASSWORD or a token")
+        return Refused(f"SERINUS_MLFLOW_CREDENTIALS: {file} holds no line with USER:PASSWORD or a token", access=True)
     kind, value = ("Basic", base64.b64encode(text.encode()).decode()) if ":" in text else ("Bearer", text)
     return {"Authorization": f"{kind} {value}"}
 
@@ -70,7 +70,9 @@ def _explain(reply: Reply, parsed: Mapping[str, Any]) -> NotFound | Away | Refus
     if code == "INVALID_PARAMETER_VALUE":
         return Invalid(f"MLflow: {text}")
     if reply.status in (401, 403):
-        return Refused(f"MLflow: HTTP {reply.status}; SERINUS_MLFLOW_CREDENTIALS must name somebody who may do this")
+        return Refused(
+            f"MLflow: HTTP {reply.status}; SERINUS_MLFLOW_CREDENTIALS must name somebody who may do this", access=True
+        )
     if 400 <= reply.status < 500 and reply.status not in (408, 429):
         return Refused(f"MLflow: HTTP {reply.status} {text}".rstrip())
     return Away(f"MLflow: HTTP {reply.status}")
