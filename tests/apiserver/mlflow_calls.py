@@ -1,4 +1,4 @@
-"""Calls functions of the MLflow adapter, or serves the receiver of its webhooks, where MLflow can be reached."""
+"""Calls functions of the MLflow adapter where MLflow can be reached."""
 
 import asyncio
 import dataclasses
@@ -6,13 +6,9 @@ import json
 import sys
 from typing import Any
 
-from serinus.engine.clock import SystemClock
 from serinus.net.transport import Transport
 from serinus.registries import mlflow, mlflow_runs
 from serinus.registries.mlflow_api import MLflow
-from serinus.shell.http import serve
-from serinus.shell.receiver.app import Delivery, build_receiver
-from serinus.shell.receiver.reading import EventIn
 
 
 async def call(address: str, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
@@ -35,21 +31,6 @@ async def call_one(server: MLflow, name: str, asked: dict[str, Any]) -> Any:
     return await mlflow.set_tags(server, found, asked["tags"]) if isinstance(found, mlflow.Version) else found
 
 
-async def receive(port: int, keys: dict[str, str]) -> None:
-    """Print every event that is taken, until killed."""
-
-    async def deliver(namespace: str, policy: str, event: EventIn) -> Delivery:
-        print(json.dumps([namespace, policy, dataclasses.asdict(event)], default=str), flush=True)
-        return "taken"
-
-    async def read_keys() -> dict[str, str]:
-        return keys
-
-    report = lambda status: print(json.dumps(status), flush=True)  # noqa: E731
-    async with serve(build_receiver(deliver, read_keys, SystemClock(), report), port, "127.0.0.1"):
-        await asyncio.Event().wait()
-
-
 def describe(answer: Any) -> Any:
     if isinstance(answer, tuple | list):
         return [describe(one) for one in answer]
@@ -59,8 +40,5 @@ def describe(answer: Any) -> Any:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "receive":
-        asyncio.run(receive(int(sys.argv[2]), json.loads(sys.argv[3])))
-    else:
-        answer = asyncio.run(call(sys.argv[1], json.loads(sys.stdin.read())))
-        print(json.dumps(describe(answer)))
+    answer = asyncio.run(call(sys.argv[1], json.loads(sys.stdin.read())))
+    print(json.dumps(describe(answer)))

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 from tests.apiserver.conftest import Surroundings
 from tests.apiserver.mlflow import ADDRESS, MLflow
 from tests.cluster.paths import REPOSITORY
-from tests.cluster.serinus import restart_operator
+from tests.cluster.serinus import PORT, restart_operator
 from tests.support.model import Model, wait_for
 
 pytestmark = pytest.mark.apiserver
 
+EVENTS = 9097
 numbers = itertools.count(1)
 
 
@@ -179,36 +181,60 @@ def test_a_promotion_moves_the_alias_and_tags_the_version(mlflow: MLflow, name: 
     assert (found["name"], found["tags"]) == (f"{name}-tagged", tags)
 
 
-def test_mlflows_own_webhooks_are_believed_and_only_with_the_right_secret(mlflow: MLflow, tmp_path: Path) -> None:
-    log = tmp_path / "events"
-    with log.open("wb") as out:
-        command = [sys.executable, "-m", "tests.apiserver.mlflow_calls", "receive", "9097", '{"ml": "s3cret"}']
-        environment = os.environ | {"PYTHONPATH": f"{REPOSITORY / 'operator'}:{REPOSITORY}"}
-        receiver = mlflow.cluster.popen(command, stdout=out, stderr=out, env=environment)
-    try:
-        mlflow.send_webhooks("http://127.0.0.1:9097/events/ml/fraud", "s3cret")
-        mlflow.send_webhooks("http://127.0.0.1:9097/events/ml/churn", "another")
-        source, run = mlflow.log_file("weights.txt", b"weights")
-        mlflow.register("hooked", source, run)
-        mlflow.ask(("set_tags", {"run": run, "tags": {"serinus.outcome": "Succeeded"}}))
-        said = wait_for(
-            "four answers",
-            lambda: (
-                (lines := log.read_text().splitlines())
-                and sum(line.isdigit() for line in lines) == 4
-                and [json.loads(line) for line in lines]
-            ),
-            log.read_text,
-            30,
-        )
-    finally:
-        receiver.terminate()
-        receiver.wait(timeout=10)
+def test_mlflows_own_webhooks_reach_a_policy_and_only_with_the_right_key(model: Model, mlflow: MLflow) -> None:
+    cluster, namespace = model.cluster, model.namespace
+    metadata = {"name": f"events-{namespace}", "namespace": "serinus-system"}
+    cluster.apply(
+        json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {namespace: "s3cret"}})
+    )
+    restart_operator(cluster, mlflow_url=ADDRESS, receiver_listen_port=str(EVENTS), receiver_secret=metadata["name"])
+    for name in ("fraud", "churn"):
+        cluster.apply(json.dumps(build_policy(name, namespace)))
+    for name, secret in (("fraud", "s3cret"), ("churn", "another")):
+        mlflow.send_webhooks(f"http://127.0.0.1:{EVENTS}/events/{namespace}/{name}", secret)
+    source, run = mlflow.log_file("weights.txt", b"weights")
+    mlflow.register("hooked", source, run)
+    said = wait_for("a command", lambda: get_policy(model, "fraud")["status"].get("lastCommand"), model.explain, 30)
+    assert said["outcome"] == "Accepted", said
+    assert re.fullmatch(r"event model_version\.created mlflow:[0-9a-f-]{36} mlflow", said["text"])
     # The tag is our own doing, and starts nothing.
-    assert sorted(one for one in said if isinstance(one, int)) == [202, 202, 401, 401]
-    [(namespace, policy, event)] = [one for one in said if isinstance(one, list)]
-    assert (namespace, policy, event["type"]) == ("ml", "fraud", "model_version.created")
-    assert (event["source"], event["subject"]) == ("mlflow", "hooked/1")
+    mlflow.ask(("set_tags", {"run": run, "tags": {"serinus.outcome": "Succeeded"}}))
+    counted = wait_for("four answers", lambda: count_answers(model, {"202": 2.0, "401": 2.0}), model.explain, 20)
+    assert counted
+    assert get_policy(model, "fraud")["status"]["lastCommand"]["text"] == said["text"]
+    assert "serinus.dev/command" not in get_policy(model, "churn")["metadata"].get("annotations", {})
+    [trigger] = [one for one in get_policy(model, "fraud")["status"]["triggers"] if one["name"] == "registry"]
+    assert trigger["lastFired"], trigger
+
+
+def build_policy(name: str, namespace: str) -> dict[str, Any]:
+    job = {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "train", "image": "train:1"}]}}}
+    return {
+        "apiVersion": "serinus.dev/v1alpha1",
+        "kind": "RetrainPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "modelDeploymentRef": {"name": name},
+            "mode": "Observe",
+            "triggers": [{"name": "registry", "event": {"type": "model_version.created", "source": "mlflow"}}],
+            "template": {"apiVersion": "batch/v1", "kind": "Job", "spec": job},
+            "activeDeadline": "1h",
+        },
+    }
+
+
+def get_policy(model: Model, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"status": {}} | model.get("retrainpolicy", name)
+    return found
+
+
+def count_answers(model: Model, wanted: dict[str, float]) -> bool:
+    """Whether the receiver has given just these answers."""
+    ask = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=2).read().decode())"
+    command = [sys.executable, "-c", ask, f"http://127.0.0.1:{PORT}/metrics"]
+    text = model.cluster.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.findall(r'^serinus_received_events_total{code="(\d+)"} (\S+)$', text, re.MULTILINE)
+    return {code: float(value) for code, value in found} == wanted
 
 
 def test_the_sample_loader_gets_the_files_of_a_version(mlflow: MLflow, tmp_path: Path) -> None:
