@@ -26,6 +26,7 @@ from serinus.api.retrainstatus import (
 from serinus.api.status import CommandOutcome, LastCommand
 from serinus.core.plan import Event
 from serinus.core.retrain import commands
+from serinus.core.retrain.adoption import adopt_triggers, find_unsaid, has_started
 from serinus.core.retrain.assess import Seen, assess_triggers, find_next_schedule
 from serinus.core.retrain.decision import build_pending, count_suppressed, decide_start
 from serinus.core.retrain.events import Event as Told
@@ -82,6 +83,7 @@ def decide_policy(s: PolicySnapshot) -> PolicyPlan:
         warm_until = s.served.since + resolve_warmup(s.spec) if s.served is not None else None
         p = _assess(s, s.spec, p, warm_until)
         p = _obey(s, s.spec, p)
+        p = _adopt(s, s.spec, p)
         p = _decide(s, s.spec, p)
         p = _account(s, s.spec, p)
     status = p.status.model_copy(update={"triggers": p.states if s.spec is not None else p.status.triggers})
@@ -250,6 +252,19 @@ def _obey(s: PolicySnapshot, spec: RetrainPolicySpec, p: _Pass) -> _Pass:
             taken = take_event(spec.triggers, p.states, p.status.handled_keys, parsed, s.now)
             p = replace(p.update(handled_keys=taken.keys), states=taken.states)
             return _answer(s, p, ("event", parsed.key), taken.outcome, taken.message)
+
+
+def _adopt(s: PolicySnapshot, spec: RetrainPolicySpec, p: _Pass) -> _Pass:
+    """What was decided by a pass that did not get to say so."""
+    known, retrain = s.status.runs, p.retrain
+    if retrain is not None and has_started(retrain, s.runs, known):
+        p = _answer(s, p, ("retrain", retrain.key), "Accepted", "a run is started")
+        keys = remember_key(p.status.handled_keys, retrain.mark)
+        p = replace(p.update(handled_keys=keys), retrain=None)
+    unsaid = find_unsaid(s.runs, known)
+    if unsaid is None:
+        return p
+    return replace(p.update(pending_run=None), states=adopt_triggers(spec, p.states, unsaid, s.now))
 
 
 def _cancel(s: PolicySnapshot, p: _Pass, run: str, note: str) -> _Pass:
