@@ -23,8 +23,8 @@ VARIABLE = "MORTAL_ORDERS"
 
 
 class Orders:
-    """A file: `points` are patterns of writes such as `POST .*/retrainruns`. It dies of the first one, which is then
-    taken off, or with `always` of each that the first one fits. Each death is a line of the file beside it."""
+    """A file: `points` are patterns of writes, as `POST /apis/batch/v1/namespaces/ml/jobs NAME`. It dies once of each,
+    or with `always` again and again. Each death is a line of the file beside it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -47,10 +47,11 @@ class Orders:
         """End the process if the write is one to die of."""
         told = json.loads(self.path.read_text())
         points, always = told["points"], told["always"]
-        if not points or not re.search(points[0], write):
+        fitting = next((point for point in points if re.search(point, write)), None)
+        if fitting is None:
             return
         if not always:
-            self.give(points[1:])
+            self.give([point for point in points if point != fitting])
         with self.path.with_suffix(".deaths").open("a") as file:
             file.write(f"{write}\n")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -81,12 +82,14 @@ class Mortal:
     def _keep(self) -> None:
         while not self._stop.wait(0.1):
             if self.cluster.processes.pid(OPERATOR) is None:
-                # Nobody is there to take over from, so there is no Lease to wait for.
+                # Nobody is there to take over from, so there is no Lease to wait for. One worker: of two writes at a
+                # time, the second would be one that nothing was killed after.
                 launch_operator(
                     self.cluster,
                     program=("-m", "tests.support.mortal"),
                     environment={VARIABLE: str(self.orders.path)},
                     leader_election="false",
+                    workers="1",
                 )
 
 
@@ -112,7 +115,8 @@ def main() -> int:
     async def send_and_die(self: Kube, method: str, path: str, body: Any, query: Query, content: str) -> Any:
         answer = await send(self, method, path, body, query, content)
         if method != "GET" and ("dryRun", "All") not in query and "/leases" not in path:
-            orders.obey(f"{method} {path}")
+            name = body.get("metadata", {}).get("name", "") if method == "POST" else ""
+            orders.obey(f"{method} {path} {name}".rstrip())
         return answer
 
     Kube._send = send_and_die  # type: ignore[method-assign]
