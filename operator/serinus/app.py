@@ -111,8 +111,9 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     elector = LeaderElector(lease, settings.identity, clock, times, on_trouble=_log_lease_trouble)
     # Whoever lost the Lease must not write any more, however late he notices.
     kube = free.fenced(elector.is_leader) if settings.leader_election else free
-    store, claims = Store(owner_of, slim), ClaimIndex()
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
+    claims = ClaimIndex()
+    store = Store(owner_of, slim, lambda kind, raw: _notify_written(wakeup, loop.wakeup, kind, raw))
     wakeup = Wakeup(store, claims, queue.add)
     kinds = read_training_kinds(settings.training_kinds)
     watched = watch_with(kinds)
@@ -340,6 +341,12 @@ def _notify(wakeup: Wakeup, loop: RetrainWakeup, add: Callable[[Key], None], kin
     loop.notify(kind, raw)
     if kind == "MetricsProvider":
         add(Key(kind, "", raw["metadata"]["name"]))
+
+
+def _notify_written(wakeup: Wakeup, loop: RetrainWakeup, kind: str, raw: Raw) -> None:
+    loop.notify_written(kind, raw)
+    if kind == "RetrainPolicy":
+        wakeup.notify(kind, raw)
 
 
 def _open_source(
