@@ -44,8 +44,10 @@ from serinus.kube.training import read_training_kinds
 from serinus.metrics.prometheus import OnResult, PrometheusSource
 from serinus.metrics.source import FetchAccess
 from serinus.metrics.threads import QueryThreads
-from serinus.registries.resolver import Registries, read_hosts, resolve
-from serinus.registries.transport import Transport
+from serinus.net.hosts import read_hosts
+from serinus.net.transport import Transport
+from serinus.outside import build_carriers, build_registry, receive_events
+from serinus.registries.resolver import Registries, resolve
 from serinus.retraining import Loop, Surroundings, build_gate_asker, build_loop, fetch_config_map
 from serinus.serving.client import ModelClient
 from serinus.settings import Settings
@@ -75,6 +77,7 @@ class Parts:
     clock: SystemClock
     telemetry: Telemetry
     kube: Kube
+    free: Kube
     elector: LeaderElector
     queue: WorkQueue[Key]
     feed: Feed
@@ -108,8 +111,9 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     elector = LeaderElector(lease, settings.identity, clock, times, on_trouble=_log_lease_trouble)
     # Whoever lost the Lease must not write any more, however late he notices.
     kube = free.fenced(elector.is_leader) if settings.leader_election else free
-    store, claims = Store(owner_of, slim), ClaimIndex()
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
+    claims = ClaimIndex()
+    store = Store(owner_of, slim, lambda kind, raw: _notify_written(wakeup, loop.wakeup, kind, raw))
     wakeup = Wakeup(store, claims, queue.add)
     kinds = read_training_kinds(settings.training_kinds)
     watched = watch_with(kinds)
@@ -142,6 +146,8 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
             fetch_config_map=partial(fetch_config_map, free),
             resolve=partial(resolve, transport, registries),
             ask_gate=build_gate_asker(store, providers.make_source),
+            fetch_registry=build_registry(transport, settings),
+            carriers=build_carriers(transport, settings, free),
         ),
     )
     feed = Feed(store, partial(_notify, wakeup, loop.wakeup, queue.add), wakeup.notify_kind)
@@ -171,6 +177,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         clock=clock,
         telemetry=telemetry,
         kube=kube,
+        free=free,
         elector=elector,
         queue=queue,
         feed=feed,
@@ -211,7 +218,10 @@ async def operate(parts: Parts, stop: asyncio.Event) -> int:
         3 * parts.settings.resync_interval,
     )
     app = build_app([monitor.check, alive], [ready], parts.telemetry.registry)
-    async with serve(app, parts.settings.http_port) as port:
+    async with (
+        serve(app, parts.settings.http_port) as port,
+        receive_events(parts.settings, parts.free, parts.clock, parts.telemetry),
+    ):
         log.info("started", port=port, identity=parts.settings.identity, namespace=parts.settings.namespace)
         beat = asyncio.create_task(monitor.run(), name="monitor")
         # The Lease is given back last, when no turn can write any more.
@@ -316,7 +326,9 @@ async def _reconcile(parts: Parts, key: Key) -> Result:
 
 
 def _registries(settings: Settings) -> Registries:
-    return Registries(read_hosts(settings.model_hosts), settings.mlflow_url, settings.huggingface_url)
+    return Registries(
+        read_hosts(settings.model_hosts), settings.mlflow_url, settings.mlflow_credentials, settings.huggingface_url
+    )
 
 
 def _loader(settings: Settings) -> LoaderSettings:
@@ -329,6 +341,12 @@ def _notify(wakeup: Wakeup, loop: RetrainWakeup, add: Callable[[Key], None], kin
     loop.notify(kind, raw)
     if kind == "MetricsProvider":
         add(Key(kind, "", raw["metadata"]["name"]))
+
+
+def _notify_written(wakeup: Wakeup, loop: RetrainWakeup, kind: str, raw: Raw) -> None:
+    loop.notify_written(kind, raw)
+    if kind == "RetrainPolicy":
+        wakeup.notify(kind, raw)
 
 
 def _open_source(

@@ -58,13 +58,22 @@ def _whole(kind: str, obj: Raw) -> Raw:
     return obj
 
 
+def _tell_nobody(kind: str, obj: Raw) -> None:
+    return None
+
+
 class Store:
     """A cache of raw objects. `owner_of` names the owner of an object within its namespace, or None; `slim` says what
-    of an object is kept (its metadata always must be)."""
+    of an object is kept (its metadata always must be). `on_written` is told of our own writes, which no event brings as
+    news any more: one controller may wait for what another has written."""
 
     def __init__(
-        self, owner_of: Callable[[Raw], str | None] = _no_owner, slim: Callable[[str, Raw], Raw] = _whole
+        self,
+        owner_of: Callable[[Raw], str | None] = _no_owner,
+        slim: Callable[[str, Raw], Raw] = _whole,
+        on_written: Callable[[str, Raw], None] = _tell_nobody,
     ) -> None:
+        self._on_written = on_written
         self._owner_of = owner_of
         self._slim = slim
         self._objects: dict[str, dict[Key, Raw]] = defaultdict(dict)
@@ -88,7 +97,10 @@ class Store:
 
     def written(self, kind: str, obj: Raw) -> bool:
         """Keep the answer to a write of ours, so that the next decision sees it before the watch delivers it."""
-        return self.put(kind, obj)
+        news = self.put(kind, obj)
+        if news:
+            self._on_written(kind, obj)
+        return news
 
     def pop(self, kind: str, obj: Raw) -> bool:
         """Forget a deleted object, given as it was last seen; False if a newer one of that name is there, or none."""

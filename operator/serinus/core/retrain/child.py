@@ -54,6 +54,7 @@ ENVIRONMENT: Final = (
     "SERINUS_REASON",
     "SERINUS_RESULTS",
 )
+_RESULTS: Final = "-results"
 _FIELD: Final = "spec.template"
 _REASON_LIMIT: Final = 1024
 _NO_VERDICT: Final = {
@@ -64,7 +65,13 @@ _NO_VERDICT: Final = {
 
 def name_results(run_name: str) -> str:
     """Name of the ConfigMap into which a run's training may write its results."""
-    return f"{run_name}-results"
+    return f"{run_name}{_RESULTS}"
+
+
+def run_of_results(name: str) -> str | None:
+    """The run that a ConfigMap of this name would be for; None where it is for none."""
+    run = name.removesuffix(_RESULTS)
+    return run if run != name else None
 
 
 def build_owner(run_name: str, uid: str) -> Raw:
