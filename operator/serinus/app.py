@@ -19,7 +19,7 @@ from serinus.controllers.access import AccessReader
 from serinus.controllers.analyst import Analyst, Provider
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.metricsprovider import MetricsProviderController
-from serinus.controllers.modeldeployment import ModelDeploymentController
+from serinus.controllers.modeldeployment import Ended, ModelDeploymentController
 from serinus.controllers.models import ImageVolumes, LoaderSettings, ModelDesk, ModelResolver, SchemaReader
 from serinus.controllers.retrain.desk import Places
 from serinus.controllers.retrain.wakeup import RetrainWakeup
@@ -48,7 +48,7 @@ from serinus.net.hosts import read_hosts
 from serinus.net.transport import Transport
 from serinus.outside import build_carriers, build_registry, receive_events
 from serinus.registries.resolver import Registries, resolve
-from serinus.retraining import Loop, Surroundings, build_gate_asker, build_loop, fetch_config_map
+from serinus.retraining import Loop, Surroundings, build_gate_asker, build_loop, fetch_config_map, tell_release
 from serinus.serving.client import ModelClient
 from serinus.settings import Settings
 from serinus.shell.http import LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan
@@ -130,6 +130,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     )
     transport = Transport()
     registries = _registries(settings)
+    lifecycle = LifecycleTelemetry(telemetry.registry, store)
     loop = build_loop(
         Surroundings(
             kube,
@@ -139,7 +140,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
             recorder,
             clock,
             providers.make_source,
-            LifecycleTelemetry(telemetry.registry, store),
+            lifecycle,
             kinds,
         ),
         Places(
@@ -170,7 +171,15 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     )
     warmer = Warmer(client.send, partial(fetch_config_map, free), queue.add)
     controller = ModelDeploymentController(
-        kube, store, claims, analyst, recorder, clock, warmer, desk, on_release=telemetry.on_release
+        kube,
+        store,
+        claims,
+        analyst,
+        recorder,
+        clock,
+        warmer,
+        desk,
+        on_release=partial(_count_release, telemetry, lifecycle),
     )
     parts = Parts(
         settings=settings,
@@ -323,6 +332,11 @@ async def _reconcile(parts: Parts, key: Key) -> Result:
         case "MetricsProvider":
             return await parts.providers.reconcile(key)
     return await parts.loop.reconcile(key)
+
+
+def _count_release(telemetry: Telemetry, lifecycle: LifecycleTelemetry, ended: Ended) -> None:
+    telemetry.on_release(ended.namespace, ended.outcome)
+    tell_release(lifecycle, ended)
 
 
 def _registries(settings: Settings) -> Registries:

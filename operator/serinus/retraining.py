@@ -10,7 +10,7 @@ from serinus.api import reasons
 from serinus.api.validate import check_metrics_provider
 from serinus.controllers.access import build_provider
 from serinus.controllers.analyst import Provider
-from serinus.controllers.modeldeployment import Recorder
+from serinus.controllers.modeldeployment import Ended, Recorder
 from serinus.controllers.retrain.desk import Places, RunDesk
 from serinus.controllers.retrain.looks import SignalLooks
 from serinus.controllers.retrain.policies import RetrainPolicyController
@@ -141,6 +141,16 @@ def build_gate_asker(
         return Unknown(reasons.INVALID_QUERY, found.message) if isinstance(found, QueryProblem) else found.value
 
     return ask
+
+
+def tell_release(telemetry: LifecycleTelemetry, ended: Ended) -> None:
+    """Count the end of a release. The lead time of a model that a run made is the run's to tell."""
+    if ended.outcome == reasons.SUPERSEDED:
+        return
+    promoted = ended.outcome == reasons.PROMOTED
+    telemetry.on_release(ended.namespace, ended.name, failed=not promoted and ended.outcome != reasons.ABORTED)
+    if promoted and not ended.followed and ended.seconds is not None:
+        telemetry.on_lead(ended.namespace, ended.name, ended.seconds)
 
 
 def tell_run(telemetry: LifecycleTelemetry, gathered: RunGathered, plan: RunPlan) -> None:
