@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.bench.audit import read_log
-from tests.support.loop import Loop, build_results, digest
+from tests.support.loop import GATE_JOB, Loop, build_results, digest
 from tests.support.model import Model
 from tests.support.mortal import mortal_operator
 
-GATE_JOB = {"template": {"spec": {"containers": [{"name": "check", "image": "check:1"}]}}}
 POINTS = (
     "POST .*/retrainruns",
     "POST .*/jobs [^ ]*[0-9a-f]{8}$",

@@ -3,7 +3,6 @@
 `python -m tests.support.mortal` is `python -m serinus` with one thing more: the file MORTAL_ORDERS says after which
 writes it ends, without warning. `Mortal` keeps one running."""
 
-import json
 import os
 import re
 import signal
@@ -23,35 +22,33 @@ VARIABLE = "MORTAL_ORDERS"
 
 
 class Orders:
-    """A file: `points` are patterns of writes, as `POST /apis/batch/v1/namespaces/ml/jobs NAME`. It dies once of each,
-    or with `always` again and again. Each death is a line of the file beside it."""
+    """A file of patterns of writes, which are told as `POST /apis/batch/v1/namespaces/ml/jobs NAME`. It dies once of
+    each line. Each death is a line of the file beside it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def give(self, points: Sequence[str], *, always: bool = False) -> None:
+    def give(self, points: Sequence[str]) -> None:
         fresh = self.path.with_suffix(".fresh")
-        fresh.write_text(json.dumps({"points": list(points), "always": always}))
+        fresh.write_text("\n".join(points))
         fresh.rename(self.path)
+
+    def left(self) -> list[str]:
+        return self.path.read_text().splitlines()
 
     def deaths(self) -> list[str]:
         """The writes that it died of, in order."""
         file = self.path.with_suffix(".deaths")
         return file.read_text().splitlines() if file.exists() else []
 
-    def left(self) -> list[str]:
-        points: list[str] = json.loads(self.path.read_text())["points"]
-        return points
-
     def obey(self, write: str) -> None:
         """End the process if the write is one to die of."""
-        told = json.loads(self.path.read_text())
-        points, always = told["points"], told["always"]
+        points = self.left()
         fitting = next((point for point in points if re.search(point, write)), None)
         if fitting is None:
             return
-        if not always:
-            self.give([point for point in points if point != fitting])
+        points.remove(fitting)
+        self.give(points)
         with self.path.with_suffix(".deaths").open("a") as file:
             file.write(f"{write}\n")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -60,10 +57,10 @@ class Orders:
 class Mortal:
     """The only operator of a cluster, started again whenever it has died."""
 
-    def __init__(self, cluster: Cluster, folder: Path, points: Sequence[str], *, always: bool = False) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, points: Sequence[str]) -> None:
         self.cluster = cluster
         self.orders = Orders(folder / "orders")
-        self.orders.give(points, always=always)
+        self.orders.give(points)
         self._stop = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
 
@@ -74,10 +71,6 @@ class Mortal:
         self._stop.set()
         self._keeper.join(20)
         kill_operator(self.cluster)
-
-    def spare(self) -> None:
-        """Let it live from now on."""
-        self.orders.give([])
 
     def _keep(self) -> None:
         while not self._stop.wait(0.1):
@@ -94,12 +87,10 @@ class Mortal:
 
 
 @contextmanager
-def mortal_operator(
-    cluster: Cluster, folder: Path, points: Sequence[str], *, always: bool = False
-) -> Iterator[Mortal]:
+def mortal_operator(cluster: Cluster, folder: Path, points: Sequence[str]) -> Iterator[Mortal]:
     """A mortal operator in place of the one that runs, which is back afterwards."""
     stop_operator(cluster)
-    mortal = Mortal(cluster, folder, points, always=always)
+    mortal = Mortal(cluster, folder, points)
     mortal.start()
     try:
         yield mortal

@@ -1,6 +1,10 @@
-"""What became of a candidate at its ModelDeployment, by the ModelRevisions that have its model."""
+"""What became of a candidate at its ModelDeployment, by the ModelRevisions that have its model.
+
+A revision is marked as stable before the ModelDeployment says so: what is marked and not said yet (an operator died in
+between) is still being released, and may be taken back."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +19,18 @@ _BY_WEIGHT = ("Stable", "Candidate", "Rejected", "Retired", "Superseded")
 """Of several revisions with one model (its pod template may have changed in mid-run) the one that is furthest."""
 
 
-def find_fate(revisions: Iterable[Raw], model: RunModel, handed_at: datetime | None) -> Fate | None:
+def find_fate(
+    revisions: Iterable[Raw], model: RunModel, handed_at: datetime | None, stable: str | None
+) -> Fate | None:
     """The revision with this model, and where it stands; None where there is none. One that was retired before the
-    model was handed over says nothing of it."""
+    model was handed over says nothing of it. `stable` is the revision that the ModelDeployment says is stable."""
     fates = [_read(one) for one in revisions if _has(one, model)]
     told = [one for one in fates if not _is_old(one, handed_at)]
     rank = {phase: place for place, phase in enumerate(_BY_WEIGHT)}
-    return min(told, key=lambda one: rank.get(one.phase or "", len(rank)), default=None)
+    fate = min(told, key=lambda one: rank.get(one.phase or "", len(rank)), default=None)
+    if fate is None or fate.phase != "Stable" or fate.revision == stable:
+        return fate
+    return replace(fate, phase="Candidate", message="it is not told yet that it is stable")
 
 
 def _has(revision: Raw, model: RunModel) -> bool:
