@@ -8,6 +8,7 @@ import pytest
 from serinus.api.retrainstatus import RunModel
 from serinus.core.retrain.fate import find_fate
 from serinus.core.retrain.runview import Fate
+from serinus.core.retrain.sameness import is_same_model
 from tests.core.retrain.runworld import DIGEST, START, RunWorld
 
 MODEL = RunModel(uri="models:/fraud/8", digest=DIGEST)
@@ -48,3 +49,19 @@ def test_a_run_ends_well_only_while_its_revision_is_stable() -> None:
     assert world.later(hours=2) == "Observing"
     world.seen["fate"] = Fate("fraud-9", "Rejected", "AnalysisFailed", "errors")
     assert world.settle() == "RolledBack"
+
+
+@pytest.mark.parametrize(
+    ("uri", "served", "same"),
+    [
+        ("https://models.example/a.bin#sha256=" + "a" * 64, "a" * 64, True),
+        ("s3://bucket/fraud?versionId=3xYz", "3xYz", True),
+        ("hf://org/fraud@" + "a" * 40, "a" * 40, True),
+        ("models:/fraud/8", "sha256:" + "b" * 64, True),
+        ("models:/fraud@champion", "sha256:" + "b" * 64, False),
+        ("https://models.example/a.bin", "sha256:" + "b" * 64, False),
+        ("https://models.example/a.bin", None, True),
+    ],
+)
+def test_the_same_model_may_be_known_by_another_digest(uri: str, served: str | None, same: bool) -> None:
+    assert is_same_model(RunModel(uri=uri, digest=DIGEST), uri, served) is same

@@ -12,6 +12,7 @@ from serinus.api.meta import parse_time
 from serinus.api.podtemplate import child
 from serinus.api.retrainstatus import RunModel
 from serinus.core.retrain.runview import Fate
+from serinus.core.retrain.sameness import is_same_model
 
 Raw = dict[str, Any]
 
@@ -35,14 +36,7 @@ def find_fate(
 
 def _has(revision: Raw, model: RunModel) -> bool:
     content = child(revision, "spec", "content", "model")
-    if model.digest is not None and content.get("digest") is not None:
-        return bool(content["digest"] == model.digest) or _same_version(content, model)
-    return bool(content.get("uri") == model.uri)
-
-
-def _same_version(content: Raw, model: RunModel) -> bool:
-    """MLflow keeps no digest of files; a version, once named, is always the same."""
-    return model.uri.startswith("models:/") and "@" not in model.uri and content.get("uri") == model.uri
+    return is_same_model(model, content.get("uri"), content.get("digest"))
 
 
 def _read(revision: Raw) -> Fate:

@@ -54,6 +54,7 @@ from serinus.core.retrain.records import (
     find_last,
     list_history,
 )
+from serinus.core.retrain.sameness import is_same_model
 from serinus.core.retrain.standing import Decision, Hold, Nothing, Reply, Rollback, Standing, Start
 from serinus.core.retrain.states import move
 from serinus.core.snapshot import Problem
@@ -154,7 +155,7 @@ def _find_champion(s: PolicySnapshot) -> ModelState | None:
         (
             name
             for name, status in s.run_statuses.items()
-            if status.model is not None and (status.model.uri, status.model.digest) == (s.stable.uri, s.stable.digest)
+            if status.model is not None and is_same_model(status.model, s.stable.uri, s.stable.digest)
         ),
         None,
     )
