@@ -12,9 +12,9 @@ from tests.support.model import Model
 
 pytestmark = pytest.mark.apiserver
 
-SETTLE_SECONDS = 2.0
-QUIET_SECONDS = 6.0
-WINDOW_SECONDS = 2.0
+SETTLE_SECONDS = 1.5
+QUIET_SECONDS = 4.0
+WINDOW_SECONDS = 1.0
 
 
 def watch(loop: Loop, surroundings: Surroundings, seconds: float) -> tuple[list[Write], int]:
@@ -73,9 +73,9 @@ def test_a_metric_costs_one_query_and_one_write_a_window(model: Model, surroundi
     loop.spec |= {"triggers": [{"name": "accuracy", "metric": metric}], "warmupAfterPromotion": "0s"}
     loop.serve_first()
     loop.await_policy("a clear signal", lambda s: (s.get("signal") or {}).get("state") == "Clear")
-    writes, queries = watch(loop, surroundings, 12)
+    writes, queries = watch(loop, surroundings, 2 * QUIET_SECONDS)
     loop.cluster.kubectl("delete", "retrainpolicy", loop.name, "-n", loop.namespace)
-    windows = round(12 / WINDOW_SECONDS)
+    windows = round(2 * QUIET_SECONDS / WINDOW_SECONDS)
     assert windows - 2 <= queries <= windows + 1
     assert len(writes) <= queries + 1
     assert {one.resource for one in writes} == {"retrainpolicies/status"}
