@@ -20,9 +20,7 @@ _BY_WEIGHT = ("Stable", "Candidate", "Rejected", "Retired", "Superseded")
 """Of several revisions with one model (its pod template may have changed in mid-run) the one that is furthest."""
 
 
-def find_fate(
-    revisions: Iterable[Raw], model: RunModel, handed_at: datetime | None, stable: str | None
-) -> Fate | None:
+def find_fate(revisions: Iterable[Raw], model: RunModel, handed_at: datetime | None, stable: str | None) -> Fate | None:
     """The revision with this model, and where it stands; None where there is none. One that was retired before the
     model was handed over says nothing of it. `stable` is the revision that the ModelDeployment says is stable."""
     fates = [_read(one) for one in revisions if _has(one, model)]
