@@ -39,6 +39,11 @@ class Retrain:
         """What it is remembered by."""
         return mark_of("retrain", self.key)
 
+    @property
+    def sentence(self) -> str:
+        """What is told of it as reason of a run."""
+        return f"asked for by command {self.key}" + (f": {self.note}" if self.note else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Cancel:

@@ -7,7 +7,7 @@ from serinus.api import retrainreasons as words
 from serinus.api.meta import Condition
 from serinus.api.retrainstatus import RetrainPolicyStatus
 from serinus.core.conditions import keep_conditions
-from serinus.core.retrain.looks import find_silence, next_look
+from serinus.core.retrain.looks import find_silence, next_look, silent_at
 from serinus.core.retrain.policyview import PolicySnapshot
 from serinus.core.retrain.standing import Decision, Hold
 from serinus.core.snapshot import Check
@@ -124,9 +124,7 @@ def _held(s: PolicySnapshot, status: RetrainPolicyStatus) -> Check | None:
     return Check("False", words.PROMOTING, run.promotion.message or "handed over")
 
 
-def wake_at(
-    s: PolicySnapshot, status: RetrainPolicyStatus, decision: Decision, warm_until: datetime | None
-) -> datetime | None:
+def wake_at(s: PolicySnapshot, status: RetrainPolicyStatus, decision: Decision) -> datetime | None:
     """The next moment at which time alone changes something; answers of metrics wake it by themselves."""
     if s.spec is None:
         return None
@@ -135,6 +133,8 @@ def wake_at(
         status.cooldown_until,
         status.next_schedule_time,
         *(one.until for one in status.quarantined),
+        # A look in vain that is like the one before wakes nobody.
+        *silent_at(s.spec, status.triggers).values(),
     ]
     return min((one for one in moments if one is not None and one > s.now), default=None)
 
