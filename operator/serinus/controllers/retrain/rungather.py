@@ -59,6 +59,8 @@ def gather_run(
     except ValidationError:
         return None
     status, metadata = observe_run_status(raw), raw["metadata"]
+    if status is None:
+        return None
     template = spec.plan.template
     resource = find_training_kind(kinds, str(template.get("apiVersion")), str(template.get("kind")))
     found = _find_child(store, key, metadata["uid"], resource)
@@ -82,12 +84,12 @@ def gather_run(
     return RunGathered(snapshot, spec, metadata["uid"], raw, resource, found, _model_of(snapshot))
 
 
-def observe_run_status(raw: Raw) -> RetrainRunStatus:
-    """The status as it stands; what cannot be read counts as not there."""
+def observe_run_status(raw: Raw) -> RetrainRunStatus | None:
+    """The status as it stands; None where it cannot be read: a run that begins anew would train twice."""
     try:
         return RetrainRunStatus.model_validate(raw.get("status") or {})
     except ValidationError:
-        return RetrainRunStatus()
+        return None
 
 
 def _find_child(store: Store, key: Key, uid: str, resource: Resource | None) -> Raw | None:
