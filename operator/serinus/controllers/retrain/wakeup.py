@@ -49,7 +49,8 @@ class RetrainWakeup:
             case "RetrainPolicy":
                 key = Key(POLICY, namespace, name)
                 self._note(key, raw)
-                return [key, *self._active_runs(key)]
+                # Of what is told, not of what is known: one that is gone has runs that must end.
+                return [key, *_runs_of(key, raw)]
             case "RetrainRun":
                 policy = labels.get(LABEL_POLICY)
                 return [Key(RUN, namespace, name), *([Key(POLICY, namespace, policy)] if policy else [])]
@@ -78,9 +79,7 @@ class RetrainWakeup:
         return [*policies, *(run for policy in policies for run in self._active_runs(policy))]
 
     def _active_runs(self, policy: Key) -> list[Key]:
-        raw = self._store.get(POLICY, policy.namespace, policy.name)
-        active = child(raw or {}, "status").get("activeRun")
-        return [Key(RUN, policy.namespace, active)] if isinstance(active, str) else []
+        return _runs_of(policy, self._store.get(POLICY, policy.namespace, policy.name) or {})
 
     def _asking(self, provider: str) -> list[Key]:
         return [
@@ -98,6 +97,11 @@ class RetrainWakeup:
         config_map = child(spec, "data", "snapshotFrom", "configMap").get("configMap")
         _keep(self._of_deployment, self._deployment_of, key, deployment)
         _keep(self._readers, self._reads, key, config_map)
+
+
+def _runs_of(policy: Key, raw: Raw) -> list[Key]:
+    active = child(raw, "status").get("activeRun")
+    return [Key(RUN, policy.namespace, active)] if isinstance(active, str) else []
 
 
 def _keep(index: dict[tuple[str, str], set[Key]], names: dict[Key, str], key: Key, name: object) -> None:

@@ -1,6 +1,6 @@
-"""The statuses of RetrainPolicy and RetrainRun, kept under 8 KiB: with many triggers, gates, reasons and held digests, words go that stand
-elsewhere too. States, numbers and digests never do, so that sixteen triggers which all fire, with twenty digests held,
-take nearly twice as much."""
+"""The statuses of RetrainPolicy and RetrainRun, kept under 8 KiB: with many triggers, gates, reasons and held digests,
+words go that stand elsewhere too. States, numbers and digests never do, so that sixteen triggers which all fire, with
+twenty digests held, take nearly twice as much."""
 
 import json
 from collections.abc import Iterator

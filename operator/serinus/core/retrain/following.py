@@ -26,7 +26,7 @@ def follow(policy: Raw | None, name: str, deployment: str) -> ResolvedModel | Pr
             reasons.INVALID_SPEC, f"{FIELD}: RetrainPolicy {name!r} is for ModelDeployment {meant!r}: name another"
         )
     if observe_policy_status(policy).observed_generation is None:
-        # One that was made anew does not know yet what is stable, and whoever serves must not be sent to its first model.
+        # One that was made anew does not know yet what is stable; nobody is sent to its first model for that.
         return f"RetrainPolicy {name} is looked at for the first time"
     model = find_wanted_model(policy)
     if model is None:
