@@ -1,0 +1,236 @@
+"""The controllers of the retraining loop: what an operator that dies, and a world that does not keep still, must not
+change."""
+
+from typing import Any
+
+import pytest
+
+from serinus.api import retrainreasons as words
+from serinus.controllers.retrain.wakeup import RUN
+from serinus.engine.store import Key
+from serinus.kube.errors import Conflict, Invalid, KubeError, Unavailable
+from serinus.registries.outcome import Pinned
+from tests.controllers.retrain_stage import POLICY_KEY, RetrainStage, policy
+from tests.fakes.kube import Write
+from tests.support.loop import digest
+
+QUEUE = {"concurrencyPolicy": "Queue"}
+
+
+async def a_stage(**spec: Any) -> RetrainStage:
+    stage = RetrainStage()
+    stage.serve()
+    stage.put(policy(**spec))
+    await stage.settle()
+    return stage
+
+
+async def test_an_idle_policy_costs_no_write_and_no_second_turn() -> None:
+    stage = await a_stage()
+    writes, turns = len(stage.kube.writes), stage.turns["RetrainPolicy"]
+    stage.wake(POLICY_KEY)
+    await stage.settle()
+    assert len(stage.kube.writes) == writes
+    assert stage.turns["RetrainPolicy"] == turns + 1
+    assert stage.waits[POLICY_KEY] is None
+
+
+@pytest.mark.parametrize("concurrency", ["Forbid", "Queue", "Replace"])
+@pytest.mark.parametrize("at", range(14))
+async def test_an_operator_that_dies_at_any_write_trains_once(at: int, concurrency: str) -> None:
+    stage = await a_stage(concurrencyPolicy=concurrency)
+    first = len(stage.kube.writes)
+
+    class DiedError(Exception):
+        pass
+
+    def die(write: Write) -> KubeError | None:
+        if len(stage.kube.writes) - first == at + 1:
+            raise DiedError
+        return None
+
+    stage.kube.fault = die
+    try:
+        run = await stage.start_run()
+        stage.finish_training(run)
+        await stage.settle()
+    except DiedError:
+        stage.kube.fault = lambda write: None
+        stage.start()
+        await stage.settle()
+        run = stage.objects(RUN)[0]["metadata"]["name"]
+        stage.finish_training(run)
+        await stage.settle()
+    assert len(stage.objects(RUN)) == 1
+    assert [one["metadata"]["name"] for one in stage.objects("Job")] == [run]
+    assert stage.status(RUN, run)["phase"] == "Promoting"
+    assert stage.status()["lastCommand"]["outcome"] == "Accepted"
+    assert "pendingRun" not in stage.status()
+    assert stage.status()["candidate"]["digest"] == digest("a")
+
+
+async def test_somebody_who_writes_in_between_starts_no_second_run() -> None:
+    stage = await a_stage(**QUEUE)
+    conflicts = [True]
+
+    def conflict(write: Write) -> KubeError | None:
+        if write.verb == "status" and write.kind == "RetrainPolicy" and conflicts and stage.objects(RUN):
+            conflicts.pop()
+            return Conflict("somebody was faster", status=409)
+        return None
+
+    stage.kube.fault = conflict
+    await stage.start_run()
+    assert len(stage.objects(RUN)) == 1
+    assert "pendingRun" not in stage.status()
+
+
+async def test_a_run_that_is_known_to_the_cluster_and_not_to_us_is_looked_at_before_anything_is_said() -> None:
+    stage = await a_stage(**QUEUE)
+    run = await stage.start_run()
+    made = stage.kube.objects[RUN, "ml", run]
+    before = stage.kube.objects["RetrainPolicy", "ml", "fraud"]
+    stage.put({**before, "status": {"observedGeneration": 1, "champion": stage.status()["champion"]}})
+    stage.store.pop(RUN, {**made, "metadata": {**made["metadata"], "resourceVersion": "0"}})
+    stage.start()
+    await stage.settle()
+    assert len(stage.objects(RUN)) == 1
+    assert stage.status()["activeRun"] == run
+
+
+JOB_GATE = {
+    "name": "attack",
+    "kind": "Robustness",
+    "job": {"template": {"spec": {"containers": [{"name": "a", "image": "a"}]}}},
+}
+
+
+async def test_a_gate_is_waited_for_without_a_turn_and_knows_the_data() -> None:
+    stage = await a_stage(gates=[JOB_GATE])
+    run = await stage.start_run()
+    stage.finish_training(run)
+    await stage.settle()
+    assert stage.status(RUN, run)["phase"] == "Validating"
+    turns, writes = dict(stage.turns), len(stage.kube.writes)
+    for seconds in (60, 700, 3600):
+        stage.clock.advance(seconds)
+        stage.wake(Key(RUN, "ml", run))
+        await stage.settle()
+    assert stage.turns[RUN] == turns[RUN] + 3
+    assert len(stage.kube.writes) == writes
+    job = stage.kube.objects["Job", "ml", f"{run}-attack"]
+    env = {one["name"]: one.get("value") for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert env["SERINUS_DATA_SNAPSHOT"] == digest("a")
+
+
+async def test_a_gate_whose_job_is_refused_has_no_evidence() -> None:
+    stage = await a_stage(gates=[JOB_GATE])
+    run = await stage.start_run()
+    stage.kube.fault = lambda write: (
+        Invalid("spec.template: no", status=422) if (write.verb, write.kind) == ("create", "Job") else None
+    )
+    stage.finish_training(run)
+    await stage.settle()
+    status = stage.status(RUN, run)
+    assert (status["phase"], status["reason"]) == ("Rejected", words.GATES_FAILED)
+    assert "spec.template: no" in status["gates"][0]["message"]
+
+
+async def test_a_gate_whose_job_is_somebody_elses_has_no_evidence() -> None:
+    stage = await a_stage(gates=[JOB_GATE])
+    run = await stage.start_run()
+    metadata = {"name": f"{run}-attack", "namespace": "ml"}
+    done = {"conditions": [{"type": "Complete", "status": "True"}]}
+    stage.put({"kind": "Job", "metadata": metadata, "spec": {}, "status": done})
+    stage.finish_training(run)
+    await stage.settle()
+    assert stage.status(RUN, run)["phase"] == "Rejected"
+    assert stage.status(RUN, run)["gates"][0]["verdict"] == "Missing"
+
+
+async def test_results_that_were_there_before_the_run_are_none() -> None:
+    stage = await a_stage()
+    run = await stage.start_run()
+    stage.finish_training(run)
+    made = stage.kube.objects["ConfigMap", "ml", f"{run}-results"]
+    made["metadata"]["creationTimestamp"] = "2026-11-23T09:59:00Z"
+    await stage.settle()
+    assert stage.status(RUN, run)["phase"] == "Collecting"
+    stage.clock.advance(400)
+    stage.wake(Key(RUN, "ml", run))
+    await stage.settle()
+    assert stage.status(RUN, run)["reason"] == words.RESULTS_MISSING
+    assert "older than the run" in stage.status(RUN, run)["message"]
+
+
+async def test_a_registry_with_another_digest_stops_the_candidate() -> None:
+    async def resolve(reference: Any) -> Pinned:
+        return Pinned(reference.uri, digest("f"))
+
+    stage = RetrainStage(resolve=resolve)
+    stage.serve()
+    stage.put(policy())
+    await stage.settle()
+    run = await stage.start_run()
+    uri = "oci://registry.example/fraud:7"
+    stage.finish_training(run, model={"uri": uri, "digest": digest("a")})
+    await stage.settle()
+    assert stage.status(RUN, run)["reason"] == words.DIGEST_MISMATCH
+
+
+async def test_a_policy_that_goes_and_leaves_its_runs_ends_them() -> None:
+    stage = await a_stage()
+    run = await stage.start_run()
+    stage.remove("RetrainPolicy", "fraud")
+    await stage.settle()
+    assert stage.status(RUN, run)["phase"] == "Cancelled"
+    assert stage.objects("Job") == []
+
+
+async def test_a_run_of_another_version_is_left_alone_and_nothing_is_started_beside_it() -> None:
+    stage = await a_stage(**QUEUE)
+    run = await stage.start_run()
+    stage.change(RUN, run, status={"phase": "Levitating"})
+    stage.remove("Job", run)
+    await stage.settle()
+    assert stage.objects("Job") == [], "it is not begun anew"
+    await stage.start_run("retrain two")
+    assert len(stage.objects(RUN)) == 1
+    ready = next(one for one in stage.status()["conditions"] if one["type"] == "Ready")
+    assert ready["reason"] == words.RUN_UNREADABLE
+
+
+async def test_a_status_of_another_version_loses_what_cannot_be_read_and_nothing_else() -> None:
+    stage = await a_stage(triggers=[{"name": "push", "event": {"type": "push"}}])
+    held = {"digest": digest("9"), "reason": "RolledBack", "at": "2026-11-23T10:00:00Z"}
+    old = stage.status()
+    triggers = [{"name": "push", "state": "Levitating"}]
+    stage.change("RetrainPolicy", "fraud", status=old | {"triggers": triggers, "quarantined": [held]})
+    await stage.settle()
+    assert stage.status()["champion"] == old["champion"]
+    assert [one["digest"] for one in stage.status()["quarantined"]] == [digest("9")]
+    assert stage.status()["triggers"][0]["state"] == "Clear"
+
+
+async def test_a_model_deployment_that_goes_and_comes_again_keeps_the_champion() -> None:
+    stage = await a_stage()
+    champion = stage.status()["champion"]
+    stage.remove("ModelDeployment", "fraud")
+    await stage.settle()
+    assert stage.status()["champion"] == champion
+    stage.put(policy(triggers=[{"name": "x", "metric": {"query": "((", "fireAbove": "1", "window": "1h"}}]))
+    stage.serve()
+    await stage.settle()
+    assert stage.status()["champion"] == champion
+
+
+async def test_an_api_server_that_is_away_for_a_while_costs_nothing() -> None:
+    stage = await a_stage()
+    stage.kube.fault = lambda write: Unavailable("away", status=503) if write.kind == "Job" else None
+    with pytest.raises(Unavailable):
+        await stage.start_run()
+    stage.kube.fault = lambda write: None
+    run = stage.objects(RUN)[0]["metadata"]["name"]
+    stage.wake(Key(RUN, "ml", run))
+    await stage.settle()
+    assert len(stage.objects("Job")) == 1
