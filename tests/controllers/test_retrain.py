@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from serinus.api import retrainreasons as words
+from serinus.controllers.retrain.policygather import PolicyGathered, gather_policy
 from serinus.controllers.retrain.wakeup import RUN
+from serinus.core.retrain.policyview import PolicySnapshot
 from serinus.engine.store import Key
 from serinus.kube.errors import Conflict, Invalid, KubeError, Unavailable
+from serinus.kube.resources import JOBS, watch_with
 from serinus.registries.outcome import Pinned
-from tests.controllers.retrain_stage import POLICY_KEY, RetrainStage, policy
+from tests.controllers.retrain_stage import POLICY_KEY, Quiet, RetrainStage, policy
 from tests.fakes.kube import Write
 from tests.support.loop import digest
 
@@ -234,3 +237,103 @@ async def test_an_api_server_that_is_away_for_a_while_costs_nothing() -> None:
     stage.wake(Key(RUN, "ml", run))
     await stage.settle()
     assert len(stage.objects("Job")) == 1
+
+
+async def test_a_workload_of_kueue_wakes_its_run_and_says_what_it_waits_for() -> None:
+    stage = await a_stage()
+    run = await stage.start_run()
+    owner = {"kind": "Job", "name": run, "uid": stage.kube.objects["Job", "ml", run]["metadata"]["uid"]}
+    told = {"type": "QuotaReserved", "status": "False", "reason": "WaitingForQuota", "message": "no GPU left"}
+    workload = {
+        "apiVersion": "kueue.x-k8s.io/v1beta1",
+        "kind": "Workload",
+        "metadata": {"name": "job-x", "namespace": "ml", "ownerReferences": [owner], "resourceVersion": "1000"},
+        "status": {"conditions": [told]},
+    }
+    stage.store.put("Workload.kueue.x-k8s.io", workload)
+    stage.wakeup.notify("Workload.kueue.x-k8s.io", workload)
+    stage.wakeup.notify("Workload.kueue.x-k8s.io", {**workload, "metadata": {"name": "other", "namespace": "ml"}})
+    assert list(stage.queue) == [Key(RUN, "ml", run)]
+    await stage.settle()
+    assert stage.status(RUN, run)["phase"] == "Queued"
+    assert stage.status(RUN, run)["queuedReason"] == "WaitingForQuota"
+
+
+def test_workloads_of_kueue_are_watched_whole_and_only_where_it_is_asked_for() -> None:
+    names = [one.kind for one in watch_with(())]
+    assert "Workload.kueue.x-k8s.io" not in names
+    added = watch_with((), kueue=True)[-1]
+    assert (added.kind, added.label_selector) == ("Workload.kueue.x-k8s.io", None)
+
+
+BUSINESS = {"name": "quality", "metric": {"query": "q", "fireBelow": "0.9", "window": "1h", "consecutiveWindows": 1}}
+UNDO = {"verb": "undo", "revision": "fraud-2", "text": "undo fraud-2 bad", "at": "2026-11-23T10:00:00Z"}
+
+
+def seen(stage: RetrainStage) -> PolicySnapshot:
+    """What the policy's controller sees."""
+    raw = stage.kube.objects["RetrainPolicy", "ml", "fraud"]
+    gathered = gather_policy(
+        stage.store,
+        POLICY_KEY,
+        raw,
+        now=stage.clock.now(),
+        looks=Quiet(),
+        snapshots=stage.policies.snapshots,
+        kinds=(JOBS,),
+    )
+    return gathered.snapshot
+
+
+def promoted(stage: RetrainStage, **deployment: Any) -> None:
+    """A second revision is stable, for half an hour."""
+    model = {"uri": "https://models.example/fraud/2.bin", "digest": digest("2")}
+    stage.put_revision("fraud-2", 2, model, phase="Stable", promotedAt="2026-11-23T09:30:00Z")
+    first = stage.kube.objects["ModelRevision", "ml", "fraud-1"]
+    retired = {"phase": "Retired", "promotedAt": "2026-11-23T09:00:00Z", "retiredAt": "2026-11-23T09:30:00Z"}
+    stage.put({**first, "status": retired})
+    stable = {"revision": "fraud-2", "since": "2026-11-23T09:30:00Z", "weight": 100}
+    stage.change("ModelDeployment", "fraud", status={"stable": stable, **deployment})
+
+
+@pytest.mark.parametrize(
+    ("deployment", "failed"),
+    [
+        ({"lastCommand": UNDO | {"outcome": "Refused", "message": "no earlier revision"}}, "no earlier revision"),
+        ({"lastCommand": {"text": "pause fraud-2", "verb": "pause"}}, "another command took the place"),
+        ({"lastCommand": UNDO, "candidate": {"revision": "fraud-1", "phase": "Progressing"}}, None),
+    ],
+)
+async def test_a_rollback_that_will_not_come_is_known(deployment: Any, failed: str | None) -> None:
+    stage = await a_stage(triggers=[BUSINESS])
+    stage.change("RetrainPolicy", "fraud", status=stage.status() | {"rolledBack": "fraud-2"})
+    promoted(stage, **deployment)
+    assert failed is None if seen(stage).undo_failed is None else failed in str(seen(stage).undo_failed)
+
+
+async def test_a_command_that_is_not_carried_out_yet_keeps_a_rollback_waiting_and_is_not_written_over() -> None:
+    stage = await a_stage(triggers=[BUSINESS])
+    promoted(stage)
+    deployment = stage.kube.objects["ModelDeployment", "ml", "fraud"]
+    annotations = {"serinus.dev/command": "pause fraud-2"}
+    stage.put({**deployment, "metadata": {**deployment["metadata"], "annotations": annotations}})
+    assert seen(stage).deployment_busy
+    gathered = PolicyGathered(seen(stage), {}, "uid", deployment)
+    with pytest.raises(Conflict):
+        await stage.policies._order_rollback(POLICY_KEY, gathered, "fraud-2", "bad")
+    kept = stage.kube.objects["ModelDeployment", "ml", "fraud"]["metadata"]["annotations"]
+    assert kept == annotations
+
+
+async def test_the_revision_that_a_rollback_brought_back_is_a_return() -> None:
+    stage = await a_stage(triggers=[BUSINESS])
+    promoted(stage)
+    served = seen(stage).served
+    assert served is not None
+    assert (served.previous, served.returned) == ("fraud-1", False)
+    second = stage.kube.objects["ModelRevision", "ml", "fraud-2"]
+    stage.put({**second, "status": {"phase": "Rejected", "promotedAt": "2026-11-23T09:30:00Z"}})
+    stage.serve()
+    served = seen(stage).served
+    assert served is not None
+    assert served.returned

@@ -27,7 +27,7 @@ from serinus.core.retrain.results import Fault, find_in_child, find_termination_
 from serinus.core.retrain.runview import RunSnapshot
 from serinus.core.snapshot import Problem
 from serinus.engine.store import Key, Store
-from serinus.kube.resources import Resource, kind_of
+from serinus.kube.resources import KUEUE_WORKLOADS, Resource, kind_of
 from serinus.kube.training import find_training_kind
 
 Raw = dict[str, Any]
@@ -117,7 +117,7 @@ def _find_child(store: Store, key: Key, uid: str, resource: Resource | None) -> 
 
 
 def _observe(store: Store, key: Key, spec: RetrainRunSpec, status: RetrainRunStatus, found: Raw | None) -> ChildView:
-    workloads = store.list("Workload.kueue.x-k8s.io", key.namespace) if found is not None else ()
+    workloads = store.by_owner(kind_of(KUEUE_WORKLOADS), key.namespace, of_run(key.name))
     return observe_child(
         found,
         spec.plan.template,

@@ -9,11 +9,13 @@ from serinus.api.podtemplate import child
 from serinus.api.presets import DEFAULT_PROVIDER
 from serinus.core.retrain.child import run_of_results
 from serinus.engine.store import Key, Store
+from serinus.kube.resources import KUEUE_WORKLOADS, kind_of
 
 Raw = dict[str, Any]
 
 POLICY = "RetrainPolicy"
 RUN = "RetrainRun"
+WORKLOAD = kind_of(KUEUE_WORKLOADS)
 _SHARED = frozenset({POLICY, RUN, "ModelDeployment", "ModelRevision"})
 
 
@@ -66,8 +68,15 @@ class RetrainWakeup:
             case "ConfigMap":
                 readers = sorted(self._readers.get((namespace, name), ()))
                 return [*readers, *self._awaiting_results(namespace, name)]
+        if kind == WORKLOAD:
+            return self._queued_by(namespace, raw)
         run = labels.get(LABEL_RUN)
         return [Key(RUN, namespace, run)] if run is not None else []
+
+    def _queued_by(self, namespace: str, workload: Raw) -> list[Key]:
+        """The run whose training a Workload of Kueue queues; most are of somebody else."""
+        owners = [one["name"] for one in workload["metadata"].get("ownerReferences") or ()]
+        return [Key(RUN, namespace, one) for one in owners if self._store.get(RUN, namespace, one) is not None]
 
     def _awaiting_results(self, namespace: str, name: str) -> list[Key]:
         run = run_of_results(name)
