@@ -13,12 +13,22 @@ import yaml
 
 from serinus.api.meta import API_VERSION, GROUP, VERSION
 from serinus.api.metricsprovider import METRICS_PROVIDER
+from serinus.api.modelapproval import MODEL_APPROVAL
 from serinus.api.modeldeployment import MODEL_DEPLOYMENT
 from serinus.api.modelrevision import MODEL_REVISION
 from serinus.api.resource import Column, Resource
+from serinus.api.retrainpolicy import RETRAIN_POLICY
+from serinus.api.retrainrun import RETRAIN_RUN
 from serinus.api.schema import build_schema
 
-RESOURCES: Final = (MODEL_DEPLOYMENT, MODEL_REVISION, METRICS_PROVIDER)
+RESOURCES: Final = (
+    MODEL_DEPLOYMENT,
+    MODEL_REVISION,
+    METRICS_PROVIDER,
+    RETRAIN_POLICY,
+    RETRAIN_RUN,
+    MODEL_APPROVAL,
+)
 HEADER: Final = "# Generated from the models in serinus.api by: python -m serinus.api.crd crds/\n# Do not edit.\n"
 
 

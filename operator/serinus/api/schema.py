@@ -67,7 +67,8 @@ def _convert(node: Schema, definitions: dict[str, Schema], *, defaults: bool) ->
             case "description":
                 out[key] = describe(value)
             case "default":
-                if defaults and value not in (None, []):
+                # Defaults of objects are those of their fields, which whoever reads the spec fills in.
+                if defaults and value not in (None, []) and not isinstance(value, dict):
                     out[key] = value
             case "const":
                 out["enum"] = [value]
