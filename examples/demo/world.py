@@ -3,9 +3,9 @@
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import yaml
 
@@ -76,7 +76,7 @@ class World:
         """The name by which the gateway knows the model."""
         return str(self.manifest["spec"]["route"]["hostnames"][0])
 
-    def __enter__(self) -> "World":
+    def __enter__(self) -> Self:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
         self.cluster.kubectl("apply", "--filename=-", stdin=yaml.safe_dump(namespace))
         with contextlib.ExitStack() as stack:
@@ -115,8 +115,13 @@ class World:
     def pods(self) -> list[Raw]:
         return list(self._pods.objects.values())
 
+    @property
+    def records(self) -> dict[str, Raw]:
+        """The ModelRevisions by name."""
+        return self._records.objects
+
     def record(self, revision: str) -> Raw:
-        return self._records.objects.get(revision, {})
+        return self.records.get(revision, {})
 
     def pods_of(self, revision: str, *, ready: bool = True) -> frozenset[str]:
         """UIDs of a revision's pods that are not going away; with `ready` only those that are ready."""
@@ -131,7 +136,7 @@ class World:
     def scene(self) -> Scene:
         return observe_scene(self.deployment, self.pods, self.route.weights, self.tally, self.observe_version)
 
-    def observe_version(self, pod: Raw) -> str:
+    def observe_version(self, pod: Mapping[str, Any]) -> str:
         """What the answers of a pod call themselves."""
         return observe_version(pod)
 

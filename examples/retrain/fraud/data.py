@@ -1,8 +1,10 @@
 """The data service: keeps labelled payments as they come, and freezes the latest into snapshots that training can name.
 
-    POST /rows                [{"id", features, "fraud"}]               204
-    POST /snapshots           {"name": "run-7", "seconds": 20}          {"id", "digest", "rows"}; the same name again: the same
-    GET  /snapshots/DIGEST    the rows
+POST /rows                [{"id", features, "fraud"}]        204
+POST /snapshots           {"name": "run-7", "seconds": 20}   {"id", "digest", "rows"}
+GET  /snapshots/DIGEST    the rows
+
+A name that has been given goes on meaning the rows that it did.
 """
 
 import asyncio

@@ -103,7 +103,7 @@ def name_version(uri: str) -> str:
 
 
 def main() -> None:
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = read_server_settings()
     classifier = unpack(Tracker(settings.tracking).fetch_model(settings.uri), settings.digest)

@@ -73,7 +73,7 @@ def train(snapshot: Snapshot, families: tuple[str, ...], champion: Any = None) -
 
 
 def build_results(
-    trained: Trained, snapshot: Snapshot, snapshot_id: str, uri: str, run: str, champion_digest: str
+    trained: Trained, snapshot: Snapshot, snapshot_id: str, *, uri: str, run: str, champion_digest: str
 ) -> dict[str, Any]:
     """The object that the operator reads."""
     results: dict[str, Any] = {
@@ -108,7 +108,9 @@ def format_results(results: Mapping[str, Any]) -> str:
     """TrainingError where they do not fit into a termination message: cut off, they would be no JSON."""
     text = json.dumps(results, separators=(",", ":"), allow_nan=False)
     if len(text.encode()) > LONGEST:
-        raise TrainingError(f"the results have {len(text.encode())} bytes, of which a termination message has {LONGEST}")
+        raise TrainingError(
+            f"the results have {len(text.encode())} bytes, of which a termination message has {LONGEST}"
+        )
     return text
 
 
@@ -159,7 +161,9 @@ def run(settings: TrainerSettings) -> dict[str, Any]:
     if settings.monitor:
         put_reference(settings.monitor, digest, trained.classifier, snapshot.rows)
     log.info("%s is %s, a %s model: F1 %s", uri, digest, trained.family, trained.metrics["f1"])
-    return build_results(trained, snapshot, snapshot_id, uri, attempt.id, settings.champion_digest)
+    return build_results(
+        trained, snapshot, snapshot_id, uri=uri, run=attempt.id, champion_digest=settings.champion_digest
+    )
 
 
 def _flatten(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

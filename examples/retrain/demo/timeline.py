@@ -1,0 +1,77 @@
+"""Where the seconds of a run went. Pure."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+Raw = Mapping[str, Any]
+
+STAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "queue": ("Pending", "Queued"),
+    "train": ("Training", "Collecting"),
+    "validate": ("Validating", "AwaitingApproval"),
+    "canary": ("Promoting",),
+    "observe": ("Observing",),
+}
+"""Which phases of a RetrainRun a column is about."""
+COLUMNS: Final = ("detect", "decide", *STAGES, "clear")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run and its seconds by column; a column that did not happen is absent. `f1` says how quality went."""
+
+    run: str
+    outcome: str
+    seconds: Mapping[str, float]
+    f1: str = ""
+
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
+
+def build_line(run: Raw, shifted: float | None, cleared: float | None = None, f1: str = "") -> Line:
+    """`shifted`: when the world changed, `cleared`: when the triggers were clear again (seconds since the epoch); None
+    where it does not apply."""
+    status = run["status"]
+    marks = sorted((read_time(one["at"]), str(one["phase"])) for one in status.get("transitions") or [])
+    ended = marks[-1][0] if marks else 0.0
+    seconds: dict[str, float] = {}
+    if marks:
+        fired = max(read_time(reason["at"]) for reason in run["spec"]["reasons"])
+        if shifted is not None:
+            seconds["detect"] = fired - shifted
+        seconds["decide"] = marks[0][0] - fired
+    for (at, phase), (until, _) in itertools.pairwise(marks):
+        column = next((name for name, phases in STAGES.items() if phase in phases), None)
+        if column:
+            seconds[column] = seconds.get(column, 0.0) + until - at
+    if cleared is not None:
+        seconds["clear"] = cleared - ended
+    return Line(run["metadata"]["name"], str(status.get("phase")), {k: max(v, 0.0) for k, v in seconds.items()}, f1)
+
+
+def build_table(lines: Sequence[Line]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="Seconds by stage", title_justify="left", title_style="bold")
+    table.add_column("run", no_wrap=True)
+    table.add_column("outcome", no_wrap=True)
+    for heading in (*COLUMNS, "all"):
+        table.add_column(heading, justify="right")
+    table.add_column("F1 of the answers", no_wrap=True)
+    for line in lines:
+        style = "green" if line.outcome == "Succeeded" else "red"
+        cells = [f"{line.seconds[name]:.1f}" if name in line.seconds else "" for name in COLUMNS]
+        table.add_row(line.run, Text(line.outcome, style=style), *cells, f"{line.total:.1f}", line.f1)
+    return table
+
+
+def read_time(text: str) -> float:
+    """Seconds since the epoch."""
+    return datetime.fromisoformat(text).timestamp()
