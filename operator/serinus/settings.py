@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from serinus.api.meta import parse_duration
+from serinus.kube.training import DEFAULT_TRAINING_KINDS, read_training_kinds
 
 PREFIX: Final = "SERINUS_"
 
@@ -61,12 +62,16 @@ class Settings(BaseModel):
     loader_image: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Image of the init container that puts models into pods (delivery InitContainer) and verifies signatures. A
     revision keeps the one that it was made with."""
+    training_kinds: tuple[str, ...] = DEFAULT_TRAINING_KINDS
+    """Kinds that a RetrainPolicy may train with, separated by commas: GROUP/VERSION/Kind, such as
+    kubeflow.org/v1/PyTorchJob, with =plural where that is not the kind in small letters with an s. The operator needs
+    rights to create, watch and delete them."""
     kubeconfig: str | None = None
     """Kubeconfig to use; without it the service account of the pod, or the usual file."""
     context: str | None = None
     """Context of the kubeconfig; without it the current one."""
 
-    @field_validator("watch_namespaces", "model_hosts", mode="before")
+    @field_validator("watch_namespaces", "model_hosts", "training_kinds", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -77,6 +82,12 @@ class Settings(BaseModel):
         for name in value:
             if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
                 raise ValueError(f"{name!r} is not the name of a namespace")
+        return value
+
+    @field_validator("training_kinds")
+    @classmethod
+    def _are_kinds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        read_training_kinds(value)
         return value
 
     @field_validator("resync_interval", "lease_duration", mode="before")

@@ -40,10 +40,10 @@ def serve_first(model: Model) -> str:
     return model.stable()
 
 
-def test_a_field_that_does_nothing_yet_is_named_and_nothing_is_released(model: Model) -> None:
+def test_a_policy_that_does_not_exist_is_named_and_nothing_is_released(model: Model) -> None:
     stable = serve_first(model)
     model.apply("v2", model={"from": {"retrainPolicy": "fraud"}})
-    assert "spec.model.from" in await_refusal(model, "NotYetSupported")
+    assert "spec.model.from" in await_refusal(model, "ModelNotFound")
     assert model.candidate() is None
     assert model.weights() == {stable: 100}
     assert len(model.cluster.get("modelrevisions", "-n", model.namespace)["items"]) == 1

@@ -263,11 +263,6 @@ CONFIG_MAP_NOT_FOUND: Final = _reason(
 NAME_CONFLICT: Final = _reason(
     "NameConflict", "An object of a name that is needed belongs to somebody else; it is left alone until it is gone."
 )
-NOT_YET_SUPPORTED: Final = _reason(
-    "NotYetSupported",
-    "Fields named in the message are part of the contract but do nothing yet; no revision is released until they are"
-    " removed, since a gate that was asked for must not be skipped in silence. What serves stays as it is.",
-)
 ROUTE_CONFLICT: Final = _reason(
     "RouteConflict",
     "Another ModelDeployment, the older one, serves the same host and path on the same gateway; this one waits until"

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from serinus.api.reasons import CONDITIONS, REASONS
+from serinus.api import reasons, retrainreasons
 
 HEAD = """\
-<!-- Made by `make docs` from operator/serinus/api/reasons.py; edit there. -->
+<!-- Made by `make docs` from operator/serinus/api/reasons.py and retrainreasons.py; edit there. -->
 
 # Conditions and reasons
 
@@ -20,9 +20,9 @@ Every transition is told three times with the same word: in a condition, in an E
 
 def render_reference() -> str:
     """The page as Markdown."""
-    rows = [f"| {name} | {sentence} |" for name, sentence in CONDITIONS.items()]
-    reasons = [f"| {name} | {sentence} |" for name, sentence in REASONS.items()]
-    table = ["", "| reason | what it means, and what happens next |", "| --- | --- |", *reasons]
+    rows = [f"| {name} | {sentence} |" for name, sentence in (reasons.CONDITIONS | retrainreasons.CONDITIONS).items()]
+    words = [f"| {name} | {sentence} |" for name, sentence in (reasons.REASONS | retrainreasons.REASONS).items()]
+    table = ["", "| reason | what it means, and what happens next |", "| --- | --- |", *words]
     return HEAD + "\n".join([*rows, *table]) + "\n"
 
 

@@ -269,6 +269,9 @@ class PromotionSpec(Model):
     """The repository and what is changed there."""
     alias: AliasSpec | None = None
     """The alias that is moved."""
+    expires_after: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("expiresAfter")))] = "168h"
+    """After that without the candidate being stable, nobody having merged the pull request for example, it is given
+    up. Default: 168h."""
 
 
 class ObservationSpec(Model):

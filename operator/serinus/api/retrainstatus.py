@@ -339,6 +339,8 @@ class PromotionState(StatusModel):
     """ModelRevision that serves it."""
     stable_at: Time | None = None
     """When that became stable."""
+    restored_at: Time | None = None
+    """When what was there before was put back, after a rollback: an alias."""
     message: Message | None = None
     """What it waits for, or what the canary said."""
 

@@ -14,6 +14,7 @@ from serinus.api.status import ModelDeploymentStatus, ResolvedModel
 from serinus.controllers.models import ModelDesk, SchemaSource
 from serinus.core.configmaps import ABSENT, digest_of, keys_of, list_references
 from serinus.core.features import Features
+from serinus.core.retrain.following import alias_of, follow, observe_policy_status
 from serinus.core.revision import Revision
 from serinus.core.snapshot import Problem
 from serinus.engine.store import Key
@@ -30,6 +31,9 @@ class Known:
     contents: Mapping[str, Raw]
     look_up: Callable[[str], Raw | None]
     desk: ModelDesk
+    find_policy: Callable[[str], Raw | None] = lambda name: None
+    list_policies: Callable[[], tuple[Raw, ...]] = tuple
+    """The RetrainPolicies of the namespace."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +54,45 @@ class Content:
 def read_content(spec: ModelDeploymentSpec, status: ModelDeploymentStatus, known: Known) -> Content:
     """Look everything up. Never waits."""
     digests, problems = _read_config_maps(spec, known)
-    found = Content(digests=digests, problems=problems)
+    found = _with_model(Content(digests=digests, problems=problems), spec, status, known)
+    schema = spec.model.schema_ if spec.model is not None else None
+    return found if schema is None else _with_schema(found, schema, known)
+
+
+def _with_model(found: Content, spec: ModelDeploymentSpec, status: ModelDeploymentStatus, known: Known) -> Content:
+    followed = _follow(spec, known)
+    if followed is not None:
+        if isinstance(followed, Problem):
+            return replace(found, problems=[*found.problems, followed])
+        return replace(found, model=followed)
     reference = spec.model.from_.reference if spec.model is not None else None
     meant = status.model
     if reference is not None and (meant is None or meant.uri != reference):
         meant = _recall(reference, status, known.contents) or meant
     model = known.desk.resolve(known.key, reference, meant)
     if isinstance(model, Problem):
-        found = replace(found, problems=[*found.problems, model])
-    elif reference is not None and model is None:
-        found = replace(found, pending=f"asking what {reference} means")
-    else:
-        found = replace(found, model=model)
-    schema = spec.model.schema_ if spec.model is not None else None
-    return found if schema is None else _with_schema(found, schema, known)
+        return replace(found, problems=[*found.problems, model])
+    if reference is not None and model is None:
+        return replace(found, pending=f"asking what {reference} means")
+    return replace(found, model=model)
+
+
+def _follow(spec: ModelDeploymentSpec, known: Known) -> ResolvedModel | Problem | None:
+    """What a RetrainPolicy says that is to be served; None where the spec follows none."""
+    if spec.model is None:
+        return None
+    source = spec.model.from_
+    if source.retrain_policy is not None:
+        return follow(known.find_policy(source.retrain_policy), source.retrain_policy, known.key.name)
+    if source.reference is None or "@" not in source.reference:
+        return None
+    # An alias that a policy moves is not asked for again: the policy knows when it was moved, and where to.
+    for policy in known.list_policies():
+        status = observe_policy_status(policy)
+        if alias_of(policy) == source.reference and (status.candidate or status.champion):
+            followed = follow(policy, policy["metadata"]["name"], known.key.name)
+            return followed if isinstance(followed, ResolvedModel) else None
+    return None
 
 
 def _recall(reference: str, status: ModelDeploymentStatus, contents: Mapping[str, Raw]) -> ResolvedModel | None:

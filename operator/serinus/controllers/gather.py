@@ -90,6 +90,11 @@ def gather_snapshot(
     contents = {name: _content_of(r["spec"]) for name, r in revisions.items() if "content" in r["spec"]}
     config_maps = store.by_owner("ConfigMap", key.namespace, key.name)
     known = Known(key, contents, partial(store.get, "ConfigMap", key.namespace), desk or ModelDesk())
+    known = replace(
+        known,
+        find_policy=partial(store.get, "RetrainPolicy", key.namespace),
+        list_policies=partial(store.list, "RetrainPolicy", key.namespace),
+    )
     intent = read_intent(owner, raw, status, routes.present, known)
     spec, wanted, spec_problems = intent.spec, intent.wanted, intent.problems
     rollout = resolve_rollout(spec.rollout)

@@ -11,7 +11,6 @@ from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.rollout import RolloutSpec
 from serinus.api.route import RouteSpec
 from serinus.api.status import ModelDeploymentStatus, ResolvedModel
-from serinus.api.unsupported import find_unsupported
 from serinus.api.validate import check_model_deployment
 from serinus.controllers.content import Known, look_at_delivery, read_content
 from serinus.core.children import Owner
@@ -49,9 +48,7 @@ def read_intent(owner: Owner, raw: Raw, status: ModelDeploymentStatus, raw_route
     if not read.is_complete:
         serving = _what_serves(owner, status, checked)
         return Intent(checked, serving, read.problems, readable=False, model=status.model, resolving=read.pending)
-    unsupported = find_unsupported(checked)
-    problems = [Problem(reasons.NOT_YET_SUPPORTED, f"not yet supported: {', '.join(unsupported)}")]
-    return Intent(checked, wanted, problems if unsupported else [], readable=True, model=read.model)
+    return Intent(checked, wanted, [], readable=True, model=read.model)
 
 
 def _what_serves(owner: Owner, status: ModelDeploymentStatus, spec: ModelDeploymentSpec) -> Revision:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from serinus.api.meta import LABEL_CHECK_OF, LABEL_DEPLOYMENT
+from serinus.api.meta import LABEL_CHECK_OF, LABEL_DEPLOYMENT, LABEL_POLICY, LABEL_RUN
 from serinus.api.presets import DEFAULT_PROVIDER
 from serinus.api.route import RouteSpec
 from serinus.controllers.claims import Claim, ClaimIndex
@@ -25,9 +25,24 @@ def slim(kind: str, raw: Raw) -> Raw:
 
 
 def owner_of(raw: Raw) -> str | None:
-    """The ModelDeployment (of the same namespace) that a child is labelled with."""
+    """Whom a child is labelled with, of the same namespace: a ModelDeployment by its name, else a RetrainRun or a
+    RetrainPolicy in the words of `of_run` and `of_policy`."""
     labels = raw["metadata"].get("labels") or {}
-    return labels.get(LABEL_DEPLOYMENT) or labels.get(LABEL_CHECK_OF)
+    name = labels.get(LABEL_DEPLOYMENT) or labels.get(LABEL_CHECK_OF)
+    if name is not None:
+        return str(name)
+    run, policy = labels.get(LABEL_RUN), labels.get(LABEL_POLICY)
+    return of_run(run) if run is not None else of_policy(policy) if policy is not None else None
+
+
+def of_run(name: str) -> str:
+    """Under which owner the store keeps what belongs to a RetrainRun. No object can have a name with a slash."""
+    return f"run/{name}"
+
+
+def of_policy(name: str) -> str:
+    """The same for a RetrainPolicy."""
+    return f"policy/{name}"
 
 
 class Wakeup:
@@ -64,11 +79,22 @@ class Wakeup:
         if kind == "ConfigMap":
             metadata = raw["metadata"]
             return [*self._readers.get((metadata["namespace"], metadata["name"]), ()), *self._owner_key(raw)]
+        if kind == "RetrainPolicy":
+            return self._follower_keys(raw)
         return self._owner_key(raw)
+
+    def _follower_keys(self, raw: Raw) -> list[Key]:
+        """The ModelDeployment that a policy is for; whether it follows it is for its turn to see."""
+        name = _part(raw, "spec", "modelDeploymentRef").get("name")
+        namespace = raw["metadata"]["namespace"]
+        known = isinstance(name, str) and self._store.get("ModelDeployment", namespace, name) is not None
+        return [Key("ModelDeployment", namespace, str(name))] if known else []
 
     def _owner_key(self, raw: Raw) -> list[Key]:
         owner = owner_of(raw)
-        return [] if owner is None else [Key("ModelDeployment", raw["metadata"].get("namespace") or "", owner)]
+        if owner is None or "/" in owner:
+            return []
+        return [Key("ModelDeployment", raw["metadata"].get("namespace") or "", owner)]
 
     def _deployment_keys(self, raw: Raw) -> list[Key]:
         metadata = raw["metadata"]

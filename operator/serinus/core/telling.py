@@ -18,7 +18,6 @@ _WARN = frozenset(
         reasons.NODE_LOST,
         reasons.ROUTE_NOT_ACCEPTED,
         reasons.INVALID_SPEC,
-        reasons.NOT_YET_SUPPORTED,
         reasons.GATEWAY_NOT_FOUND,
         reasons.GATEWAY_UNSUPPORTED,
         reasons.PROVIDER_NOT_FOUND,

@@ -14,7 +14,7 @@ class Lister:
     def __init__(self, kube: Kube, namespaces: Sequence[str] = (), watched: Iterable[Watched] = WATCHED) -> None:
         self._kube = kube
         self._namespaces = tuple(namespaces)
-        self._watched = {entry.resource.kind: entry for entry in watched}
+        self._watched = {entry.kind: entry for entry in watched}
 
     @property
     def kinds(self) -> tuple[str, ...]:

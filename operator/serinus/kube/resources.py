@@ -5,9 +5,12 @@ from typing import Final
 
 from serinus.api.meta import GROUP, LABEL_MANAGED_BY, MANAGED_BY, VERSION
 from serinus.api.metricsprovider import METRICS_PROVIDER
+from serinus.api.modelapproval import MODEL_APPROVAL
 from serinus.api.modeldeployment import MODEL_DEPLOYMENT
 from serinus.api.modelrevision import MODEL_REVISION
 from serinus.api.resource import Resource as Declared
+from serinus.api.retrainpolicy import RETRAIN_POLICY
+from serinus.api.retrainrun import RETRAIN_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,9 @@ def _own(declared: Declared) -> Resource:
 MODELDEPLOYMENTS: Final = _own(MODEL_DEPLOYMENT)
 MODELREVISIONS: Final = _own(MODEL_REVISION)
 METRICSPROVIDERS: Final = _own(METRICS_PROVIDER)
+RETRAINPOLICIES: Final = _own(RETRAIN_POLICY)
+RETRAINRUNS: Final = _own(RETRAIN_RUN)
+MODELAPPROVALS: Final = _own(MODEL_APPROVAL)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 SERVICES: Final = Resource("", "v1", "services", "Service")
 CONFIGMAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
@@ -65,11 +71,24 @@ class Watched:
     resource: Resource
     label_selector: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """Under which kind the store has its objects: other groups may have a kind of the same name."""
+        return kind_of(self.resource)
+
+
+def kind_of(resource: Resource) -> str:
+    """The kind alone for what Kubernetes, Gateway API and we define; `Kind.group` for what others do."""
+    return resource.kind if resource in _PLAIN else f"{resource.kind}.{resource.group}"
+
 
 WATCHED: Final = (
     Watched(MODELDEPLOYMENTS),
     Watched(MODELREVISIONS),
     Watched(METRICSPROVIDERS),
+    Watched(RETRAINPOLICIES),
+    Watched(RETRAINRUNS),
+    Watched(MODELAPPROVALS),
     Watched(DEPLOYMENTS, OURS),
     Watched(SERVICES, OURS),
     # All of them: pod templates refer to the users' own. Only digests are kept.
@@ -84,3 +103,10 @@ WATCHED: Final = (
     Watched(GATEWAYS),
     Watched(GATEWAYCLASSES),
 )
+
+_PLAIN: Final = frozenset(entry.resource for entry in WATCHED)
+
+
+def watch_with(training: tuple[Resource, ...]) -> tuple[Watched, ...]:
+    """Everything watched, with the kinds that may train: of those only what is ours."""
+    return (*WATCHED, *(Watched(resource, OURS) for resource in training if resource not in _PLAIN))

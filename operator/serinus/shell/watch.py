@@ -17,7 +17,7 @@ import kopf
 
 from serinus.engine.store import Raw
 from serinus.kube.connection import Credentials
-from serinus.kube.resources import WATCHED, Resource, Watched
+from serinus.kube.resources import WATCHED, Watched
 from serinus.shell.login import FetchCredentials, register_login
 from serinus.shell.storages import NoDiffBase, NoProgress
 
@@ -38,19 +38,21 @@ def build_registry(sink: Sink, fetch: FetchCredentials, watched: Iterable[Watche
     registry = kopf.OperatorRegistry()
     register_login(registry, fetch)
     for entry in watched:
-        _register(registry, entry.resource, sink)
+        _register(registry, entry, sink)
     return registry
 
 
-def _register(registry: kopf.OperatorRegistry, resource: Resource, sink: Sink) -> None:
+def _register(registry: kopf.OperatorRegistry, entry: Watched, sink: Sink) -> None:
+    resource, kind = entry.resource, entry.kind
+
     async def forward(event: kopf.RawEvent, **_: Any) -> None:
-        sink(resource.kind, event["type"], dict(event["object"]))
+        sink(kind, event["type"], dict(event["object"]))
 
     kopf.on.event(
         group=resource.group,
         version=resource.version,
         plural=resource.plural,
-        id=f"watch-{resource.plural}",
+        id=f"watch-{resource.plural}.{resource.group}",
         registry=registry,
     )(forward)
 
