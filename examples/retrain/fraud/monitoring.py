@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import time
@@ -22,7 +23,9 @@ log = logging.getLogger("monitoring")
 
 FLUSH_SECONDS: Final = 0.5
 MAX_WAITING: Final = 20_000
-"""Predictions kept while the monitor is away; beyond, the oldest are given up: serving must not suffer."""
+"""Predictions kept while the monitor is away; beyond, new ones are given up: serving must not suffer."""
+BATCH: Final = 2000
+"""Predictions in one request."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
 PATIENCE_SECONDS: Final = 20
 
@@ -32,10 +35,10 @@ class PredictionLog:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._waiting: deque[dict[str, Any]] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[dict[str, Any]] = deque()
 
     def add(self, name: str, features: Mapping[str, Any], fraud: bool) -> None:
-        if not self._settings.monitor:
+        if not self._settings.monitor or len(self._waiting) >= MAX_WAITING:
             return
         self._waiting.append(
             {
@@ -65,20 +68,22 @@ class PredictionLog:
 
     async def send(self, session: aiohttp.ClientSession) -> None:
         """What is waiting; it waits on where the monitor does not take it."""
-        lines = list(self._waiting)
-        if not lines:
-            return
+        while lines := list(itertools.islice(self._waiting, BATCH)):
+            if not await self._post(session, lines):
+                return
+            for _ in lines:
+                self._waiting.popleft()
+
+    async def _post(self, session: aiohttp.ClientSession, lines: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the monitor has them, or will never want them."""
         try:
             async with session.post(f"{self._settings.monitor}/predictions", data=format_lines(lines)) as answer:
-                if answer.status >= 500:
-                    return
                 if answer.status >= 400:
                     log.warning("the monitor refused: HTTP %d: %s", answer.status, (await answer.text())[:300])
+                return answer.status < 500
         except (aiohttp.ClientError, TimeoutError) as error:
             log.warning("the monitor is away: %r", error)
-            return
-        for _ in range(min(len(lines), len(self._waiting))):
-            self._waiting.popleft()
+            return False
 
 
 def put_reference(monitor: str, digest: str, classifier: Any, rows: Sequence[Row]) -> None:
