@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from examples.demo.scene import observe_condition
 from tests.traffic.route import RouteChange, list_weights
 
 Raw = Mapping[str, Any]
@@ -16,7 +15,8 @@ BAD: Final = 0.7
 """F1 of a model that is at home in its season is above the one, of one that is not below the other."""
 TRIGGERS: Final = ("drift", "quality")
 PROTECTED: Final = "region=south"
-NUMBERS: Final = re.compile(r"\d+(\.\d+)?%")
+NUMBERS: Final = re.compile(r"latency \d+(\.\d+)?% slower than \S+ on \S+ \([\d,]+ of [\d,]+\)")
+"""A share of slow answers, and the counts it comes from."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Quality:
 @dataclass(frozen=True)
 class Attempt:
     """What was recorded of one run. `champion`, `stable`: digest and revision before it. `changes`: of the route, since
-    the run began. `revisions`: names of the ModelRevisions that came since. `clear`: states of the triggers in the end.
-    """
+    the run began. `revisions`: names of the ModelRevisions that came since, `record` the last of them. `clear`: states of
+    the triggers in the end."""
 
     run: Raw
     policy: Raw
@@ -42,6 +42,7 @@ class Attempt:
     stable: str
     changes: Sequence[RouteChange] = ()
     revisions: Sequence[str] = ()
+    record: Raw = field(default_factory=dict)
     quality: Quality = field(default_factory=Quality)
     clear: Mapping[str, str] = field(default_factory=dict)
 
@@ -94,11 +95,13 @@ def check_rolled_back(attempt: Attempt) -> list[str]:
     if last != {attempt.stable: 100}:
         problems.append(f"the route ends at {last}, not at 100 % for {attempt.stable}")
     problems += _check_champion(attempt)
-    ready = observe_condition(attempt.deployment, "Ready")
-    if ready.get("reason") != "RolledBack":
-        problems.append(f"Ready is {ready.get('status')}/{ready.get('reason')}, not RolledBack")
-    if "latency" not in str(ready.get("message")) or not NUMBERS.search(str(ready.get("message"))):
-        problems.append(f"the message has no latency with numbers: {ready.get('message')!r}")
+    if _stable(attempt.deployment) != attempt.stable:
+        problems.append(f"{_stable(attempt.deployment)} serves, not {attempt.stable}")
+    verdict = attempt.record.get("status") or {}
+    if verdict.get("phase") != "Rejected":
+        problems.append(f"the record of its revision says {verdict.get('phase', 'nothing')}, not Rejected")
+    if not NUMBERS.search(str(verdict.get("message"))):
+        problems.append(f"the record has no latency with numbers: {verdict.get('message')!r}")
     held = {one["digest"]: one for one in (attempt.policy.get("status") or {}).get("quarantined") or []}
     if digest not in held:
         problems.append(f"{digest} is not in quarantine: {_list(list(held))}")
