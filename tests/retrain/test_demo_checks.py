@@ -75,9 +75,12 @@ def make_policy(champion: str, *held: str) -> Raw:
     return {**read_policy(), "status": {"champion": {"digest": champion}, "quarantined": quarantined}}
 
 
-def make_deployment(stable: str, reason: str = "Serving", message: str = "") -> Raw:
-    ready = {"type": "Ready", "status": str(reason == "Serving"), "reason": reason, "message": message}
-    return {"status": {"stable": {"revision": stable}, "conditions": [ready]}}
+def make_deployment(stable: str) -> Raw:
+    return {"status": {"stable": {"revision": stable}}}
+
+
+def make_record(message: str, phase: str = "Rejected") -> Raw:
+    return {"status": {"phase": phase, "message": message}}
 
 
 def climb(*weights: int) -> tuple[RouteChange, ...]:
@@ -92,8 +95,8 @@ PROMOTED = Attempt(
     "r-old",
     climb(*WEIGHTS),
     ["r-new"],
-    Quality(0.93, 0.45, 0.92),
-    {"drift": "Clear", "quality": "Clear"},
+    quality=Quality(0.93, 0.45, 0.92),
+    clear={"drift": "Clear", "quality": "Clear"},
 )
 REJECTED = replace(
     PROMOTED,
@@ -108,8 +111,9 @@ ROLLED_BACK = replace(
     PROMOTED,
     run=make_run("RolledBack"),
     policy=make_policy(OLD, NEW),
-    deployment=make_deployment("r-old", "RolledBack", SLOW),
+    deployment=make_deployment("r-old"),
     changes=climb(10, 0),
+    record=make_record(SLOW),
 )
 
 
@@ -191,9 +195,10 @@ def test_a_gate_that_does_not_name_the_slice_is_noticed() -> None:
         ({"changes": climb(0)}, "never had any traffic"),
         ({"policy": make_policy(NEW, NEW)}, "the champion is"),
         ({"policy": make_policy(OLD)}, "is not in quarantine"),
-        ({"deployment": make_deployment("r-old", "RolledBack", "errors 4.1%")}, "no latency"),
-        ({"deployment": make_deployment("r-old", "RolledBack", "latency is bad")}, "no latency with numbers"),
-        ({"deployment": make_deployment("r-old", "Holding", SLOW)}, "Ready is False/Holding"),
+        ({"record": make_record("errors 4.1% on r-new (52 of 1,268)")}, "no latency"),
+        ({"record": make_record("latency is bad")}, "no latency with numbers"),
+        ({"record": make_record(SLOW, "Candidate")}, "says Candidate, not Rejected"),
+        ({"deployment": make_deployment("r-new")}, "r-new serves, not r-old"),
     ],
 )
 def test_what_is_wrong_with_a_rollback_is_named(change: Raw, problem: str) -> None:

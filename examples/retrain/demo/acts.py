@@ -101,8 +101,7 @@ def roll_back(loop: Loop, screen: Screen) -> Line:
     screen.note(f"{_name(run)} is started: {_tell_reasons(run)}")
     run = _await_end(loop, screen, 3)
     screen.note(f"{_name(run)} is {run['status']['phase']}: {_say(run)}", "red")
-    loop.wait("the rollback to be told", lambda: _is_held(loop, run), 30, screen.tick)
-    screen.note(f"{observe_condition(loop.deployment, 'Ready').get('message', '')}", "red")
+    loop.wait("the hold on its digest", lambda: _is_held(loop, run), 30, screen.tick)
     digest = run["status"]["model"]["digest"]
     screen.note(f"{digest[:19]}… is held: it is not served again until somebody releases it", "green")
     _stay_quiet(loop, screen)
@@ -147,6 +146,7 @@ def _remember(loop: Loop) -> _Before:
 
 
 def _record(loop: Loop, run: Raw, before: _Before, quality: Quality) -> Attempt:
+    revisions = sorted(set(loop.records) - before.revisions)
     return Attempt(
         run=run,
         policy=loop.policy,
@@ -154,7 +154,8 @@ def _record(loop: Loop, run: Raw, before: _Before, quality: Quality) -> Attempt:
         champion=before.champion,
         stable=before.stable,
         changes=tuple(loop.route.changes[before.changes :]),
-        revisions=sorted(set(loop.records) - before.revisions),
+        revisions=revisions,
+        record=loop.record(revisions[-1]) if revisions else {},
         quality=quality,
         clear={name: str(loop.trigger(name).get("state", "")) for name in checks.TRIGGERS},
     )
@@ -223,10 +224,7 @@ def _serves(loop: Loop) -> bool:
 
 def _is_held(loop: Loop, run: Raw) -> bool:
     held = (loop.policy.get("status") or {}).get("quarantined") or []
-    ready = observe_condition(loop.deployment, "Ready")
-    return (
-        any(one["digest"] == run["status"]["model"]["digest"] for one in held) and ready.get("reason") == "RolledBack"
-    )
+    return any(one["digest"] == run["status"]["model"]["digest"] for one in held)
 
 
 def _allow_committee(spec: Raw) -> None:

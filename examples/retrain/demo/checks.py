@@ -32,8 +32,8 @@ class Quality:
 @dataclass(frozen=True)
 class Attempt:
     """What was recorded of one run. `champion`, `stable`: digest and revision before it. `changes`: of the route, since
-    the run began. `revisions`: names of the ModelRevisions that came since, `record` the last of them. `clear`: states of
-    the triggers in the end."""
+    the run began. `revisions`: names of the ModelRevisions that came since, `record` the last of them. `clear`: the
+    states of the triggers in the end."""
 
     run: Raw
     policy: Raw
