@@ -21,6 +21,8 @@ from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.metricsprovider import MetricsProviderController
 from serinus.controllers.modeldeployment import ModelDeploymentController
 from serinus.controllers.models import ImageVolumes, LoaderSettings, ModelDesk, ModelResolver, SchemaReader
+from serinus.controllers.retrain.desk import Places
+from serinus.controllers.retrain.wakeup import RetrainWakeup
 from serinus.controllers.wakeup import Wakeup, owner_of, slim
 from serinus.controllers.warmer import Warmer
 from serinus.engine.clock import SystemClock
@@ -31,22 +33,24 @@ from serinus.engine.resync import Resync
 from serinus.engine.store import Key, Raw, Store
 from serinus.engine.worker import Result, Turn, run_workers
 from serinus.kube.connection import Credentials, build_api_client, fetch_credentials, load_configuration
-from serinus.kube.errors import KubeError
 from serinus.kube.events import EventRecorder
 from serinus.kube.gateway import Kube
 from serinus.kube.imagevolumes import rehearse_image_volume
 from serinus.kube.lease import KubeLease
 from serinus.kube.lister import Lister
-from serinus.kube.resources import CONFIGMAPS
+from serinus.kube.resources import Watched, watch_with
 from serinus.kube.secrets import SecretReader
+from serinus.kube.training import read_training_kinds
 from serinus.metrics.prometheus import OnResult, PrometheusSource
 from serinus.metrics.source import FetchAccess
 from serinus.metrics.threads import QueryThreads
 from serinus.registries.resolver import Registries, read_hosts, resolve
 from serinus.registries.transport import Transport
+from serinus.retraining import Loop, Surroundings, build_gate_asker, build_loop, fetch_config_map
 from serinus.serving.client import ModelClient
 from serinus.settings import Settings
 from serinus.shell.http import LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan
+from serinus.shell.lifecycle import LifecycleTelemetry
 from serinus.shell.logging import log_resync, log_turn
 from serinus.shell.telemetry import Telemetry
 from serinus.shell.watch import run_kopf
@@ -78,6 +82,8 @@ class Parts:
     analyst: Analyst
     controller: ModelDeploymentController
     providers: MetricsProviderController
+    loop: Loop
+    watched: tuple[Watched, ...]
     fetch_credentials: Callable[[], Awaitable[Credentials]]
 
 
@@ -105,8 +111,9 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     store, claims = Store(owner_of, slim), ClaimIndex()
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
     wakeup = Wakeup(store, claims, queue.add)
-    feed = Feed(store, partial(_notify, wakeup, queue.add), wakeup.notify_kind)
-    lister = Lister(free, settings.watch_namespaces)
+    kinds = read_training_kinds(settings.training_kinds)
+    watched = watch_with(kinds)
+    lister = Lister(free, settings.watch_namespaces, watched)
     recorder = EventRecorder(kube, clock, settings.identity)
     providers = MetricsProviderController(
         kube,
@@ -117,6 +124,27 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         partial(_open_source, telemetry, QueryThreads()),
         queue.add,
     )
+    transport = Transport()
+    registries = _registries(settings)
+    loop = build_loop(
+        Surroundings(
+            kube,
+            free,
+            store,
+            queue.add,
+            recorder,
+            clock,
+            providers.make_source,
+            LifecycleTelemetry(telemetry.registry, store),
+            kinds,
+        ),
+        Places(
+            fetch_config_map=partial(fetch_config_map, free),
+            resolve=partial(resolve, transport, registries),
+            ask_gate=build_gate_asker(store, providers.make_source),
+        ),
+    )
+    feed = Feed(store, partial(_notify, wakeup, loop.wakeup, queue.add), wakeup.notify_kind)
     analyst = Analyst(providers.make_source, queue.add, clock, telemetry.on_judged, telemetry.on_forgotten)
     resync = Resync(
         lister.kinds,
@@ -128,14 +156,13 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         report=log_resync,
     )
     client = ModelClient()
-    transport = Transport()
     desk = ModelDesk(
-        ModelResolver(partial(resolve, transport, _registries(settings)), queue.add),
-        SchemaReader(partial(_read_config_map, free), queue.add),
+        ModelResolver(partial(resolve, transport, registries), queue.add),
+        SchemaReader(partial(fetch_config_map, free), queue.add),
         ImageVolumes(partial(rehearse_image_volume, kube), queue.add),
         _loader(settings),
     )
-    warmer = Warmer(client.send, partial(_read_config_map, free), queue.add)
+    warmer = Warmer(client.send, partial(fetch_config_map, free), queue.add)
     controller = ModelDeploymentController(
         kube, store, claims, analyst, recorder, clock, warmer, desk, on_release=telemetry.on_release
     )
@@ -151,15 +178,19 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         analyst=analyst,
         controller=controller,
         providers=providers,
+        loop=loop,
+        watched=watched,
         fetch_credentials=partial(fetch_credentials, configuration),
     )
     telemetry.gauge("serinus_queue_keys", "Objects that wait for a worker", lambda: len(queue))
     telemetry.gauge("serinus_list_age_seconds", "Age of the last list", lambda: unknown_as_nan(resync.age()))
     telemetry.gauge("serinus_leader", "1 while this replica leads", lambda: float(_leads(parts)))
+    telemetry.gauge("serinus_retrainpolicies", "RetrainPolicies known", lambda: store.count("RetrainPolicy"))
     telemetry.gauge("serinus_modeldeployments", "ModelDeployments known", lambda: store.count("ModelDeployment"))
     try:
         yield parts
     finally:
+        await loop.close()
         await warmer.close()
         await desk.close()
         await transport.close()
@@ -205,7 +236,13 @@ async def _lead(parts: Parts, stop: asyncio.Event) -> int:
     settings = parts.settings
     unwatch = asyncio.Event()
     watches = asyncio.create_task(
-        run_kopf(parts.feed.on_event, parts.fetch_credentials, unwatch, namespaces=settings.watch_namespaces),
+        run_kopf(
+            parts.feed.on_event,
+            parts.fetch_credentials,
+            unwatch,
+            namespaces=settings.watch_namespaces,
+            watched=parts.watched,
+        ),
         name="watches",
     )
     workers = asyncio.create_task(
@@ -270,14 +307,12 @@ def _leads(parts: Parts) -> bool:
 
 
 async def _reconcile(parts: Parts, key: Key) -> Result:
-    return await (parts.providers if key.kind == "MetricsProvider" else parts.controller).reconcile(key)
-
-
-async def _read_config_map(kube: Kube, namespace: str, name: str) -> Raw | None:
-    try:
-        return await kube.get(CONFIGMAPS, namespace, name)
-    except KubeError:
-        return None
+    match key.kind:
+        case "ModelDeployment":
+            return await parts.controller.reconcile(key)
+        case "MetricsProvider":
+            return await parts.providers.reconcile(key)
+    return await parts.loop.reconcile(key)
 
 
 def _registries(settings: Settings) -> Registries:
@@ -289,8 +324,9 @@ def _loader(settings: Settings) -> LoaderSettings:
     return LoaderSettings(settings.loader_image, hosts, settings.mlflow_url, settings.huggingface_url)
 
 
-def _notify(wakeup: Wakeup, add: Callable[[Key], None], kind: str, raw: Raw) -> None:
+def _notify(wakeup: Wakeup, loop: RetrainWakeup, add: Callable[[Key], None], kind: str, raw: Raw) -> None:
     wakeup.notify(kind, raw)
+    loop.notify(kind, raw)
     if kind == "MetricsProvider":
         add(Key(kind, "", raw["metadata"]["name"]))
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from serinus.api.gatespec import RESULT_PATTERN
 from serinus.api.meta import (
     ADDRESS_PATTERN,
     CRON_PATTERN,
@@ -25,6 +26,8 @@ from serinus.api.meta import (
     RATIO_PATTERN,
     VERSION_PATTERN,
 )
+from serinus.api.retrainstatus import DIGEST_PATTERN
+from serinus.api.statuspath import PATH_PATTERN
 
 _PATTERN_HINTS: Final = {
     DURATION_PATTERN: "must be a duration such as 90s, 10m or 1h30m",
@@ -37,6 +40,9 @@ _PATTERN_HINTS: Final = {
     QUANTITY_PATTERN: 'must be a quantity such as "1", 500m or 2Gi',
     FILE_PATTERN: "must be a path within the model, such as model.sig",
     VERSION_PATTERN: 'must be a number as a string, such as "7"',
+    RESULT_PATTERN: "must be a dotted path into the results, such as metrics.f1",
+    PATH_PATTERN: "must be a path into the child, such as status.phase",
+    DIGEST_PATTERN: "must be an algorithm and hex digits, such as sha256: and 64 hex digits",
     ADDRESS_PATTERN: "must be an http or https address without user or query, such as http://prometheus:9090",
 }
 _UNION_TAGS: Final = frozenset({"int", "str"})

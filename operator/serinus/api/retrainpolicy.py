@@ -10,6 +10,7 @@ from serinus.api.resource import Column, Resource, Rule, list_map, with_rules
 from serinus.api.retrainstatus import Digest, RetrainPolicyStatus
 from serinus.api.rollout import ConfigMapKey
 from serinus.api.rules import longer_than_0s
+from serinus.api.statuspath import PATH_PATTERN
 from serinus.api.triggers import TriggerPolicy, Triggers
 
 RetrainMode = Literal["Observe", "Recommend", "Automatic"]
@@ -72,12 +73,20 @@ _ALIAS = Rule(
     "alias belongs to target Alias, and is needed there",
 )
 _PATH = Rule(
-    "self.from != 'ChildStatus' || has(self.path)", "from ChildStatus needs path: where in the status they are", ".path"
+    "(self.from == 'ChildStatus') == has(self.path)",
+    "path belongs to from ChildStatus, and is needed there: where in the status the results are",
+    ".path",
 )
 _REGISTRY = Rule(
-    "self.from != 'Registry' || has(self.registry)",
-    "from Registry needs registry: which model to look for",
+    "(self.from == 'Registry') == has(self.registry)",
+    "registry belongs to from Registry, and is needed there: which model to look for",
     ".registry",
+)
+_VALUES = Rule(
+    "(has(self.operator) && self.operator in ['Exists', 'DoesNotExist']) !="
+    " (has(self.values) && size(self.values) > 0)",
+    "In and NotIn, the default, need values; Exists and DoesNotExist have none",
+    ".values",
 )
 _ONE_SNAPSHOT = Rule("has(self.result) != has(self.configMap)", "set exactly one of result and configMap")
 _ONE_LIMIT = Rule("has(self.maxRuns) || has(self.maxAcceleratorHours)", "set maxRuns, maxAcceleratorHours, or both")
@@ -119,7 +128,8 @@ class CooldownSpec(Model):
     after_success: Duration = "24h"
     """After a candidate was promoted. Default: 24h."""
     after_failure: Duration = "1h"
-    """After any other end. It is multiplied by `factor` for each further run without success. Default: 1h."""
+    """After any other end. It is multiplied by `factor` for each further run in a row that failed, was lost, rejected
+    or rolled back. Default: 1h."""
     factor: Annotated[int, Field(ge=1, le=10)] = 2
     """Default: 2."""
     max: Duration = "72h"
@@ -146,12 +156,16 @@ class BudgetSpec(Model):
 class StatusRule(Model):
     """What a field of the child's status must be."""
 
-    path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\[\]=@?'\"()-]+$", max_length=256)]
-    """Path into the child, such as status.phase, or status.conditions[type=Ready].status."""
+    model_config = ConfigDict(json_schema_extra=with_rules(_VALUES))
+
+    path: Annotated[str, Field(pattern=PATH_PATTERN, max_length=256)]
+    """Path into the child, such as status.phase, or status.conditions[type=Ready].status. It may lead to several
+    values; [*] stands for all entries of a list."""
     operator: Operator | None = None
-    """How it is compared. Default: In."""
+    """How it is compared. In: one of the values is there. NotIn: there is a value, and none of these. Exists,
+    DoesNotExist: whether there is a value at all. Default: In."""
     values: Annotated[tuple[Annotated[str, Field(max_length=128)], ...], Field(max_length=16)] = ()
-    """Values to compare with, as strings."""
+    """Values to compare with, as strings: "True", "true", "3"."""
 
 
 class OutcomeRules(Model):
@@ -184,7 +198,7 @@ class ResultsSpec(Model):
     """TerminationMessage: JSON as termination message of a container of the child's pods. ChildStatus: a JSON object,
     or text with one, in the child's status. ConfigMap: key results.json of the ConfigMap that SERINUS_RESULTS names.
     Registry: the version of a registered model, and its run. Default: TerminationMessage."""
-    path: Annotated[str, Field(max_length=256)] | None = None
+    path: Annotated[str, Field(pattern=PATH_PATTERN, max_length=256)] | None = None
     """ChildStatus: where, for example status.outputs.parameters[name=results].value."""
     registry: RegistryResults | None = None
     """Registry: which model."""
@@ -361,12 +375,15 @@ class RetrainPolicySpec(RunPlan):
     """What may be spent in a while. Default: no limit but the cooldown."""
     concurrency_policy: Concurrency = "Forbid"
     """What a trigger does while a run is under way. Forbid: nothing. Queue: one more run afterwards, which knows all
-    reasons that came up. Replace: the run is cancelled, unless its candidate is being released. Default: Forbid."""
+    reasons that came up. Replace: the run is cancelled once it is older than cooldown.afterFailure, unless its
+    candidate is being released. Default: Forbid."""
     action_order: Annotated[tuple[Cure, ...], Field(min_length=1, max_length=2)] = ("Rollback", "Retrain")
     """Cheapest cure first: with Rollback before Retrain a degradation that began within `blameWindow` after a promotion
-    is answered by a return to the revision before. Default: [Rollback, Retrain]."""
+    is answered by a return to the revision before, once: where that does not help, a run follows.
+    Default: [Rollback, Retrain]."""
     blame_window: Duration = "2h"
-    """How long after a promotion a degradation is blamed on it. Default: 2h."""
+    """A degradation is blamed on a promotion where its first bad window began no later than this after it.
+    Default: 2h."""
     history_limits: HistoryLimits = HistoryLimits()
     """How many ended runs are kept."""
 

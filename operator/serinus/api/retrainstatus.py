@@ -1,6 +1,6 @@
 """Statuses of RetrainPolicy and RetrainRun: the whole memory of the retraining loop. Each stays under 8 KiB."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -34,7 +34,8 @@ TERMINAL: frozenset[str] = frozenset(
 )
 GateVerdict = Literal["Passed", "Warned", "Failed", "Missing", "Skipped", "Running"]
 
-Digest = Annotated[str, Field(pattern=r"^[a-z0-9]{2,16}:[0-9a-f]{32,128}$", max_length=160)]
+DIGEST_PATTERN: Final = r"^[a-z0-9]{2,16}:[0-9a-f]{32,128}$"
+Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, max_length=160)]
 """An algorithm and hex digits, such as sha256:9f86d0…"""
 Figure = Annotated[str, Field(max_length=32)]
 """A number as a string."""
@@ -228,8 +229,11 @@ class RetrainPolicyStatus(StatusModel):
     """The model that was trained last, whatever became of it."""
     quarantined: Annotated[tuple[Quarantined, ...], Field(max_length=20, json_schema_extra=list_map("digest"))] = ()
     """Digests that are not served again."""
-    handled_keys: Annotated[tuple[Annotated[str, Field(max_length=128)], ...], Field(max_length=32)] = ()
-    """Keys of the events that were taken in last: one that comes again is passed over."""
+    handled_keys: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=64)] = ()
+    """What the events and commands that were taken in last are known by (16 hex digits of SHA-256 over what they are
+    and their key): one that comes again is passed over."""
+    rolled_back: Name | None = None
+    """ModelRevision that was taken back last because a degradation began with it: no revision is taken back twice."""
     suppressed: Annotated[tuple[SuppressedCount, ...], Field(max_length=16, json_schema_extra=list_map("reason"))] = ()
     """How often something kept a run from starting."""
     recommendation: Message | None = None

@@ -77,27 +77,33 @@ class MetricTrigger(Model):
     is unknown: it never fires and never clears."""
     signal: Signal | None = None
     """What it is a sign of. Drift says that the input has changed, which need not harm: unless triggerPolicy says
-    otherwise it starts nothing where there is a Quality or Business trigger. Default: Quality."""
+    otherwise it starts nothing where there is a Quality or Business trigger, and it never rolls a release back.
+    Default: Quality."""
     fire_above: DecimalString | None = None
     """The value above which it counts as bad, a number as a string."""
     fire_below: DecimalString | None = None
     """The value below which it counts as bad, a number as a string."""
     clear_below: DecimalString | None = None
-    """With fireAbove: it is well again only below this. Default: four fifths of fireAbove."""
+    """With fireAbove: it is well again only below this. Default: fireAbove less a fifth of its size."""
     clear_above: DecimalString | None = None
     """With fireBelow: it is well again only above this. Default: a fifth of the way from fireBelow to 1 where
-    fireBelow lies between 0 and 1, else five fourths of fireBelow."""
+    fireBelow lies between 0 and 1 and there is no compareOffset, else fireBelow and a fourth of its size."""
     window: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("window")))]
     """The time that one value covers, as whoever exports it computes it, for example 1h. Values are looked at once a
     window."""
     for_: Annotated[Duration | None, Field(alias="for")] = None
     """How long it must be bad before it fires; at least `window`. Default: window times consecutiveWindows."""
     consecutive_windows: Annotated[int, Field(ge=1, le=100)] | None = None
-    """How many windows that do not overlap must be bad in a row. Default: 3 for Drift, 2 for the others."""
+    """How many windows that do not overlap must be bad in a row, and well in a row before it clears. Where `for` is
+    longer than that, as many as fill it. Default: 3 for Drift, 2 for the others."""
+    window_end: Query | None = None
+    """PromQL of the Unix time, in seconds, at which the window behind the value ended, one series, such as
+    model_drift_window_end_timestamp_seconds: values of one window then count once however often they are exported, and
+    one that is not renewed any more is known to be old. Default: the time of the look, less labelDelay."""
     min_samples: SampleFloor | None = None
     """Rows that the value must rest on. Default: none; Drift needs it."""
     label_delay: Duration | None = None
-    """How long labels take: the window that is looked at ends that long ago. Default: 0s."""
+    """How long labels take: the query is asked of the time that long ago. Default: 0s."""
     min_label_coverage: CoverageFloor | None = None
     """Share of labels that must be there. Default: none."""
     compare_offset: Duration | None = None
@@ -118,7 +124,7 @@ class ScheduleTrigger(Model):
     jitter: Duration | None = None
     """Each policy comes up to this much later than the calendar says, always by the same time. Default: 0s."""
     starting_deadline: Duration | None = None
-    """A time that was missed by more than this is passed over. Default: none is."""
+    """A time that was missed, or has waited for its run, for longer than this is passed over. Default: none is."""
 
 
 class NewDataTrigger(Model):
@@ -131,7 +137,9 @@ class NewDataTrigger(Model):
     min_new_rows: Annotated[int, Field(ge=1, le=1_000_000_000_000)] | None = None
     """Rows that must be new since the last training, or since the policy was made."""
     min_new_share: Ratio | None = None
-    """Share of new rows among all, for example "10%"."""
+    """Share of new rows among all, for example "10%". Where both are set, both must be reached."""
+    every: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("every")))] | None = None
+    """How often it is looked at. Default: 15m."""
 
 
 class EventTrigger(Model):

@@ -6,11 +6,8 @@ tightened, or in parts that CEL cannot see). Never looks at other objects: those
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any
 
-from cronsim import CronSim, CronSimError
 from pydantic import ValidationError
 
 from serinus.api.analysis import AnalysisSpec
@@ -21,13 +18,14 @@ from serinus.api.modelcheck import check_model
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import AT_ONCE
 from serinus.api.problems import Problem, build_problems, exactly_one, no_duplicates
+from serinus.api.retraincheck import validate_policy
+from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.rollout import FreezeSpec, RolloutSpec, StepSpec, Strategy
 from serinus.api.route import RouteSpec
 from serinus.api.routecheck import check_route
 from serinus.api.templatecheck import check_accelerator, check_port, check_template
+from serinus.api.timecheck import check_cron, check_some_time, check_time_zone
 from serinus.api.validation import ValidationSpec
-
-_ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def check_model_deployment(name: str, raw: Mapping[str, Any]) -> ModelDeploymentSpec | tuple[Problem, ...]:
@@ -37,6 +35,15 @@ def check_model_deployment(name: str, raw: Mapping[str, Any]) -> ModelDeployment
     except ValidationError as error:
         return build_problems(error)
     return validate_spec(spec, name) or spec
+
+
+def check_retrain_policy(raw: Mapping[str, Any], name: str) -> RetrainPolicySpec | tuple[Problem, ...]:
+    """Read the spec of a RetrainPolicy; where anything is wrong, return every fault instead."""
+    try:
+        spec = RetrainPolicySpec.model_validate(raw)
+    except ValidationError as error:
+        return build_problems(error)
+    return validate_policy(spec, name) or spec
 
 
 def check_metrics_provider(raw: Mapping[str, Any]) -> MetricsProviderSpec | tuple[Problem, ...]:
@@ -144,20 +151,9 @@ def _check_validation(field: str, check: ValidationSpec, strategy: Strategy) -> 
 
 
 def _check_freeze(field: str, freeze: FreezeSpec) -> Iterator[Problem]:
-    try:
-        CronSim(freeze.cron, _ANY_TIME)
-    except CronSimError as error:
-        yield Problem(
-            f"{field}.cron",
-            freeze.cron,
-            f'must be five cron fields that come true some day, such as "0 17 * * 5": {error}',
-        )
-    try:
-        ZoneInfo(freeze.time_zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield Problem(f"{field}.timeZone", freeze.time_zone, "must be an IANA time zone, such as Europe/Paris")
-    if not parse_duration(freeze.duration):
-        yield Problem(f"{field}.duration", freeze.duration, "must be longer than 0s")
+    yield from check_cron(f"{field}.cron", freeze.cron)
+    yield from check_time_zone(f"{field}.timeZone", freeze.time_zone)
+    yield from check_some_time(f"{field}.duration", freeze.duration)
 
 
 def _check_steps(steps: tuple[StepSpec, ...]) -> Iterator[Problem]:

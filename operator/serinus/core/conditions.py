@@ -185,7 +185,15 @@ def build_conditions(s: Snapshot, r: Release, situation: Situation) -> tuple[Con
         wanted.append((reasons.DEGRADING, Check("True", reasons.SLOW_DEGRADATION, r.stable.degraded)))
     wanted.append((reasons.METRICS_HEALTHY, assess_metrics_health(s, r)))
     wanted.append((reasons.TRAFFIC_VERIFIED, assess_traffic(s, r)))
-    return tuple(_condition(s.status.conditions, type_, check, s.generation, s.now) for type_, check in wanted)
+    return keep_conditions(s.status.conditions, wanted, s.generation, s.now)
+
+
+def keep_conditions(
+    old: Iterable[Condition], wanted: Iterable[tuple[str, Check]], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Conditions for the next status; a transition time changes only with the status of its condition."""
+    known = tuple(old)
+    return tuple(_condition(known, type_, check, generation, now) for type_, check in wanted)
 
 
 def _condition(old: Iterable[Condition], type_: str, check: Check, generation: int, now: datetime) -> Condition:

@@ -2,4 +2,6 @@
 
     triggers -> decision -> a run: child -> results -> gates -> approval -> promotion -> observation
 
-A policy decides whether a run starts (`policy`), a run decides by itself how it goes on (`run`)."""
+Whatever is not known (no data, a child that is gone, results without a digest, a gate without evidence) is a value of
+its own, and never counts as good. A policy decides whether a run starts (`policy`), a run decides by itself how it goes
+on (`run`)."""

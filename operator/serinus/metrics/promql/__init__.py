@@ -13,13 +13,15 @@ would be right.
     answers    from the answer to points
 """
 
-from serinus.metrics.promql.answers import attribute_query_points, read_instant
+from serinus.metrics.promql.answers import attribute_query_points, read_instant, read_number
 from serinus.metrics.promql.query import (
     Kind,
     Scope,
     TypedQuery,
     build_instant_query,
+    build_number_query,
     build_range_query,
+    parse_number_query,
     parse_query,
 )
 from serinus.metrics.promql.tree import QueryProblem
@@ -31,7 +33,10 @@ __all__ = [
     "TypedQuery",
     "attribute_query_points",
     "build_instant_query",
+    "build_number_query",
     "build_range_query",
+    "parse_number_query",
     "parse_query",
     "read_instant",
+    "read_number",
 ]

@@ -13,7 +13,7 @@ from serinus.core.counters import LEVEL, TOTAL, Point, bound_key
 from serinus.metrics.promql.query import Kind, Scope, TypedQuery
 from serinus.metrics.promql.tree import QueryProblem, quote
 from serinus.metrics.promql.words import CONFINING
-from serinus.metrics.source import Series
+from serinus.metrics.source import Sample, Series
 
 _POD: Final = re.compile(r"(.+)-[a-z0-9]+-[a-z0-9]+", re.ASCII)
 _SHOWN: Final = 3
@@ -57,16 +57,21 @@ def read_instant(query: TypedQuery, scope: Scope, series: Sequence[Series]) -> P
     """The value of an expression for one revision; None where it has none, which is unknown, neither good nor bad. Its
     value may be NaN or infinite, as after a division by nothing; its unit is the whole revision.
     """
-    valued = [one for one in series if one.samples]
-    if not valued:
-        return None
-    if len(valued) > 1:
-        return QueryProblem(
-            f"{query.text} has {len(valued)} values where one is meant; {_explain(valued[0].labels, valued[1].labels)}"
-        )
-    last = valued[0].samples[-1]
+    last = read_number(query.text, series)
+    if not isinstance(last, Sample):
+        return last
     identity = f"{scope.namespace}/{scope.revision}"
     return Point(identity, scope.revision, "", last.value, last.timestamp, (LEVEL,))
+
+
+def read_number(text: str, series: Sequence[Series]) -> Sample | QueryProblem | None:
+    """The one sample that a query gave (`text` is how it is shown); None where it gave none."""
+    valued = [one for one in series if one.samples]
+    if len(valued) > 1:
+        return QueryProblem(
+            f"{text} has {len(valued)} values where one is meant; {_explain(valued[0].labels, valued[1].labels)}"
+        )
+    return valued[0].samples[-1] if valued else None
 
 
 def _keys_of(kind: Kind, labels: Mapping[str, str], keys: tuple[str, ...]) -> tuple[str, ...] | QueryProblem:

@@ -8,10 +8,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import Final, Literal
 
-from serinus.metrics.promql.reading import read_expression
+from serinus.metrics.promql.reading import OF_NAMESPACE, read_expression
 from serinus.metrics.promql.tree import (
     Comparator,
     Expression,
@@ -23,6 +24,7 @@ from serinus.metrics.promql.tree import (
     list_selectors,
     map_selectors,
     print_expression,
+    shift_back,
 )
 from serinus.metrics.promql.words import fill_variables, has_variables
 
@@ -81,6 +83,27 @@ def parse_query(kind: Kind, text: str) -> TypedQuery | QueryProblem:
     if kind == "histogram" and isinstance(expression, Selector):
         return _type_histogram(expression)
     return TypedQuery(kind, expression)
+
+
+def parse_number_query(text: str) -> TypedQuery | QueryProblem:
+    """Type a query that gives one number about a namespace; its ranges and offsets may reach back for a week. Total."""
+    expression = read_expression(text, OF_NAMESPACE)
+    if isinstance(expression, QueryProblem):
+        return expression
+    problem = _find_selector_problem("gauge", expression) or _find_gauge_problem(expression)
+    return TypedQuery("gauge", expression) if problem is None else QueryProblem(problem)
+
+
+def build_number_query(query: TypedQuery, scope: Scope, ago: timedelta = timedelta(0)) -> str:
+    """The query as it was that long ago, with every selector in it confined to the namespace of the scope. Its
+    variables are those of the scope's revision."""
+    mine = Match("namespace", "=", scope.namespace)
+
+    def confine(selector: Selector) -> Selector:
+        return replace(selector, matches=(*(_fill(one, [scope]) for one in selector.matches), mine))
+
+    shifted = shift_back(query.expression, ago // timedelta(milliseconds=1))
+    return print_expression(map_selectors(shifted, confine))
 
 
 def build_range_query(query: TypedQuery, scopes: Sequence[Scope], window_seconds: float) -> str:

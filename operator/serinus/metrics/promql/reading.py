@@ -32,12 +32,20 @@ from serinus.metrics.promql.tree import (
     list_selectors,
     print_expression,
 )
-from serinus.metrics.promql.words import AGGREGATIONS, CONFINING, FUNCTIONS, REFUSED, find_variable_problem
+from serinus.metrics.promql.words import (
+    AGGREGATIONS,
+    CONFINING,
+    FUNCTIONS,
+    NAMESPACE_LABELS,
+    REFUSED,
+    find_variable_problem,
+)
 
 MAX_CHARACTERS: Final = 2048
 MAX_SELECTORS: Final = 8
 MAX_NESTING: Final = 100
 MAX_REACH: Final = timedelta(hours=1)
+FAR_REACH: Final = timedelta(days=7)
 
 _NESTS: Final = re.compile(r"[-+*/%^(<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 """What can put one expression inside another."""
@@ -49,14 +57,30 @@ _ARITHMETIC: Final = frozenset(("+", "-", "*", "/", "%", "^", "atan2"))
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What a query is confined to: labels that only the operator selects by, what it adds instead, and how far ranges
+    and offsets may reach back.
+    """
+
+    reserved: frozenset[str]
+    adds: str
+    reach: timedelta
+
+
+OF_REVISION: Final = Bounds(CONFINING, "the namespace and the pods of the revision", MAX_REACH)
+OF_NAMESPACE: Final = Bounds(NAMESPACE_LABELS, "the namespace", FAR_REACH)
+"""For what is asked once in a while about everything in a namespace."""
+
+
 class _RefusedError(Exception):
     """Carries a problem out of the depth of a query."""
 
 
-def read_expression(text: str) -> Expression | QueryProblem:
-    """Read PromQL into a tree; every selector in it has one metric name and no matcher on a confining label."""
+def read_expression(text: str, bounds: Bounds = OF_REVISION) -> Expression | QueryProblem:
+    """Read PromQL into a tree; every selector in it has one metric name and no matcher on a reserved label."""
     try:
-        expression = _read(text)
+        expression = _read(text, bounds)
     except _RefusedError as refused:
         return QueryProblem(str(refused))
     count = len(list_selectors(expression))
@@ -65,7 +89,7 @@ def read_expression(text: str) -> Expression | QueryProblem:
     return expression
 
 
-def _read(text: str) -> Expression:
+def _read(text: str, bounds: Bounds) -> Expression:
     if len(text) > MAX_CHARACTERS:
         _refuse(f"the query has {len(text)} characters, at most {MAX_CHARACTERS} are allowed")
     try:
@@ -81,7 +105,7 @@ def _read(text: str) -> Expression:
     if nesting > MAX_NESTING:
         _refuse(f"the query has {nesting} operators and brackets, at most {MAX_NESTING} are allowed")
     strings = tuple(_read_string(string) for string in marked.strings)
-    return _Reader(strings).read(_parse(marked.text, marked.strings))
+    return _Reader(strings, bounds).read(_parse(marked.text, marked.strings))
 
 
 def _read_string(string: str) -> str:
@@ -116,6 +140,7 @@ class _Reader:
     """Turns the parser's nodes into ours; `strings` are the texts that the marks stand for."""
 
     strings: tuple[str, ...]
+    bounds: Bounds
 
     def read(self, node: promql.Expr) -> Expression:
         match node:
@@ -144,6 +169,10 @@ class _Reader:
             case promql.StringLiteral():
                 _refuse("a string is no value: write the name of a metric, without quotes")
         _refuse("the query has a part that is not known here")
+
+    @property
+    def _reach(self) -> str:
+        return f"{self.bounds.reach / timedelta(hours=1):g}h"
 
     def _read_selector(self, node: promql.VectorSelector) -> Selector:
         if node.matchers.or_matchers:
@@ -175,10 +204,10 @@ class _Reader:
         return Match(self._read_label(node.name), ops[0], fill_marks(node.value, self.strings))
 
     def _check_match(self, selector: Selector, match: Match) -> None:
-        if match.label in CONFINING:
+        if match.label in self.bounds.reserved:
             _refuse(
-                f"{print_expression(selector)}: leave out the matcher on {match.label}, the operator itself adds the"
-                " namespace and the pods of the revision"
+                f"{print_expression(selector)}: leave out the matcher on {match.label}, the operator itself adds"
+                f" {self.bounds.adds}"
             )
         problem = find_variable_problem(match.value)
         if problem is not None:
@@ -187,16 +216,16 @@ class _Reader:
             _parse(print_expression(Selector("checked", (match,))))
 
     def _read_offset(self, selector: Selector, offset: timedelta | None) -> int:
-        if offset is not None and not timedelta(0) <= offset <= MAX_REACH:
+        if offset is not None and not timedelta(0) <= offset <= self.bounds.reach:
             shown = f"{print_expression(selector)} offset {offset.total_seconds():.0f}s"
-            _refuse(f"{shown}: the offset must lie between 0 and 1h")
+            _refuse(f"{shown}: the offset must lie between 0 and {self._reach}")
         return 0 if offset is None else offset // _MILLISECOND
 
     def _read_range(self, node: promql.MatrixSelector) -> Selector:
         selector = self._read_selector(node.vector_selector)
-        if not _MILLISECOND <= node.range <= MAX_REACH:
+        if not _MILLISECOND <= node.range <= self.bounds.reach:
             shown = f"{print_expression(selector)}[{node.range.total_seconds():g}s]"
-            _refuse(f"{shown}: the range must be longer than 0 and at most 1h")
+            _refuse(f"{shown}: the range must be longer than 0 and at most {self._reach}")
         return replace(selector, range_ms=node.range // _MILLISECOND)
 
     def _read_call(self, node: promql.Call) -> Call:

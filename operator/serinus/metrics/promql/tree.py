@@ -167,6 +167,28 @@ def map_selectors(expression: Expression, change: Callable[[Selector], Selector]
             return replace(expression, left=map_selectors(left, change), right=map_selectors(right, change))
 
 
+def shift_back(expression: Expression, milliseconds: int) -> Expression:
+    """The same expression as it was that long ago."""
+    if not milliseconds:
+        return expression
+    match expression:
+        case Selector(offset_ms=offset):
+            return replace(expression, offset_ms=offset + milliseconds)
+        case Number():
+            return expression
+        case Negation(operand):
+            return Negation(shift_back(operand, milliseconds))
+        case Call("time"):
+            return Operation("-", expression, Number(milliseconds / 1000))
+        case Call(function, arguments):
+            return Call(function, tuple(shift_back(one, milliseconds) for one in arguments))
+        case Aggregation(_, operand, parameter, _):
+            parameter = shift_back(parameter, milliseconds) if parameter is not None else None
+            return replace(expression, operand=shift_back(operand, milliseconds), parameter=parameter)
+        case Operation(_, left, right):
+            return replace(expression, left=shift_back(left, milliseconds), right=shift_back(right, milliseconds))
+
+
 def is_scalar(expression: Expression) -> bool:
     """Whether it has a value without any series: constants, time(), and what is calculated from them alone."""
     match expression:

@@ -10,12 +10,13 @@ from typing import Final
 VARIABLES: Final = ("namespace", "deployment", "revision")
 """What may stand in double braces in the value of a label: names of the object and of the revision that is measured."""
 
-CONFINING: Final = frozenset(
-    (
-        *("namespace", "exported_namespace", "kubernetes_namespace", "kube_namespace", "k8s_namespace_name"),
-        *("pod", "exported_pod", "kubernetes_pod_name", "kubernetes_pod", "pod_name", "kube_pod", "k8s_pod_name"),
-    )
+NAMESPACE_LABELS: Final = frozenset(
+    ("namespace", "exported_namespace", "kubernetes_namespace", "kube_namespace", "k8s_namespace_name")
 )
+POD_LABELS: Final = frozenset(
+    ("pod", "exported_pod", "kubernetes_pod_name", "kubernetes_pod", "pod_name", "kube_pod", "k8s_pod_name")
+)
+CONFINING: Final = NAMESPACE_LABELS | POD_LABELS
 """Labels that say whose a series is, as servers and agents name them; only the operator selects by them."""
 
 FUNCTIONS: Final = frozenset(

@@ -1,0 +1,171 @@
+"""The controller of RetrainPolicy: gather -> decide -> execute -> one status write."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+
+from serinus.api.meta import ANNOTATION_CANCEL, ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, API_VERSION
+from serinus.controllers.modeldeployment import Recorder
+from serinus.controllers.retrain.policygather import Looks, PolicyGathered, gather_policy
+from serinus.controllers.retrain.snapshots import SnapshotReader
+from serinus.core.retrain.child import build_labels
+from serinus.core.retrain.policy import decide_policy
+from serinus.core.retrain.policyview import CancelRun, CreateRun, ForgetRun, OrderRollback, PolicyAction, PolicyPlan
+from serinus.engine.clock import Clock
+from serinus.engine.store import Key, Store
+from serinus.engine.worker import Result
+from serinus.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
+from serinus.kube.gateway import Kube
+from serinus.kube.resources import MODELDEPLOYMENTS, RETRAINPOLICIES, RETRAINRUNS, Resource
+
+Raw = dict[str, Any]
+
+RECORD: Final = "serinus/record"
+COMMAND: Final = "serinus/command"
+
+log = structlog.get_logger(__name__)
+
+OnPolicy = Callable[[PolicyGathered, PolicyPlan], None]
+"""Told of each pass that wrote something."""
+
+
+@dataclass
+class RetrainPolicyController:
+    """Reconciles one RetrainPolicy at a time. `kinds` are those that may train."""
+
+    kube: Kube
+    store: Store
+    recorder: Recorder
+    clock: Clock
+    looks: Looks
+    snapshots: SnapshotReader
+    kinds: tuple[Resource, ...]
+    on_pass: OnPolicy = lambda gathered, plan: None
+    on_gone: Callable[[Key], None] = lambda key: None
+
+    async def reconcile(self, key: Key) -> Result:
+        """One turn. KubeErrors other than conflicts are raised: the worker backs off and tries again."""
+        raw = self.store.get(key.kind, key.namespace, key.name)
+        if raw is None or raw["metadata"].get("deletionTimestamp"):
+            self.looks.forget(key)
+            self.snapshots.forget(key)
+            self.on_gone(key)
+            return Result()
+        gathered = gather_policy(
+            self.store,
+            key,
+            raw,
+            now=self.clock.now(),
+            looks=self.looks,
+            snapshots=self.snapshots,
+            kinds=self.kinds,
+        )
+        plan = decide_policy(gathered.snapshot)
+        try:
+            return await self._carry_out(key, gathered, plan)
+        except Conflict as conflict:
+            log.info("looks again", key=str(key), conflict=str(conflict))
+            await self._refresh(key)
+            return Result(retry=True, urgent=True)
+
+    async def _carry_out(self, key: Key, gathered: PolicyGathered, plan: PolicyPlan) -> Result:
+        if plan.before:
+            # A run is decided on what is there, not on what was there when somebody else changed it.
+            self._check_current(key, gathered)
+        for action in plan.before:
+            await self._do(key, gathered, action)
+        if plan.write_status:
+            self._check_current(key, gathered)
+            written = await self.kube.replace_status(
+                RETRAINPOLICIES, gathered.raw, plan.status.dump(), "serinus/status"
+            )
+            self.store.written(key.kind, written)
+            self.on_pass(gathered, plan)
+        for event in plan.events:
+            log.info("decided", key=str(key), phase=plan.status.phase, reason=event.reason, message=event.message)
+            kind = "Warning" if event.warning else "Normal"
+            await self.recorder.emit_event(gathered.raw, kind, event.reason, event.message)
+        for action in plan.after:
+            await self._do(key, gathered, action)
+        if plan.before:
+            return Result(requeue_after=0.01)
+        return Result(requeue_after=_seconds_until(plan.wake_at, gathered.snapshot.now))
+
+    def _check_current(self, key: Key, gathered: PolicyGathered) -> None:
+        raw = self.store.get(key.kind, key.namespace, key.name) or gathered.raw
+        if raw["metadata"].get("resourceVersion") != gathered.raw["metadata"].get("resourceVersion"):
+            raise Conflict("the RetrainPolicy changed while it was being worked on")
+
+    async def _do(self, key: Key, gathered: PolicyGathered, action: PolicyAction) -> None:
+        match action:
+            case CreateRun():
+                await self._create_run(key, gathered, action)
+            case CancelRun(name, why):
+                patch = {"metadata": {"annotations": {ANNOTATION_CANCEL: why}}}
+                await self._patch(RETRAINRUNS, key.namespace, name, patch, RECORD)
+            case OrderRollback(revision, why):
+                await self._order_rollback(key, gathered, revision, why)
+            case ForgetRun(name):
+                run = self.store.get("RetrainRun", key.namespace, name)
+                if run is not None:
+                    await self.kube.delete(RETRAINRUNS, key.namespace, name, uid=run["metadata"]["uid"])
+
+    async def _create_run(self, key: Key, gathered: PolicyGathered, action: CreateRun) -> None:
+        labels = build_labels(action.name, key.name)
+        labels.pop("serinus.dev/retrain-run")
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": "RetrainRun",
+            "metadata": {
+                "name": action.name,
+                "namespace": key.namespace,
+                "labels": labels,
+                "ownerReferences": [
+                    {
+                        "apiVersion": API_VERSION,
+                        "kind": "RetrainPolicy",
+                        "name": key.name,
+                        "uid": gathered.uid,
+                        "controller": True,
+                        "blockOwnerDeletion": False,
+                    }
+                ],
+            },
+            "spec": action.spec.dump(),
+        }
+        try:
+            raw = await self.kube.create(RETRAINRUNS, body, RECORD)
+        except AlreadyExists:
+            # Made by a pass that did not get to say so; what it was decided on is in the record.
+            raw = await self.kube.get(RETRAINRUNS, key.namespace, action.name)
+        self.store.written("RetrainRun", raw)
+
+    async def _order_rollback(self, key: Key, gathered: PolicyGathered, revision: str, why: str) -> None:
+        if gathered.deployment is None:
+            return
+        name = gathered.deployment["metadata"]["name"]
+        annotations = {
+            ANNOTATION_COMMAND: f"undo {revision} {why}",
+            ANNOTATION_COMMAND_BY: f"retrainpolicy/{key.name}",
+        }
+        await self._patch(MODELDEPLOYMENTS, key.namespace, name, {"metadata": {"annotations": annotations}}, COMMAND)
+
+    async def _patch(self, resource: Resource, namespace: str, name: str, patch: Raw, manager: str) -> None:
+        try:
+            raw = await self.kube.merge_patch(resource, namespace, name, patch, manager=manager)
+        except NotFound:
+            return
+        self.store.written(resource.kind, raw)
+
+    async def _refresh(self, key: Key) -> None:
+        try:
+            self.store.written(key.kind, await self.kube.get(RETRAINPOLICIES, key.namespace, key.name))
+        except KubeError:
+            return
+
+
+def _seconds_until(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else max((moment - now).total_seconds(), 0.0) + 0.005

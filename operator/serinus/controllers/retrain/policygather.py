@@ -1,0 +1,221 @@
+"""Gather: everything that a decision about a RetrainPolicy looks at. The only place of it that reads the store."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from serinus import __version__
+from serinus.api import reasons
+from serinus.api import retrainreasons as words
+from serinus.api.meta import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, parse_time
+from serinus.api.podtemplate import child
+from serinus.api.retrainpolicy import RetrainPolicySpec
+from serinus.api.retrainstatus import ModelState, RetrainPolicyStatus, RetrainRunStatus
+from serinus.api.status import LastCommand, ModelDeploymentStatus
+from serinus.api.validate import check_metrics_provider, check_retrain_policy
+from serinus.controllers.access import build_provider
+from serinus.controllers.analyst import Provider
+from serinus.controllers.retrain.rungather import observe_run_status
+from serinus.controllers.retrain.snapshots import SnapshotReader
+from serinus.controllers.wakeup import of_policy
+from serinus.core.observe import created_at, observe_status
+from serinus.core.retrain.child import check_template
+from serinus.core.retrain.cost import accelerators_of
+from serinus.core.retrain.following import observe_policy_status
+from serinus.core.retrain.limits import resolve_warmup
+from serinus.core.retrain.policyview import PolicySnapshot
+from serinus.core.retrain.reading import Reading
+from serinus.core.retrain.records import RunRecord, observe_run
+from serinus.core.retrain.standing import Served
+from serinus.core.snapshot import Problem
+from serinus.engine.store import Key, Store
+from serinus.kube.resources import Resource
+
+Raw = dict[str, Any]
+
+
+class Looks(Protocol):
+    """Looks at metrics when they are due; see `serinus.controllers.retrain.looks`."""
+
+    def watch(
+        self,
+        key: Key,
+        provider: Provider | None,
+        spec: RetrainPolicySpec,
+        status: RetrainPolicyStatus,
+        *,
+        revision: str | None,
+        warm_until: datetime | None,
+    ) -> Mapping[str, Reading]: ...
+
+    def forget(self, key: Key) -> None: ...
+
+
+@dataclass(frozen=True)
+class PolicyGathered:
+    """A snapshot, and what the effects need besides it."""
+
+    snapshot: PolicySnapshot
+    raw: Raw
+    uid: str
+    deployment: Raw | None
+
+
+def gather_policy(
+    store: Store,
+    key: Key,
+    raw: Raw,
+    *,
+    now: datetime,
+    looks: Looks,
+    snapshots: SnapshotReader,
+    kinds: tuple[Resource, ...],
+) -> PolicyGathered:
+    """Everything known of one policy."""
+    metadata = raw["metadata"]
+    status = observe_policy_status(raw)
+    checked = check_retrain_policy(raw.get("spec") or {}, key.name)
+    spec = checked if isinstance(checked, RetrainPolicySpec) else None
+    problems = [Problem(reasons.INVALID_SPEC, str(one)) for one in checked] if isinstance(checked, tuple) else []
+    runs, run_statuses = _observe_runs(store, key, metadata["uid"])
+    deployment = store.get("ModelDeployment", key.namespace, spec.model_deployment_ref.name) if spec else None
+    template_problem = _check_template(spec, kinds) if spec is not None else None
+    if template_problem is not None:
+        problems.append(template_problem)
+    if spec is not None and deployment is None:
+        message = f"spec.modelDeploymentRef: there is no ModelDeployment {spec.model_deployment_ref.name!r} here"
+        problems.append(Problem(words.MODEL_DEPLOYMENT_NOT_FOUND, message))
+    provider, provider_problem = _find_provider(store, spec)
+    of_deployment = observe_status(deployment) if deployment is not None else ModelDeploymentStatus()
+    served = _find_served(store, key, spec, of_deployment)
+    warm_until = served.since + resolve_warmup(spec) if spec is not None and served is not None else None
+    readings: Mapping[str, Reading] = {}
+    if spec is None:
+        looks.forget(key)
+    else:
+        revision = served.revision if served is not None else None
+        readings = looks.watch(key, provider, spec, status, revision=revision, warm_until=warm_until)
+    snapshot = _find_snapshot(store, key, spec, snapshots)
+    annotations = metadata.get("annotations") or {}
+    command = annotations.get(ANNOTATION_COMMAND)
+    seen = PolicySnapshot(
+        name=key.name,
+        namespace=key.namespace,
+        uid=metadata["uid"],
+        generation=int(metadata.get("generation") or 0),
+        created_at=created_at(raw),
+        now=now,
+        spec=spec,
+        status=status,
+        problems=tuple(problems),
+        template_problem=template_problem,
+        digest=digest_of(raw.get("spec") or {}),
+        template_digest=digest_of(spec.template) if spec is not None else "",
+        accelerators=accelerators_of(spec.template) if spec is not None else 0,
+        readings=readings,
+        provider_problem=provider_problem,
+        runs=runs,
+        run_statuses=run_statuses,
+        served=served,
+        stable=_find_stable_model(store, key, of_deployment),
+        releasing=of_deployment.candidate is not None,
+        rejected=of_deployment.rejected,
+        rejected_is_own=_is_own(store, key, of_deployment, run_statuses.values()),
+        command=LastCommand(text=command).text if command else None,
+        command_by=LastCommand(text="", by=annotations.get(ANNOTATION_COMMAND_BY)).by,
+        snapshot=snapshot if isinstance(snapshot, str) else None,
+        snapshot_problem=snapshot if isinstance(snapshot, Problem) else None,
+        version=__version__,
+    )
+    return PolicyGathered(seen, raw, metadata["uid"], deployment)
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 (hex) over canonical JSON."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _observe_runs(store: Store, key: Key, uid: str) -> tuple[tuple[RunRecord, ...], dict[str, RetrainRunStatus]]:
+    records, statuses = [], {}
+    for raw in store.by_owner("RetrainRun", key.namespace, of_policy(key.name)):
+        record = observe_run(raw) if child(raw, "spec", "policy").get("uid") == uid else None
+        if record is not None:
+            records.append(record)
+            statuses[record.name] = observe_run_status(raw)
+    return tuple(records), statuses
+
+
+def _check_template(spec: RetrainPolicySpec, kinds: Iterable[Resource]) -> Problem | None:
+    allowed = {f"{one.group}/{one.kind}" for one in kinds}
+    found = check_template(spec.template, allowed, outcome=spec.outcome, results_from=spec.results.from_)
+    return Problem(words.INVALID_TEMPLATE, "; ".join(map(str, found))) if found else None
+
+
+def _find_provider(store: Store, spec: RetrainPolicySpec | None) -> tuple[Provider | None, Problem | None]:
+    asks = spec is not None and any(one.metric or one.new_data for one in spec.triggers)
+    if spec is None or not asks:
+        return None, None
+    raw = store.get("MetricsProvider", "", spec.provider)
+    if raw is None:
+        return None, Problem(reasons.PROVIDER_NOT_FOUND, f"spec.provider: there is no MetricsProvider {spec.provider}")
+    checked = check_metrics_provider(raw.get("spec") or {})
+    if isinstance(checked, tuple):
+        said = "; ".join(map(str, checked))
+        return None, Problem(reasons.INVALID_SPEC, f"spec.provider: MetricsProvider {spec.provider}: {said}")
+    return build_provider(spec.provider, checked), None
+
+
+def _find_served(
+    store: Store, key: Key, spec: RetrainPolicySpec | None, status: ModelDeploymentStatus
+) -> Served | None:
+    """The stable revision, and to which one could return."""
+    stable = status.stable
+    if spec is None or stable is None or stable.since is None:
+        return None
+    name = spec.model_deployment_ref.name
+    records = {one["metadata"]["name"]: one for one in store.by_owner("ModelRevision", key.namespace, name)}
+    own = child(records.get(stable.revision) or {}, "status")
+    retired = [one for one in records.values() if child(one, "status").get("phase") == "Retired"]
+    newest = max(retired, key=lambda one: str(child(one, "status").get("retiredAt") or ""), default=None)
+    numbers = {label: int(child(one, "spec").get("number") or 0) for label, one in records.items()}
+    previous = newest["metadata"]["name"] if newest is not None else None
+    returned = previous is not None and numbers.get(previous, 0) > numbers.get(stable.revision, 0)
+    return Served(
+        revision=stable.revision,
+        since=stable.since,
+        began_at=parse_time(own.get("startedAt")),
+        previous=previous,
+        returned=returned,
+    )
+
+
+def _find_stable_model(store: Store, key: Key, status: ModelDeploymentStatus) -> ModelState | None:
+    stable = status.stable
+    record = store.get("ModelRevision", key.namespace, stable.revision) if stable is not None else None
+    model = child(record or {}, "spec", "content", "model")
+    return ModelState(uri=model["uri"], digest=model.get("digest")) if isinstance(model.get("uri"), str) else None
+
+
+def _is_own(store: Store, key: Key, status: ModelDeploymentStatus, runs: Iterable[RetrainRunStatus]) -> bool:
+    """Whether the revision that was rejected last has a model that a run of this policy made."""
+    rejected = status.rejected
+    record = store.get("ModelRevision", key.namespace, rejected.revision) if rejected is not None else None
+    model = child(record or {}, "spec", "content", "model")
+    made = {(one.model.uri, one.model.digest) for one in runs if one.model is not None}
+    return (model.get("uri"), model.get("digest")) in made
+
+
+def _find_snapshot(
+    store: Store, key: Key, spec: RetrainPolicySpec | None, snapshots: SnapshotReader
+) -> str | Problem | None:
+    """The newest data, where it is known before a training; a Problem too while its name is being read."""
+    source = spec.data.snapshot_from.config_map if spec is not None else None
+    if source is None:
+        snapshots.forget(key)
+        return None
+    found = snapshots.observe(key, source, store.get("ConfigMap", key.namespace, source.config_map))
+    return found if found is not None else Problem(reasons.RESOLVING_MODEL, "the name of the newest data is being read")

@@ -1,0 +1,276 @@
+"""Gather: everything that a decision about a RetrainRun looks at. The only place of it that reads the store."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from serinus.api import retrainreasons as words
+from serinus.api.gatespec import Gate
+from serinus.api.meta import ANNOTATION_CANCEL
+from serinus.api.podtemplate import child
+from serinus.api.retrainrun import RetrainRunSpec
+from serinus.api.retrainstatus import GateResult, RetrainPolicyStatus, RetrainRunStatus, RunModel
+from serinus.api.validate import check_retrain_policy
+from serinus.controllers.retrain.desk import Order, RunDesk
+from serinus.controllers.wakeup import of_run
+from serinus.core.features import Features
+from serinus.core.retrain.approval import Ballot, count_approvals
+from serinus.core.retrain.blackout import find_blackout
+from serinus.core.retrain.fate import find_fate
+from serinus.core.retrain.following import follows, observe_policy_status
+from serinus.core.retrain.gatejobs import JobReport, name_gate_job, observe_gate_job
+from serinus.core.retrain.gates import Evidence, Reading, assess_gates
+from serinus.core.retrain.outcome import ChildView, find_workload, observe_child
+from serinus.core.retrain.quarantine import find_quarantine
+from serinus.core.retrain.reading import Unknown
+from serinus.core.retrain.results import Fault, Results, find_in_child, find_termination_message, read_results
+from serinus.core.retrain.run import evidence_is_late
+from serinus.core.retrain.runview import RunSnapshot
+from serinus.core.snapshot import Problem
+from serinus.engine.store import Key, Store
+from serinus.kube.resources import Resource, kind_of
+from serinus.kube.training import find_training_kind
+
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunGathered:
+    """A snapshot, and what the effects need besides it."""
+
+    snapshot: RunSnapshot
+    run: RetrainRunSpec
+    uid: str
+    raw: Raw
+    resource: Resource | None
+    child: Raw | None
+    model: RunModel | None
+
+
+def gather_run(
+    store: Store, key: Key, raw: Raw, *, now: datetime, desk: RunDesk, kinds: tuple[Resource, ...]
+) -> RunGathered | None:
+    """Everything known of one run; None where its record cannot be read."""
+    try:
+        spec = RetrainRunSpec.model_validate(raw.get("spec") or {})
+    except ValidationError:
+        return None
+    status, metadata = observe_run_status(raw), raw["metadata"]
+    template = spec.plan.template
+    resource = find_training_kind(kinds, str(template.get("apiVersion")), str(template.get("kind")))
+    found = _find_child(store, key, metadata["uid"], resource)
+    snapshot = RunSnapshot(
+        name=key.name,
+        namespace=key.namespace,
+        generation=int(metadata.get("generation") or 0),
+        now=now,
+        spec=spec,
+        status=status,
+        child=_observe(store, key, spec, status, found),
+        child_uid=found["metadata"]["uid"] if found is not None else None,
+        child_problem=_find_child_problem(spec, status, resource),
+        cancel=(metadata.get("annotations") or {}).get(ANNOTATION_CANCEL),
+    )
+    snapshot = _with_results(store, key, snapshot, found, desk)
+    policy = _find_policy(store, key, spec)
+    snapshot = _with_surroundings(store, key, snapshot, policy)
+    snapshot = _with_gates(store, key, snapshot, desk)
+    snapshot = _with_promotion(key, snapshot, desk)
+    return RunGathered(snapshot, spec, metadata["uid"], raw, resource, found, _model_of(snapshot))
+
+
+def observe_run_status(raw: Raw) -> RetrainRunStatus:
+    """The status as it stands; what cannot be read counts as not there."""
+    try:
+        return RetrainRunStatus.model_validate(raw.get("status") or {})
+    except ValidationError:
+        return RetrainRunStatus()
+
+
+def _find_child(store: Store, key: Key, uid: str, resource: Resource | None) -> Raw | None:
+    if resource is None:
+        return None
+    raw = store.get(kind_of(resource), key.namespace, key.name)
+    owned = raw is not None and any(ref.get("uid") == uid for ref in raw["metadata"].get("ownerReferences") or ())
+    return raw if owned else None
+
+
+def _observe(store: Store, key: Key, spec: RetrainRunSpec, status: RetrainRunStatus, found: Raw | None) -> ChildView:
+    workloads = store.list("Workload.kueue.x-k8s.io", key.namespace) if found is not None else ()
+    return observe_child(
+        found,
+        spec.plan.template,
+        spec.plan.outcome,
+        find_workload(workloads, found) if found is not None else None,
+        pods=store.by_owner("Pod", key.namespace, of_run(key.name)),
+        uid=status.child.uid if status.child is not None else None,
+        begun=status.started_at is not None,
+    )
+
+
+def _find_child_problem(spec: RetrainRunSpec, status: RetrainRunStatus, resource: Resource | None) -> Problem | None:
+    if resource is not None or status.child is not None:
+        return None
+    template = spec.plan.template
+    message = f"{template.get('apiVersion')} {template.get('kind')} is not among the kinds that may train"
+    return Problem(words.CHILD_REFUSED, f"{message} (SERINUS_TRAINING_KINDS)")
+
+
+def _find_policy(store: Store, key: Key, spec: RetrainRunSpec) -> Raw | None:
+    policy = store.get("RetrainPolicy", key.namespace, spec.policy.name)
+    return policy if policy is not None and policy["metadata"]["uid"] == spec.policy.uid else None
+
+
+def _with_results(store: Store, key: Key, s: RunSnapshot, found: Raw | None, desk: RunDesk) -> RunSnapshot:
+    """The results, as long as somebody waits for them: what they said is in the status afterwards."""
+    ended = s.child is not None and s.child.state == "Succeeded"
+    if s.status.phase not in ("Training", "Collecting", "Queued") or not ended:
+        return s
+    source = s.spec.plan.results
+    text: str | Problem | None
+    if source.from_ == "TerminationMessage":
+        text = find_termination_message(store.by_owner("Pod", key.namespace, of_run(key.name)))
+    elif source.from_ == "ChildStatus":
+        text = find_in_child(found or {}, source.path or "")
+    else:
+        text = desk.read_results(key, source)
+    if not isinstance(text, str):
+        return replace(s, results=text)
+    results = read_results(text, s.spec.plan, s.spec.snapshot)
+    s = replace(s, results=results, results_text=text)
+    if isinstance(results, Fault):
+        return s
+    return replace(s, pinned=desk.pin(key, results.uri, results.digest))
+
+
+def _with_surroundings(store: Store, key: Key, s: RunSnapshot, policy: Raw | None) -> RunSnapshot:
+    deployment = store.get("ModelDeployment", key.namespace, s.spec.model_deployment)
+    model = _model_of(s)
+    status = observe_policy_status(policy) if policy is not None else RetrainPolicyStatus()
+    checked = check_retrain_policy((policy or {}).get("spec") or {}, s.spec.policy.name)
+    blackout = None if isinstance(checked, tuple) else find_blackout(checked.blackouts, "Promotion", s.now)
+    revisions = store.by_owner("ModelRevision", key.namespace, s.spec.model_deployment)
+    handed_at = s.status.promotion.at if s.status.promotion is not None else None
+    return replace(
+        s,
+        deployment_found=deployment is not None,
+        followed=policy is not None and follows(deployment, policy),
+        fate=find_fate(revisions, model, handed_at) if model is not None else None,
+        held_digest=_find_held(store, key, s, model),
+        promotion_held=f"blackout {blackout.cron!r}" if blackout is not None else None,
+        held_until=blackout.until if blackout is not None else None,
+        cleared_at=_cleared_at(s, status),
+        ballot=_count(store, key, s),
+    )
+
+
+def _model_of(s: RunSnapshot) -> RunModel | None:
+    if s.status.model is not None:
+        return s.status.model
+    if isinstance(s.results, Results):
+        return RunModel(uri=s.results.uri, digest=s.results.digest)
+    return None
+
+
+def _find_held(store: Store, key: Key, s: RunSnapshot, model: RunModel | None) -> str | None:
+    if model is None or model.digest is None:
+        return None
+    policies = [
+        (one["metadata"]["name"], observe_policy_status(one)) for one in store.list("RetrainPolicy", key.namespace)
+    ]
+    held = find_quarantine(policies, s.spec.policy.name, model.digest, s.now)
+    return held.evidence or held.reason if held is not None and held.run != s.name else None
+
+
+def _cleared_at(s: RunSnapshot, status: RetrainPolicyStatus) -> datetime | None:
+    """When the last of the triggers that asked for the run was well again, since it was decided."""
+    names = {one.trigger for one in s.spec.reasons if one.first_bad_at is not None}
+    states = [one for one in status.triggers if one.name in names]
+    if not states or any(one.state != "Clear" or one.since is None or one.since < s.spec.decided_at for one in states):
+        return None
+    return max(one.since for one in states if one.since is not None)
+
+
+def _count(store: Store, key: Key, s: RunSnapshot) -> Ballot | None:
+    model = s.status.model
+    if s.status.phase not in ("Validating", "AwaitingApproval") or model is None or model.digest is None:
+        return None
+    approvals = [one for one in store.list("ModelApproval", key.namespace) if child(one, "spec").get("run") == key.name]
+    requested_at = next((one.at for one in s.status.transitions if one.phase == "AwaitingApproval"), s.now)
+    return count_approvals(
+        s.spec.plan.approval,
+        key.name,
+        s.spec.requester,
+        model.digest,
+        approvals,
+        requested_at=requested_at,
+        now=s.now,
+    )
+
+
+def _with_gates(store: Store, key: Key, s: RunSnapshot, desk: RunDesk) -> RunSnapshot:
+    """What each gate says by now. What has been said is kept: the results may be gone by the next pass."""
+    looking = isinstance(s.results, Results) or s.status.phase == "Validating"
+    if not looking:
+        return s
+    plan = s.spec.plan
+    said = {one.name: one for one in s.status.gates if one.verdict != "Running"}
+    open_ = tuple(gate for gate in plan.gates if gate.name not in said)
+    model = _model_of(s)
+    if model is None:
+        return s
+    evidence = Evidence(
+        # Where they are gone by now, gates that had not spoken find nothing, and that is no evidence.
+        results=s.results if isinstance(s.results, Results) else Results(uri=model.uri),
+        champion=s.spec.champion,
+        readings=_ask(desk, key, s, open_),
+        reports=_observe_jobs(store, key, open_, model, s.now),
+        features=_champion_schema(store, key, s),
+    )
+    fresh = {one.name: one for one in assess_gates(open_, evidence)}
+    gates: tuple[GateResult, ...] = tuple(said.get(gate.name) or fresh[gate.name] for gate in plan.gates)
+    return replace(s, gates=gates)
+
+
+def _champion_schema(store: Store, key: Key, s: RunSnapshot) -> Features | None:
+    """The features that the champion's revision was made for."""
+    name = s.spec.champion_revision
+    record = store.get("ModelRevision", key.namespace, name) if name is not None else None
+    features = child(record or {}, "spec", "content", "schema").get("features")
+    return features if isinstance(features, dict) else None
+
+
+def _ask(desk: RunDesk, key: Key, s: RunSnapshot, gates: tuple[Gate, ...]) -> dict[str, Reading | None]:
+    values = desk.ask_gates(key, s.spec.policy.name, gates, late=evidence_is_late(s.now, s.status))
+    return {
+        name: Reading(problem=value.message) if isinstance(value, Unknown) else Reading(value)
+        for name, value in values.items()
+    }
+
+
+def _observe_jobs(
+    store: Store, key: Key, gates: tuple[Gate, ...], model: RunModel, now: datetime
+) -> dict[str, JobReport]:
+    pods = store.by_owner("Pod", key.namespace, of_run(key.name))
+    found = {}
+    for gate in gates:
+        if gate.job is not None:
+            job = store.get("Job", key.namespace, name_gate_job(key.name, gate.name))
+            found[gate.name] = observe_gate_job(job, pods, gate, model, now)
+    return found
+
+
+def _with_promotion(key: Key, s: RunSnapshot, desk: RunDesk) -> RunSnapshot:
+    """The hand-over by somebody else's system, once it is time, and its return after a rollback."""
+    promotion = s.spec.plan.promotion
+    if promotion.target == "Direct" or s.status.model is None:
+        return s
+    order = Order(s.name, s.namespace, s.spec, s.status)
+    if s.status.phase == "RolledBack":
+        return replace(s, restored=desk.restore(key, order))
+    free = s.promotion_held is None or (s.status.promotion is not None and s.status.promotion.at is not None)
+    if s.status.phase == "Promoting" and free:
+        return replace(s, handed=desk.hand_over(key, order))
+    return s

@@ -1,0 +1,169 @@
+"""The controller of RetrainRun: gather -> decide -> execute -> one status write.
+
+What trains is made before the status says so, by a name that only this run can have, so that an operator that dies in
+between finds it again and never makes a second one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+
+from serinus.api import retrainreasons as words
+from serinus.api.gatespec import Gate
+from serinus.controllers.modeldeployment import Recorder
+from serinus.controllers.retrain.desk import RunDesk
+from serinus.controllers.retrain.rungather import RunGathered, gather_run
+from serinus.core.retrain.child import build_child
+from serinus.core.retrain.gatejobs import build_gate_job, name_gate_job
+from serinus.core.retrain.run import decide_run
+from serinus.core.retrain.runview import CreateChild, DeleteChild, DeleteGateJobs, RunAction, RunGateJob, RunPlan
+from serinus.core.snapshot import Problem
+from serinus.engine.clock import Clock
+from serinus.engine.store import Key, Store
+from serinus.engine.worker import Result
+from serinus.kube.errors import AlreadyExists, Conflict, Forbidden, Invalid, KubeError, NotFound
+from serinus.kube.gateway import Kube
+from serinus.kube.resources import JOBS, RETRAINRUNS, Resource, kind_of
+
+Raw = dict[str, Any]
+
+TRAINING: Final = "serinus/training"
+
+log = structlog.get_logger(__name__)
+
+OnRun = Callable[[RunGathered, RunPlan], None]
+"""Told of each change of phase."""
+
+
+@dataclass
+class RetrainRunController:
+    """Reconciles one RetrainRun at a time. `kinds` are those that may train."""
+
+    kube: Kube
+    store: Store
+    recorder: Recorder
+    clock: Clock
+    desk: RunDesk
+    kinds: tuple[Resource, ...]
+    on_change: OnRun = lambda gathered, plan: None
+    _refused: dict[Key, Problem] = field(default_factory=dict)
+
+    async def reconcile(self, key: Key) -> Result:
+        """One turn. KubeErrors other than conflicts are raised: the worker backs off and tries again."""
+        raw = self.store.get(key.kind, key.namespace, key.name)
+        if raw is None or raw["metadata"].get("deletionTimestamp"):
+            self._refused.pop(key, None)
+            self.desk.forget(key)
+            return Result()
+        gathered = gather_run(self.store, key, raw, now=self.clock.now(), desk=self.desk, kinds=self.kinds)
+        if gathered is None:
+            log.error("a record that cannot be read is left alone", key=str(key))
+            return Result()
+        if key in self._refused:
+            gathered = replace(gathered, snapshot=replace(gathered.snapshot, child_problem=self._refused[key]))
+        plan = decide_run(gathered.snapshot)
+        try:
+            return await self._carry_out(key, gathered, plan)
+        except Conflict as conflict:
+            log.info("looks again", key=str(key), conflict=str(conflict))
+            await self._refresh(key)
+            return Result(retry=True, urgent=True)
+
+    async def _carry_out(self, key: Key, gathered: RunGathered, plan: RunPlan) -> Result:
+        for action in plan.before:
+            if not await self._do(key, gathered, action):
+                return Result(requeue_after=0.01)
+        if plan.write_status:
+            await self._write_status(key, gathered, plan)
+        for action in plan.after:
+            await self._do(key, gathered, action)
+        for event in plan.events:
+            log.info("decided", key=str(key), phase=plan.status.phase, reason=event.reason, message=event.message)
+            kind = "Warning" if event.warning else "Normal"
+            await self.recorder.emit_event(gathered.raw, kind, event.reason, event.message)
+        if plan.events:
+            self.on_change(gathered, plan)
+        if plan.before or plan.write_status:
+            return Result(requeue_after=0.01)
+        return Result(requeue_after=_seconds_until(plan.wake_at, gathered.snapshot.now))
+
+    async def _do(self, key: Key, gathered: RunGathered, action: RunAction) -> bool:
+        """Carry out an action; False where only a person can put right what stands in the way."""
+        match action:
+            case CreateChild():
+                return await self._create_child(key, gathered)
+            case DeleteChild():
+                await self._delete_child(key, gathered)
+            case RunGateJob(gate):
+                await self._run_gate(key, gathered, gate)
+            case DeleteGateJobs():
+                for gate in gathered.run.plan.gates:
+                    made = self.store.get("Job", key.namespace, name_gate_job(key.name, gate.name))
+                    if made is not None and is_ours(made, gathered.uid):
+                        uid = made["metadata"]["uid"]
+                        await self.kube.delete(JOBS, key.namespace, made["metadata"]["name"], uid=uid)
+        return True
+
+    async def _run_gate(self, key: Key, gathered: RunGathered, gate: Gate) -> None:
+        assert gathered.model is not None  # noqa: S101
+        body = build_gate_job(
+            gathered.run, gate, gathered.model, run_name=key.name, owner_uid=gathered.uid, namespace=key.namespace
+        )
+        known = self.store.get("Job", key.namespace, body["metadata"]["name"])
+        if known is None:
+            await self._create_owned(JOBS, gathered, body)
+
+    async def _create_child(self, key: Key, gathered: RunGathered) -> bool:
+        assert gathered.resource is not None  # noqa: S101
+        body = build_child(gathered.run, key.name, gathered.uid, key.namespace)
+        try:
+            await self._create_owned(gathered.resource, gathered, body)
+        except Invalid as refused:
+            self._refused[key] = Problem(words.CHILD_REFUSED, f"the API server refuses what trains: {refused}")
+            return False
+        except Forbidden as refused:
+            if "exceeded quota" in str(refused):
+                raise
+            self._refused[key] = Problem(words.CHILD_REFUSED, f"what trains must not be made: {refused}")
+            return False
+        return True
+
+    async def _create_owned(self, resource: Resource, gathered: RunGathered, body: Raw) -> None:
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        try:
+            raw = await self.kube.create(resource, body, TRAINING)
+        except AlreadyExists:
+            raw = await self.kube.get(resource, namespace, name)
+            if not is_ours(raw, gathered.uid):
+                raise Invalid(f"{resource.kind} {name} exists and does not belong to this run") from None
+        self.store.written(kind_of(resource), raw)
+
+    async def _delete_child(self, key: Key, gathered: RunGathered) -> None:
+        if gathered.resource is None or gathered.child is None or gathered.child["metadata"].get("deletionTimestamp"):
+            return
+        uid = gathered.child["metadata"]["uid"]
+        await self.kube.delete(gathered.resource, key.namespace, key.name, uid=uid)
+
+    async def _write_status(self, key: Key, gathered: RunGathered, plan: RunPlan) -> None:
+        raw = self.store.get(key.kind, key.namespace, key.name) or gathered.raw
+        if raw["metadata"].get("resourceVersion") != gathered.raw["metadata"].get("resourceVersion"):
+            raise Conflict("the RetrainRun changed while it was being worked on")
+        written = await self.kube.replace_status(RETRAINRUNS, gathered.raw, plan.status.dump(), "serinus/status")
+        self.store.written(key.kind, written)
+
+    async def _refresh(self, key: Key) -> None:
+        try:
+            self.store.written(key.kind, await self.kube.get(RETRAINRUNS, key.namespace, key.name))
+        except (NotFound, KubeError):
+            return
+
+
+def is_ours(raw: Raw, uid: str) -> bool:
+    """Whether an object belongs to the run of this uid: a name proves nothing."""
+    return any(ref.get("uid") == uid for ref in raw["metadata"].get("ownerReferences") or ())
+
+
+def _seconds_until(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else max((moment - now).total_seconds(), 0.0) + 0.005

@@ -1,0 +1,174 @@
+"""Puts the retraining loop together: its controllers, whom they ask, and what they tell."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from serinus.api import reasons
+from serinus.api.validate import check_metrics_provider
+from serinus.controllers.access import build_provider
+from serinus.controllers.analyst import Provider
+from serinus.controllers.modeldeployment import Recorder
+from serinus.controllers.retrain.desk import Places, RunDesk
+from serinus.controllers.retrain.looks import SignalLooks
+from serinus.controllers.retrain.policies import RetrainPolicyController
+from serinus.controllers.retrain.policygather import PolicyGathered
+from serinus.controllers.retrain.rungather import RunGathered
+from serinus.controllers.retrain.runs import RetrainRunController
+from serinus.controllers.retrain.snapshots import SnapshotReader
+from serinus.controllers.retrain.wakeup import POLICY, RetrainWakeup
+from serinus.controllers.signals import Signals
+from serinus.core.retrain.policyview import PolicyPlan
+from serinus.core.retrain.reading import Unknown, Value
+from serinus.core.retrain.runview import RunPlan
+from serinus.engine.clock import Clock
+from serinus.engine.store import Key, Store
+from serinus.engine.worker import Result
+from serinus.kube.errors import KubeError
+from serinus.kube.gateway import Kube
+from serinus.kube.resources import CONFIGMAPS, Resource
+from serinus.metrics.promql import QueryProblem, Scope, build_number_query, parse_number_query, read_number
+from serinus.metrics.source import Failure, MetricSource
+from serinus.shell.lifecycle import LifecycleTelemetry
+
+Raw = dict[str, Any]
+Notify = Callable[[Key, bool], None]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Everything of the retraining loop that lives as long as the process."""
+
+    policies: RetrainPolicyController
+    runs: RetrainRunController
+    wakeup: RetrainWakeup
+    signals: Signals
+    desk: RunDesk
+    snapshots: SnapshotReader
+
+    async def reconcile(self, key: Key) -> Result:
+        """One turn of a policy or a run."""
+        return await (self.policies if key.kind == POLICY else self.runs).reconcile(key)
+
+    async def close(self) -> None:
+        """Stop whatever is being asked."""
+        await asyncio.gather(self.signals.close(), self.desk.close(), self.snapshots.close())
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the loop shares with the rest of the process. `kube` writes while we lead, `free` reads always."""
+
+    kube: Kube
+    free: Kube
+    store: Store
+    notify: Notify
+    recorder: Recorder
+    clock: Clock
+    make_source: Callable[[Provider], MetricSource]
+    telemetry: LifecycleTelemetry
+    kinds: tuple[Resource, ...]
+
+
+def build_loop(around: Surroundings, places: Places) -> Loop:
+    """Build every part once."""
+    signals = Signals(around.make_source, around.notify, around.clock)
+    snapshots = SnapshotReader(places.fetch_config_map, around.notify)
+    desk = RunDesk(places, around.notify)
+    policies = RetrainPolicyController(
+        around.kube,
+        around.store,
+        around.recorder,
+        around.clock,
+        SignalLooks(signals, around.clock),
+        snapshots,
+        around.kinds,
+        on_pass=partial(tell_policy, around.telemetry),
+    )
+    runs = RetrainRunController(
+        around.kube,
+        around.store,
+        around.recorder,
+        around.clock,
+        desk,
+        around.kinds,
+        on_change=partial(tell_run, around.telemetry),
+    )
+    wakeup = RetrainWakeup(around.store, lambda key: around.notify(key, False))
+    return Loop(policies, runs, wakeup, signals, desk, snapshots)
+
+
+async def fetch_config_map(kube: Kube, namespace: str, name: str) -> Raw | None:
+    """A ConfigMap; None where it cannot be had now."""
+    try:
+        return await kube.get(CONFIGMAPS, namespace, name)
+    except KubeError:
+        return None
+
+
+def build_gate_asker(
+    store: Store, make_source: Callable[[Provider], MetricSource]
+) -> Callable[[str, str, str], Awaitable[Value]]:
+    """Ask the provider of a policy for the number that a gate's query gives."""
+
+    async def ask(namespace: str, policy: str, text: str) -> Value:
+        raw = store.get(POLICY, namespace, policy) or {}
+        spec = raw.get("spec") or {}
+        name = str(spec.get("provider") or "default")
+        provider = store.get("MetricsProvider", "", name)
+        checked = check_metrics_provider((provider or {}).get("spec") or {})
+        if provider is None or isinstance(checked, tuple):
+            return Unknown(reasons.PROVIDER_NOT_FOUND, f"there is no MetricsProvider {name} that can be asked")
+        query = parse_number_query(text)
+        if isinstance(query, QueryProblem):
+            return Unknown(reasons.INVALID_QUERY, query.message)
+        deployment = str((spec.get("modelDeploymentRef") or {}).get("name") or "")
+        served = store.get("ModelDeployment", namespace, deployment) or {}
+        revision = ((served.get("status") or {}).get("stable") or {}).get("revision") or f"{deployment}-none"
+        source = make_source(build_provider(name, checked))
+        try:
+            written = build_number_query(query, Scope(namespace, str(revision)))
+            result = await source.fetch_instant(written)
+        finally:
+            source.close()
+        if isinstance(result, Failure):
+            return Unknown(result.reason, result.message)
+        found = read_number(written, result.series)
+        if found is None:
+            return Unknown(reasons.NO_DATA, f"{text} has no value")
+        return Unknown(reasons.INVALID_QUERY, found.message) if isinstance(found, QueryProblem) else found.value
+
+    return ask
+
+
+def tell_run(telemetry: LifecycleTelemetry, gathered: RunGathered, plan: RunPlan) -> None:
+    """Count what a run came to."""
+    s, status = gathered.snapshot, plan.status
+    namespace, policy = s.namespace, s.spec.policy.name
+    if status.phase == "Observing" and status.promotion is not None and status.promotion.stable_at is not None:
+        seconds = (status.promotion.stable_at - s.spec.decided_at).total_seconds()
+        telemetry.on_lead(namespace, s.spec.model_deployment, seconds)
+    if not plan.stages:
+        return
+    trigger = s.spec.reasons[0].trigger if s.spec.reasons else ""
+    telemetry.on_run(namespace, policy, str(status.phase), trigger, status.accelerator_seconds or 0)
+    for stage, seconds in plan.stages.items():
+        telemetry.on_stage(namespace, policy, stage, seconds)
+
+
+def tell_policy(telemetry: LifecycleTelemetry, gathered: PolicyGathered, plan: PolicyPlan) -> None:
+    """Count degradations that are over: from the first bad window to the first that is good for long enough."""
+    s = gathered.snapshot
+    if s.spec is None:
+        return
+    model = s.spec.model_deployment_ref.name
+    after = {one.name: one for one in plan.status.triggers}
+    for before in s.status.triggers:
+        now = after.get(before.name)
+        if before.first_bad_at is None or now is None or now.state != "Clear" or before.state == "Pending":
+            continue
+        cause = "Retrain" if before.state == "Latched" else "Rollback" if s.status.rolled_back else "Other"
+        seconds = ((now.since or s.now) - before.first_bad_at).total_seconds()
+        telemetry.on_recovery(s.namespace, model, cause, max(seconds, 0.0))
