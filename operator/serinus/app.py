@@ -46,7 +46,7 @@ from serinus.metrics.source import FetchAccess
 from serinus.metrics.threads import QueryThreads
 from serinus.registries.resolver import Registries, read_hosts, resolve
 from serinus.registries.transport import Transport
-from serinus.retraining import Loop, Surroundings, build_gate_asker, build_loop, fetch_config_map
+from serinus.retraining import Loop, Surroundings, build_gate_asker, build_loop, fetch_config_map, tell_written
 from serinus.serving.client import ModelClient
 from serinus.settings import Settings
 from serinus.shell.http import LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan
@@ -145,6 +145,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         ),
     )
     feed = Feed(store, partial(_notify, wakeup, loop.wakeup, queue.add), wakeup.notify_kind)
+    store.on_written = partial(tell_written, wakeup, loop.wakeup)
     analyst = Analyst(providers.make_source, queue.add, clock, telemetry.on_judged, telemetry.on_forgotten)
     resync = Resync(
         lister.kinds,

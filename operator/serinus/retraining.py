@@ -20,6 +20,7 @@ from serinus.controllers.retrain.runs import RetrainRunController
 from serinus.controllers.retrain.snapshots import SnapshotReader
 from serinus.controllers.retrain.wakeup import POLICY, RetrainWakeup
 from serinus.controllers.signals import Signals
+from serinus.controllers.wakeup import Wakeup
 from serinus.core.retrain.policyview import PolicyPlan
 from serinus.core.retrain.reading import Unknown, Value
 from serinus.core.retrain.runview import RunPlan
@@ -98,6 +99,14 @@ def build_loop(around: Surroundings, places: Places) -> Loop:
     )
     wakeup = RetrainWakeup(around.store, lambda key: around.notify(key, False))
     return Loop(policies, runs, wakeup, signals, desk, snapshots)
+
+
+def tell_written(deployments: Wakeup, loop: RetrainWakeup, kind: str, raw: Raw) -> None:
+    """What one controller has written is the news of another: a run of its policy, a policy of its ModelDeployment, a
+    verdict of the run that waits for it. The watch brings only an echo of it, which wakes nobody."""
+    loop.notify(kind, raw)
+    if kind == POLICY:
+        deployments.notify(kind, raw)
 
 
 async def fetch_config_map(kube: Kube, namespace: str, name: str) -> Raw | None:

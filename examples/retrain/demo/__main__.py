@@ -41,14 +41,17 @@ def play(house: House, screen: Screen, lines: list[Line]) -> None:
     stage = set_stage(house, read_policy(), screen.note)
     with Loop(house, RATE, TRAFFIC_SECONDS, FOLDER, stage.services) as loop:
         screen.observe = loop.scene
-        acts.install(loop, screen, stage)
-        acts.start_traffic(loop, screen)
-        screen.end(FIRST)
-        for name, act in ACTS.items():
-            screen.begin(name)
-            lines.append(act(loop, screen))
-            screen.end(name)
-        acts.close(loop)
+        try:
+            acts.install(loop, screen, stage)
+            acts.start_traffic(loop, screen)
+            screen.end(FIRST)
+            for name, act in ACTS.items():
+                screen.begin(name)
+                lines.append(act(loop, screen))
+                screen.end(name)
+            acts.close(loop)
+        finally:
+            loop.write_objects(FOLDER / "objects.json")
 
 
 def run(console: Console, *, keep: bool) -> str:

@@ -56,10 +56,10 @@ def recover(loop: Loop, screen: Screen) -> Line:
     before = _look_back(loop)
     shifted = _shift(loop, screen, "holiday", "everybody buys more and further away, and fraud moves to old accounts")
     began = _remember(loop)
-    run = _await_run(loop, screen, 1, DETECT_SECONDS)
+    run = _await_run(loop, screen, began.number, DETECT_SECONDS)
     worst = loop.f1(shifted + 1, time.time())
     screen.note(f"F1 has fallen from {_tell(before)} to {_tell(worst)}; {_name(run)} is started: {_tell_reasons(run)}")
-    run = _await_end(loop, screen, 1)
+    run = _await_end(loop, screen, began.number)
     screen.note(f"{_name(run)} is {run['status']['phase']}: {_say(run)}", "green")
     promoted = time.time()
     _await_clear(loop, screen)
@@ -79,10 +79,10 @@ def reject(loop: Loop, screen: Screen) -> Line:
     before = _look_back(loop)
     shifted = _shift(loop, screen, "split", "the north pays in another way, the south as before")
     began = _remember(loop)
-    run = _await_run(loop, screen, 2, DETECT_SECONDS)
+    run = _await_run(loop, screen, began.number, DETECT_SECONDS)
     worst = loop.f1(shifted + 1, time.time())
     screen.note(f"F1 has fallen from {_tell(before)} to {_tell(worst)}; {_name(run)} is started: {_tell_reasons(run)}")
-    run = _await_end(loop, screen, 2)
+    run = _await_end(loop, screen, began.number)
     screen.note(f"{_name(run)} is {run['status']['phase']}: {_say(run)}", "red")
     _stay_quiet(loop, screen)
     attempt = _record(loop, run, began, Quality(before, worst))
@@ -97,9 +97,9 @@ def roll_back(loop: Loop, screen: Screen) -> Line:
     loop.apply_policy(_allow_committee)
     loop.command("retrain demo let it try a committee")
     screen.note("somebody lets the trainer try larger models, and gives the command retrain")
-    run = _await_run(loop, screen, 3, 30)
+    run = _await_run(loop, screen, began.number, 30)
     screen.note(f"{_name(run)} is started: {_tell_reasons(run)}")
-    run = _await_end(loop, screen, 3)
+    run = _await_end(loop, screen, began.number)
     screen.note(f"{_name(run)} is {run['status']['phase']}: {_say(run)}", "red")
     loop.wait("the hold on its digest", lambda: _is_held(loop, run), 30, screen.tick)
     digest = run["status"]["model"]["digest"]
@@ -127,8 +127,9 @@ def describe_triggers(loop: Loop) -> str:
 
 @dataclass(frozen=True)
 class _Before:
-    """What was there when an act began."""
+    """What was there when an act began, and the number of the run that is to come."""
 
+    number: int
     champion: str
     stable: str
     changes: int
@@ -138,6 +139,7 @@ class _Before:
 def _remember(loop: Loop) -> _Before:
     champion = (loop.policy.get("status") or {}).get("champion") or {}
     return _Before(
+        len(loop.runs) + 1,
         str(champion.get("digest", "")),
         str((loop.status.get("stable") or {}).get("revision", "")),
         len(loop.route.changes),

@@ -1,5 +1,6 @@
 """The demo's eyes for the loop: the policy, its runs, and what the client knows of the truth."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,11 @@ class Loop(World):
     def trigger(self, name: str) -> Raw:
         states = (self.policy.get("status") or {}).get("triggers") or []
         return next((state for state in states if state["name"] == name), {})
+
+    def write_objects(self, path: Path) -> None:
+        """Everything that was watched, as it is now, for whoever wants to know why."""
+        seen = [self.policy, *self.runs, self.deployment, *self.records.values(), *self.pods]
+        path.write_text(json.dumps(seen, indent=1), encoding="utf-8")
 
     def outcomes(self) -> list[Outcome]:
         return read_outcomes(self._truth)

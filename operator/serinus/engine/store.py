@@ -58,6 +58,10 @@ def _whole(kind: str, obj: Raw) -> Raw:
     return obj
 
 
+def _nobody(kind: str, obj: Raw) -> None:
+    return None
+
+
 class Store:
     """A cache of raw objects. `owner_of` names the owner of an object within its namespace, or None; `slim` says what
     of an object is kept (its metadata always must be)."""
@@ -70,6 +74,9 @@ class Store:
         self._objects: dict[str, dict[Key, Raw]] = defaultdict(dict)
         self._children: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._buried: dict[str, dict[Key, int]] = defaultdict(dict)
+        self.on_written: Callable[[str, Raw], None] = _nobody
+        """Called with kind and object after a write of ours that was news, for its echo is none: whoever else must look
+        again has to be told here. Must not wait."""
         self._listed_at: dict[str, int] = {}
         self._unserved: set[str] = set()
 
@@ -88,7 +95,10 @@ class Store:
 
     def written(self, kind: str, obj: Raw) -> bool:
         """Keep the answer to a write of ours, so that the next decision sees it before the watch delivers it."""
-        return self.put(kind, obj)
+        news = self.put(kind, obj)
+        if news:
+            self.on_written(kind, obj)
+        return news
 
     def pop(self, kind: str, obj: Raw) -> bool:
         """Forget a deleted object, given as it was last seen; False if a newer one of that name is there, or none."""

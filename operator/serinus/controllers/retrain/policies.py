@@ -158,7 +158,9 @@ class RetrainPolicyController:
             raw = await self.kube.merge_patch(resource, namespace, name, patch, manager=manager)
         except NotFound:
             return
-        self.store.written(resource.kind, raw)
+        if resource is not MODELDEPLOYMENTS:
+            # A ModelDeployment must learn of its command as it does of anybody's: from the watch.
+            self.store.written(resource.kind, raw)
 
     async def _refresh(self, key: Key) -> None:
         try:

@@ -150,7 +150,7 @@ def _observe_runs(store: Store, key: Key, uid: str) -> tuple[tuple[RunRecord, ..
 
 
 def _check_template(spec: RetrainPolicySpec, kinds: Iterable[Resource]) -> Problem | None:
-    allowed = {f"{one.group}/{one.kind}" for one in kinds}
+    allowed = {f"{one.api_version}/{one.kind}" for one in kinds}
     found = check_template(spec.template, allowed, outcome=spec.outcome, results_from=spec.results.from_)
     return Problem(words.INVALID_TEMPLATE, "; ".join(map(str, found))) if found else None
 
