@@ -30,6 +30,7 @@ FIRST: Final = "fraud-first"
 SERVICES: Final = ("data", "monitor")
 START_SECONDS: Final = 60.0
 TRAIN_SECONDS: Final = 90.0
+SERVICE_SECONDS: Final = 20.0
 
 CALL: Final = """
 import sys, urllib.error, urllib.request as u
@@ -90,6 +91,8 @@ def set_stage(house: House, policy: Raw, tell: Any) -> Stage:
             *("rollout", "status", f"deployment/{name}", "-n", NAMESPACE, f"--timeout={START_SECONDS:g}s"), timeout=70
         )
     services = {name: _find_address(house, name) for name in SERVICES}
+    for address in services.values():
+        _await_service(house, address)
     tell("data service and monitor are up")
     history = draw_payments(np.random.default_rng(1), HISTORY_ROWS, "calm")
     rows = [{"id": f"h-{n}", **payment.features, "fraud": payment.fraud} for n, payment in enumerate(history)]
@@ -105,6 +108,20 @@ def set_stage(house: House, policy: Raw, tell: Any) -> Stage:
 def _find_address(house: House, name: str) -> str:
     service = house.cluster.get("service", name, "-n", NAMESPACE)
     return f"http://{service['spec']['clusterIP']}:{PORT}"
+
+
+def _await_service(house: House, address: str) -> None:
+    """A Service leads to its pods a moment after they are ready."""
+    deadline = time.monotonic() + SERVICE_SECONDS
+    while True:
+        try:
+            call(house, "GET", f"{address}/healthz")
+        except DemoError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)
+        else:
+            return
 
 
 def build_first_job(policy: Raw) -> Raw:
