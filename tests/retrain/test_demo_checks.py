@@ -1,6 +1,7 @@
 """The demo's own judgement: each way in which the loop can go wrong is noticed, and named."""
 
 import copy
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from examples.retrain.demo.checks import (
     Attempt,
@@ -260,7 +262,12 @@ def test_the_seconds_of_a_run_are_told_by_stage() -> None:
         "clear": 25.0,
     }
     assert line.total == 80.0
-    assert build_table([line]).row_count == 1
+    console = Console(width=80, file=io.StringIO())
+    console.print(build_table([line, line, line]))
+    assert isinstance(console.file, io.StringIO)
+    told = console.file.getvalue()
+    assert told.count("19.0") == 3
+    assert "…" not in told
     assert "detect" not in build_line(PROMOTED.run, None).seconds
 
 

@@ -59,16 +59,17 @@ def build_line(run: Raw, shifted: float | None, cleared: float | None = None, f1
 
 
 def build_table(lines: Sequence[Line]) -> Table:
+    """A column for each run: a log is narrow."""
     table = Table(box=box.SIMPLE_HEAD, title="Seconds by stage", title_justify="left", title_style="bold")
-    table.add_column("run", no_wrap=True)
-    table.add_column("outcome", no_wrap=True)
-    for heading in (*COLUMNS, "all"):
-        table.add_column(heading, justify="right")
-    table.add_column("F1 of the answers", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for line in lines:
-        style = "green" if line.outcome == "Succeeded" else "red"
-        cells = [f"{line.seconds[name]:.1f}" if name in line.seconds else "" for name in COLUMNS]
-        table.add_row(line.run, Text(line.outcome, style=style), *cells, f"{line.total:.1f}", line.f1)
+        table.add_column(line.run, justify="right", no_wrap=True)
+    outcomes = [Text(line.outcome, style="green" if line.outcome == "Succeeded" else "red") for line in lines]
+    table.add_row("outcome", *outcomes)
+    for name in COLUMNS:
+        table.add_row(name, *(f"{line.seconds[name]:.1f}" if name in line.seconds else "" for line in lines))
+    table.add_row("all", *(f"{line.total:.1f}" for line in lines))
+    table.add_row("F1 of the answers", *(line.f1 for line in lines))
     return table
 
 
