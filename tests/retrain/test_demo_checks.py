@@ -57,6 +57,7 @@ def make_run(phase: str, gates: list[Raw] | None = None) -> Raw:
         "status": {
             "phase": phase,
             "message": "because",
+            "recoverySeconds": 60,
             "model": model,
             "child": {"kind": "Job", "name": "fraud-1", "uid": "u"},
             "gates": make_gates() if gates is None else gates,
@@ -147,6 +148,7 @@ def only_reason(run: Raw, name: str) -> Raw:
         ({"run": only_reason(PROMOTED.run, "quality")}, "which drift asked for it"),
         ({"run": without(make_run("Succeeded"), "status", "model", "snapshotDigest")}, "no snapshotDigest"),
         ({"run": without(make_run("Succeeded"), "status", "child")}, "does not name what trained"),
+        ({"run": without(make_run("Succeeded"), "status", "recoverySeconds")}, "how long it took"),
         ({"run": make_run("Succeeded", make_gates(f1="Missing"))}, "gate f1 is Missing, not Passed"),
         ({"run": make_run("Succeeded", make_gates()[1:])}, "gate nulls is missing, not Passed"),
         ({"run": make_run("Succeeded", [{**g, "champion": None} for g in make_gates()])}, "f1 was not compared"),
@@ -258,8 +260,7 @@ def test_the_seconds_of_a_run_are_told_by_stage() -> None:
         "train": 8.0,
         "validate": 1.0,
         "canary": 19.0,
-        "observe": 5.0,
-        "clear": 25.0,
+        "clear": 30.0,
     }
     assert line.total == 80.0
     console = Console(width=80, file=io.StringIO())

@@ -15,7 +15,7 @@ from examples.retrain.demo import checks
 from examples.retrain.demo.checks import Attempt, Quality
 from examples.retrain.demo.loop import ENDED, LABEL_DELAY, Loop
 from examples.retrain.demo.stage import Stage, call
-from examples.retrain.demo.timeline import Line, build_line
+from examples.retrain.demo.timeline import Line, build_line, read_time
 from tests.cluster import mlflow
 
 Raw = dict[str, Any]
@@ -61,11 +61,10 @@ def recover(loop: Loop, screen: Screen) -> Line:
     screen.note(f"F1 has fallen from {_tell(before)} to {_tell(worst)}; {_name(run)} is started: {_tell_reasons(run)}")
     run = _await_end(loop, screen, began.number)
     screen.note(f"{_name(run)} is {run['status']['phase']}: {_say(run)}", "green")
-    promoted = time.time()
     _await_clear(loop, screen)
-    cleared = time.time()
-    screen.note(f"drift and quality are well again: {describe_triggers(loop)}", "green")
-    after = loop.f1(max(promoted, cleared - LOOK_SECONDS), cleared)
+    after, cleared = _look_back(loop), max(read_time(loop.trigger(name)["since"]) for name in checks.TRIGGERS)
+    recovery = run["status"].get("recoverySeconds", "an unknown number of")
+    screen.note(f"well again, {recovery} s after the first bad window: {describe_triggers(loop)}", "green")
     quality = Quality(before, worst, after)
     attempt = _record(loop, run, began, quality)
     problems = checks.check_promoted(attempt, WEIGHTS) + _check_tracked(loop, run)

@@ -64,6 +64,8 @@ def check_promoted(attempt: Attempt, weights: Sequence[int]) -> list[str]:
         problems.append(f"the route gave {stable} the weights {_list(seen)}, not {_list(weights)}")
     if _champion(attempt.policy) != digest:
         problems.append(f"the champion is {_champion(attempt.policy)}, not the run's {digest}")
+    if not (attempt.run["status"] or {}).get("recoverySeconds"):
+        problems.append("the record does not say how long it took from the first bad window until all was well")
     problems += _check_quality(attempt.quality)
     problems += [
         f"trigger {name} is {attempt.clear.get(name, 'gone')}, not Clear"

@@ -17,15 +17,15 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "train": ("Training", "Collecting"),
     "validate": ("Validating", "AwaitingApproval"),
     "canary": ("Promoting",),
-    "observe": ("Observing",),
 }
-"""Which phases of a RetrainRun a column is about."""
-COLUMNS: Final = ("detect", "decide", *STAGES, "clear")
+"""Which phases of a RetrainRun a row is about."""
+ROWS: Final = ("detect", "decide", *STAGES, "clear")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A run and its seconds by column; a column that did not happen is absent. `f1` says how quality went."""
+    """A run and its seconds by stage, from the shift to where all is well again, or to where the run was stopped; a
+    stage that did not happen is absent. `f1` says how quality went."""
 
     run: str
     outcome: str
@@ -42,7 +42,6 @@ def build_line(run: Raw, shifted: float | None, cleared: float | None = None, f1
     where it does not apply."""
     status = run["status"]
     marks = sorted((read_time(one["at"]), str(one["phase"])) for one in status.get("transitions") or [])
-    ended = marks[-1][0] if marks else 0.0
     seconds: dict[str, float] = {}
     if marks:
         fired = max(read_time(reason["at"]) for reason in run["spec"]["reasons"])
@@ -50,11 +49,12 @@ def build_line(run: Raw, shifted: float | None, cleared: float | None = None, f1
             seconds["detect"] = fired - shifted
         seconds["decide"] = marks[0][0] - fired
     for (at, phase), (until, _) in itertools.pairwise(marks):
-        column = next((name for name, phases in STAGES.items() if phase in phases), None)
-        if column:
-            seconds[column] = seconds.get(column, 0.0) + until - at
-    if cleared is not None:
-        seconds["clear"] = cleared - ended
+        row = next((name for name, phases in STAGES.items() if phase in phases), None)
+        if row:
+            seconds[row] = seconds.get(row, 0.0) + until - at
+    stable = next((at for at, phase in marks if phase == "Observing"), None)
+    if cleared is not None and stable is not None:
+        seconds["clear"] = cleared - stable
     return Line(run["metadata"]["name"], str(status.get("phase")), {k: max(v, 0.0) for k, v in seconds.items()}, f1)
 
 
@@ -66,7 +66,7 @@ def build_table(lines: Sequence[Line]) -> Table:
         table.add_column(line.run, justify="right", no_wrap=True)
     outcomes = [Text(line.outcome, style="green" if line.outcome == "Succeeded" else "red") for line in lines]
     table.add_row("outcome", *outcomes)
-    for name in COLUMNS:
+    for name in ROWS:
         table.add_row(name, *(f"{line.seconds[name]:.1f}" if name in line.seconds else "" for line in lines))
     table.add_row("all", *(f"{line.total:.1f}" for line in lines))
     table.add_row("F1 of the answers", *(line.f1 for line in lines))
