@@ -63,8 +63,9 @@ def make_run(phase: str, gates: list[Raw] | None = None) -> Raw:
             "gates": make_gates() if gates is None else gates,
             "transitions": [
                 {"phase": "Pending", "at": "2026-01-01T00:00:21Z"},
+                {"phase": "Queued", "at": "2026-01-01T00:00:22Z"},
                 {"phase": "Training", "at": "2026-01-01T00:00:22Z"},
-                {"phase": "Validating", "at": "2026-01-01T00:00:30Z"},
+                {"phase": "Validating", "at": "2026-01-01T00:00:31Z"},
                 {"phase": "Promoting", "at": "2026-01-01T00:00:31Z"},
                 {"phase": "Observing", "at": "2026-01-01T00:00:50Z"},
                 {"phase": phase, "at": "2026-01-01T00:00:55Z"},
@@ -257,8 +258,8 @@ def test_the_seconds_of_a_run_are_told_by_stage() -> None:
         "detect": 20.0,
         "decide": 1.0,
         "queue": 1.0,
-        "train": 8.0,
-        "validate": 1.0,
+        "train": 9.0,
+        "validate": 0.0,
         "canary": 19.0,
         "clear": 30.0,
     }

@@ -90,7 +90,7 @@ def reject(loop: Loop, screen: Screen) -> Line:
 
 
 def roll_back(loop: Loop, screen: Screen) -> Line:
-    """Somebody lets the trainer try larger models. The one it finds is right about everybody, and a hundred times
+    """Somebody lets the trainer try larger models. The one it finds is right about everybody, and tens of times
     slower, which only production shows."""
     began, asked = _remember(loop), time.time()
     loop.apply_policy(_allow_committee)

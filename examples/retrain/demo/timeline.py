@@ -41,7 +41,8 @@ def build_line(run: Raw, shifted: float | None, cleared: float | None = None, f1
     """`shifted`: when the world changed, `cleared`: when the triggers were clear again (seconds since the epoch); None
     where it does not apply."""
     status = run["status"]
-    marks = sorted((read_time(one["at"]), str(one["phase"])) for one in status.get("transitions") or [])
+    # Phases that take no time begin at the same moment: their order is that of the record.
+    marks = [(read_time(one["at"]), str(one["phase"])) for one in status.get("transitions") or []]
     seconds: dict[str, float] = {}
     if marks:
         fired = max(read_time(reason["at"]) for reason in run["spec"]["reasons"])

@@ -18,7 +18,7 @@ from .world import encode
 
 FILE: Final = "model.joblib"
 SEED: Final = 7
-VOTERS: Final = 100
+VOTERS: Final = 30
 
 Flags = NDArray[np.bool_]
 
@@ -28,8 +28,8 @@ def _build_linear() -> Any:
 
 
 def _build_committee() -> Any:
-    """A hundred models with interactions, each of which learnt from another sample of the rows, and which vote. Right
-    about every region, cheap for a batch, and a hundred times slower than `linear` for a single payment."""
+    """Models with interactions, each of which learnt from another sample of the rows, and which vote. Right about every
+    region, cheap for a batch, and as many times slower than `linear` for a single payment as there are of them."""
     member = make_pipeline(PolynomialFeatures(2, include_bias=False), StandardScaler(), LogisticRegression(C=10))
     return BaggingClassifier(member, n_estimators=VOTERS, random_state=SEED)
 
