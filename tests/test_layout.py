@@ -14,6 +14,7 @@ ONLY_IN = {
     "kopf": "shell",
     "kubernetes": "kube",
     "prometheus_api_client": "metrics",
+    "dulwich": "forge",
 }
 
 

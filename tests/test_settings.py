@@ -56,3 +56,15 @@ def test_a_bad_variable_is_named(name: str, value: str, words: str) -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         load_settings({}).workers = 3  # type: ignore[misc]
+
+
+def test_a_receiver_needs_keys() -> None:
+    with pytest.raises(SettingsError, match=r"SERINUS_RECEIVER_SECRET: .*events without a signature are not taken"):
+        load_settings({"SERINUS_RECEIVER_LISTEN_PORT": "8090"})
+    settings = load_settings({"SERINUS_RECEIVER_LISTEN_PORT": "8090", "SERINUS_RECEIVER_SECRET": "events"})
+    assert (settings.receiver_listen_port, settings.receiver_secret) == (8090, "events")
+    assert load_settings({}).receiver_listen_port is None
+    assert load_settings({"SERINUS_GIT_HOSTS": "github.com, api.github.com"}).git_hosts == (
+        "github.com",
+        "api.github.com",
+    )

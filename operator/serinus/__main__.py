@@ -1,11 +1,12 @@
 """`python -m serinus`: run the operator; every setting is an environment variable, see `serinus.settings`.
 
-`python -m serinus judge replay`: run the judge over the past of a Prometheus, see `serinus.replay`."""
+`python -m serinus judge replay`: run the judge over the past of a Prometheus, see `serinus.replay`.
+`python -m serinus retrain backtest`: run a RetrainPolicy over it, see `serinus.backtest`."""
 
 import asyncio
 import sys
 
-from serinus import replay
+from serinus import backtest, replay
 from serinus.app import run
 from serinus.settings import SettingsError, load_settings
 from serinus.shell.logging import configure_logging
@@ -15,8 +16,10 @@ def main() -> int:
     """Run until stopped; 0 after a signal, 1 where a restart is due, 2 for settings that cannot be used."""
     if sys.argv[1:2] == ["judge"]:
         return replay.main(sys.argv[2:])
+    if sys.argv[1:2] == ["retrain"]:
+        return backtest.main(sys.argv[2:])
     if sys.argv[1:]:
-        print(f"serinus: unknown argument {sys.argv[1]!r}; known is: judge replay", file=sys.stderr)
+        print(f"serinus: unknown argument {sys.argv[1]!r}; known are: judge replay, retrain backtest", file=sys.stderr)
         return 2
     try:
         settings = load_settings()

@@ -19,7 +19,7 @@ from serinus.controllers.access import AccessReader
 from serinus.controllers.analyst import Analyst, Provider
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.metricsprovider import MetricsProviderController
-from serinus.controllers.modeldeployment import ModelDeploymentController
+from serinus.controllers.modeldeployment import Ended, ModelDeploymentController
 from serinus.controllers.models import ImageVolumes, LoaderSettings, ModelDesk, ModelResolver, SchemaReader
 from serinus.controllers.retrain.desk import Places
 from serinus.controllers.retrain.wakeup import RetrainWakeup
@@ -44,9 +44,11 @@ from serinus.kube.training import read_training_kinds
 from serinus.metrics.prometheus import OnResult, PrometheusSource
 from serinus.metrics.source import FetchAccess
 from serinus.metrics.threads import QueryThreads
-from serinus.registries.resolver import Registries, read_hosts, resolve
-from serinus.registries.transport import Transport
-from serinus.retraining import Loop, Surroundings, build_gate_asker, build_loop, fetch_config_map, tell_written
+from serinus.net.hosts import read_hosts
+from serinus.net.transport import Transport
+from serinus.outside import build_carriers, build_registry, receive_events
+from serinus.registries.resolver import Registries, resolve
+from serinus.retraining import Loop, Surroundings, build_gate_asker, build_loop, fetch_config_map, tell_release
 from serinus.serving.client import ModelClient
 from serinus.settings import Settings
 from serinus.shell.http import LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan
@@ -75,6 +77,7 @@ class Parts:
     clock: SystemClock
     telemetry: Telemetry
     kube: Kube
+    free: Kube
     elector: LeaderElector
     queue: WorkQueue[Key]
     feed: Feed
@@ -108,8 +111,9 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     elector = LeaderElector(lease, settings.identity, clock, times, on_trouble=_log_lease_trouble)
     # Whoever lost the Lease must not write any more, however late he notices.
     kube = free.fenced(elector.is_leader) if settings.leader_election else free
-    store, claims = Store(owner_of, slim), ClaimIndex()
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
+    claims = ClaimIndex()
+    store = Store(owner_of, slim, lambda kind, raw: _notify_written(wakeup, loop.wakeup, kind, raw))
     wakeup = Wakeup(store, claims, queue.add)
     kinds = read_training_kinds(settings.training_kinds)
     watched = watch_with(kinds)
@@ -126,6 +130,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     )
     transport = Transport()
     registries = _registries(settings)
+    lifecycle = LifecycleTelemetry(telemetry.registry, store)
     loop = build_loop(
         Surroundings(
             kube,
@@ -135,17 +140,18 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
             recorder,
             clock,
             providers.make_source,
-            LifecycleTelemetry(telemetry.registry, store),
+            lifecycle,
             kinds,
         ),
         Places(
             fetch_config_map=partial(fetch_config_map, free),
             resolve=partial(resolve, transport, registries),
             ask_gate=build_gate_asker(store, providers.make_source),
+            fetch_registry=build_registry(transport, settings),
+            carriers=build_carriers(transport, settings, free),
         ),
     )
     feed = Feed(store, partial(_notify, wakeup, loop.wakeup, queue.add), wakeup.notify_kind)
-    store.on_written = partial(tell_written, wakeup, loop.wakeup)
     analyst = Analyst(providers.make_source, queue.add, clock, telemetry.on_judged, telemetry.on_forgotten)
     resync = Resync(
         lister.kinds,
@@ -165,13 +171,22 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     )
     warmer = Warmer(client.send, partial(fetch_config_map, free), queue.add)
     controller = ModelDeploymentController(
-        kube, store, claims, analyst, recorder, clock, warmer, desk, on_release=telemetry.on_release
+        kube,
+        store,
+        claims,
+        analyst,
+        recorder,
+        clock,
+        warmer,
+        desk,
+        on_release=partial(_count_release, telemetry, lifecycle),
     )
     parts = Parts(
         settings=settings,
         clock=clock,
         telemetry=telemetry,
         kube=kube,
+        free=free,
         elector=elector,
         queue=queue,
         feed=feed,
@@ -212,7 +227,10 @@ async def operate(parts: Parts, stop: asyncio.Event) -> int:
         3 * parts.settings.resync_interval,
     )
     app = build_app([monitor.check, alive], [ready], parts.telemetry.registry)
-    async with serve(app, parts.settings.http_port) as port:
+    async with (
+        serve(app, parts.settings.http_port) as port,
+        receive_events(parts.settings, parts.free, parts.clock, parts.telemetry),
+    ):
         log.info("started", port=port, identity=parts.settings.identity, namespace=parts.settings.namespace)
         beat = asyncio.create_task(monitor.run(), name="monitor")
         # The Lease is given back last, when no turn can write any more.
@@ -316,8 +334,15 @@ async def _reconcile(parts: Parts, key: Key) -> Result:
     return await parts.loop.reconcile(key)
 
 
+def _count_release(telemetry: Telemetry, lifecycle: LifecycleTelemetry, ended: Ended) -> None:
+    telemetry.on_release(ended.namespace, ended.outcome)
+    tell_release(lifecycle, ended)
+
+
 def _registries(settings: Settings) -> Registries:
-    return Registries(read_hosts(settings.model_hosts), settings.mlflow_url, settings.huggingface_url)
+    return Registries(
+        read_hosts(settings.model_hosts), settings.mlflow_url, settings.mlflow_credentials, settings.huggingface_url
+    )
 
 
 def _loader(settings: Settings) -> LoaderSettings:
@@ -330,6 +355,12 @@ def _notify(wakeup: Wakeup, loop: RetrainWakeup, add: Callable[[Key], None], kin
     loop.notify(kind, raw)
     if kind == "MetricsProvider":
         add(Key(kind, "", raw["metadata"]["name"]))
+
+
+def _notify_written(wakeup: Wakeup, loop: RetrainWakeup, kind: str, raw: Raw) -> None:
+    loop.notify_written(kind, raw)
+    if kind == "RetrainPolicy":
+        wakeup.notify(kind, raw)
 
 
 def _open_source(

@@ -10,7 +10,7 @@ from serinus.api import reasons
 from serinus.api.validate import check_metrics_provider
 from serinus.controllers.access import build_provider
 from serinus.controllers.analyst import Provider
-from serinus.controllers.modeldeployment import Recorder
+from serinus.controllers.modeldeployment import Ended, Recorder
 from serinus.controllers.retrain.desk import Places, RunDesk
 from serinus.controllers.retrain.looks import SignalLooks
 from serinus.controllers.retrain.policies import RetrainPolicyController
@@ -20,7 +20,6 @@ from serinus.controllers.retrain.runs import RetrainRunController
 from serinus.controllers.retrain.snapshots import SnapshotReader
 from serinus.controllers.retrain.wakeup import POLICY, RetrainWakeup
 from serinus.controllers.signals import Signals
-from serinus.controllers.wakeup import Wakeup
 from serinus.core.retrain.policyview import PolicyPlan
 from serinus.core.retrain.reading import Unknown, Value
 from serinus.core.retrain.runview import RunPlan
@@ -101,14 +100,6 @@ def build_loop(around: Surroundings, places: Places) -> Loop:
     return Loop(policies, runs, wakeup, signals, desk, snapshots)
 
 
-def tell_written(deployments: Wakeup, loop: RetrainWakeup, kind: str, raw: Raw) -> None:
-    """What one controller has written is the news of another: a run of its policy, a policy of its ModelDeployment, a
-    verdict of the run that waits for it. The watch brings only an echo of it, which wakes nobody."""
-    loop.notify(kind, raw)
-    if kind == POLICY:
-        deployments.notify(kind, raw)
-
-
 async def fetch_config_map(kube: Kube, namespace: str, name: str) -> Raw | None:
     """A ConfigMap; None where it cannot be had now."""
     try:
@@ -150,6 +141,16 @@ def build_gate_asker(
         return Unknown(reasons.INVALID_QUERY, found.message) if isinstance(found, QueryProblem) else found.value
 
     return ask
+
+
+def tell_release(telemetry: LifecycleTelemetry, ended: Ended) -> None:
+    """Count the end of a release. The lead time of a model that a run made is the run's to tell."""
+    if ended.outcome == reasons.SUPERSEDED:
+        return
+    promoted = ended.outcome == reasons.PROMOTED
+    telemetry.on_release(ended.namespace, ended.name, failed=not promoted and ended.outcome != reasons.ABORTED)
+    if promoted and not ended.followed and ended.seconds is not None:
+        telemetry.on_lead(ended.namespace, ended.name, ended.seconds)
 
 
 def tell_run(telemetry: LifecycleTelemetry, gathered: RunGathered, plan: RunPlan) -> None:

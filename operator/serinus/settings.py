@@ -5,9 +5,10 @@ import re
 import socket
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from serinus.api.meta import parse_duration
 from serinus.kube.training import DEFAULT_TRAINING_KINDS, read_training_kinds
@@ -57,8 +58,20 @@ class Settings(BaseModel):
     or `http://registry.example:5000` for one without TLS. They are asked without credentials."""
     mlflow_url: str | None = None
     """Base address of the MLflow server that models:/ references are resolved with."""
+    mlflow_credentials: Path | None = None
+    """File with `USER:PASSWORD` or a token for that server, which also moves aliases and sets tags at a promotion."""
     huggingface_url: str | None = None
     """Base address of the hub that hf:// references are resolved with, such as https://huggingface.co."""
+    git_hosts: tuple[str, ...] = ()
+    """Git servers and their forges' APIs that promotions by pull request may go to, separated by commas: `github.com`,
+    `api.github.com`, or `http://git.example:3000` for one without TLS. Which repository, and who asks, is said by a
+    Secret of the policy's namespace."""
+    receiver_listen_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Port that events from outside are taken on (CloudEvents, webhooks of MLflow); not listened on where it is not
+    set."""
+    receiver_secret: Annotated[str | None, Field(min_length=1, max_length=253, validate_default=True)] = None
+    """Secret in the operator's own namespace with the keys that events are signed with: NAMESPACE, or NAMESPACE.POLICY
+    for one policy."""
     loader_image: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Image of the init container that puts models into pods (delivery InitContainer) and verifies signatures. A
     revision keeps the one that it was made with."""
@@ -71,7 +84,7 @@ class Settings(BaseModel):
     context: str | None = None
     """Context of the kubeconfig; without it the current one."""
 
-    @field_validator("watch_namespaces", "model_hosts", "training_kinds", mode="before")
+    @field_validator("watch_namespaces", "model_hosts", "git_hosts", "training_kinds", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -82,6 +95,13 @@ class Settings(BaseModel):
         for name in value:
             if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
                 raise ValueError(f"{name!r} is not the name of a namespace")
+        return value
+
+    @field_validator("receiver_secret")
+    @classmethod
+    def _has_keys(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("receiver_listen_port") is not None:
+            raise ValueError("events without a signature are not taken, so a Secret with the keys is needed")
         return value
 
     @field_validator("training_kinds")

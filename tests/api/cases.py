@@ -44,7 +44,7 @@ def change(obj: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class BadInput:
-    """`sentence` says what is wrong with the minimal example once `path` has `value`."""
+    """`sentence` says what is wrong with the example once `path` has `value`."""
 
     sentence: str
     path: str
@@ -55,10 +55,11 @@ class BadInput:
     """Part of what the Python check says."""
     refusal: str | None
     """Part of what the API server says; None where only the operator can see it."""
+    example: str = "modeldeployment-minimal"
 
     def build(self) -> dict[str, Any]:
         """Return the wrong object."""
-        return change(load_example("modeldeployment-minimal"), self.path, self.value)
+        return change(load_example(self.example), self.path, self.value)
 
 
 CONTAINER: Final = {"name": "model", "image": "registry.example/fraud:7", "ports": [{"containerPort": 8080}]}

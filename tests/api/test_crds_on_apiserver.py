@@ -1,8 +1,7 @@
 """The contract as a real API server sees it: CRDs established, examples accepted, faults refused with a message."""
 
 import json
-from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -12,15 +11,19 @@ from tests.api.cases import (
     CHECK,
     EXAMPLES,
     LANGUAGE_MODEL,
+    REMOVE,
     ROOT,
     BadInput,
     change,
     load,
     load_example,
 )
+from tests.api.onserver import Cluster, RefusedError
+from tests.api.policycases import BAD_POLICIES, CONTRACT, EXAMPLE, GOOD_POLICIES
 
 pytestmark = pytest.mark.apiserver
 
+ALL_BAD = (*BAD_INPUTS, *BAD_POLICIES)
 REVISION: dict[str, Any] = {
     "apiVersion": "serinus.dev/v1alpha1",
     "kind": "ModelRevision",
@@ -33,53 +36,6 @@ REVISION: dict[str, Any] = {
         "content": {"template": {"spec": {"containers": [{"name": "model", "anything": {"goes": [1, None]}}]}}},
     },
 }
-
-
-class RefusedError(Exception):
-    """What kubectl wrote when the API server said no."""
-
-
-class Outcome(Protocol):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class ControlPlane(Protocol):
-    def kubectl(self, *arguments: str, input: str | None = None, check: bool = True) -> Outcome: ...  # noqa: A002
-
-
-class Cluster:
-    """The few things these tests do to a cluster."""
-
-    def __init__(self, control_plane: ControlPlane) -> None:
-        self._control_plane = control_plane
-
-    def run(self, *arguments: str, obj: dict[str, Any] | None = None) -> str:
-        text = None if obj is None else json.dumps(obj)
-        outcome = self._control_plane.kubectl(*arguments, input=text, check=False)
-        if outcome.returncode:
-            raise RefusedError(outcome.stderr)
-        return outcome.stdout
-
-    def apply(self, obj: dict[str, Any], *options: str) -> dict[str, Any]:
-        stored: dict[str, Any] = json.loads(self.run("apply", "-o", "json", *options, "-f", "-", obj=obj))
-        return stored
-
-    def rehearse(self, obj: dict[str, Any]) -> dict[str, Any]:
-        return self.apply(obj, "--dry-run=server")
-
-
-@pytest.fixture(scope="module")
-def cluster(control_plane: ControlPlane) -> Iterator[Cluster]:
-    cluster = Cluster(control_plane)
-    cluster.run("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    for resource in RESOURCES:
-        cluster.run("wait", "--for=condition=Established", "--timeout=30s", f"crd/{resource.crd_name}")
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ml"}})
-    yield cluster
-    for kind in ("mdep", "mrev", "mprov"):
-        cluster.run("delete", kind, "--all", "-n", "ml")
 
 
 def test_every_kind_is_established_and_structural(cluster: Cluster) -> None:
@@ -114,14 +70,14 @@ def test_what_is_left_out_gets_its_default(cluster: Cluster) -> None:
     assert "rollout" not in spec
 
 
-@pytest.mark.parametrize("case", [case for case in BAD_INPUTS if case.refusal], ids=lambda case: case.sentence)
+@pytest.mark.parametrize("case", [case for case in ALL_BAD if case.refusal], ids=lambda case: case.sentence)
 def test_a_fault_is_refused_with_its_message(case: BadInput, cluster: Cluster) -> None:
     with pytest.raises(RefusedError) as refused:
         cluster.rehearse(case.build())
     assert str(case.refusal) in str(refused.value)
 
 
-@pytest.mark.parametrize("case", [case for case in BAD_INPUTS if not case.refusal], ids=lambda case: case.sentence)
+@pytest.mark.parametrize("case", [case for case in ALL_BAD if not case.refusal], ids=lambda case: case.sentence)
 def test_a_fault_that_only_the_operator_sees_is_accepted_here(case: BadInput, cluster: Cluster) -> None:
     cluster.rehearse(case.build())
 
@@ -149,6 +105,13 @@ def test_what_is_right_is_accepted(path: str, value: Any, cluster: Cluster) -> N
     cluster.rehearse(change(load_example("modeldeployment-minimal"), path, value))
 
 
+@pytest.mark.parametrize(("path", "value"), GOOD_POLICIES, ids=str)
+def test_a_policy_that_is_right_is_accepted(path: str, value: Any, cluster: Cluster) -> None:
+    obj = change(change(load_example(EXAMPLE), "spec.triggerPolicy", None), path, value)
+    stored = cluster.rehearse(obj)
+    assert _missing(obj["spec"] | {"triggerPolicy": {}}, stored["spec"] | {"triggerPolicy": {}}, "spec") == []
+
+
 @pytest.mark.parametrize(
     ("path", "value", "refusal"),
     [
@@ -170,6 +133,63 @@ def test_a_revision_cannot_be_changed_but_labelled(cluster: Cluster) -> None:
     for path, value in (("spec.number", 2), ("spec.content.template", {}), ("spec.content.more", 1)):
         with pytest.raises(RefusedError, match="cannot be changed"):
             cluster.apply(change(REVISION, path, value))
+
+
+RUN: dict[str, Any] = {
+    "apiVersion": "serinus.dev/v1alpha1",
+    "kind": "RetrainRun",
+    "metadata": {"name": "fraud-1a2b3c4d", "namespace": "ml"},
+    "spec": {
+        "policy": {"name": "fraud", "uid": "p1", "generation": 3, "digest": "a" * 64},
+        "number": 1,
+        "modelDeployment": "fraud",
+        "reasons": [{"trigger": "accuracy", "at": "2026-11-23T10:00:00Z"}],
+        "decidedAt": "2026-11-23T10:00:00Z",
+        "plan": {name: CONTRACT[name] for name in ("template", "gates", "results", "promotion")},
+        "templateDigest": "b" * 64,
+    },
+}
+APPROVAL: dict[str, Any] = {
+    "apiVersion": "serinus.dev/v1alpha1",
+    "kind": "ModelApproval",
+    "metadata": {"name": "fraud-ada", "namespace": "ml"},
+    "spec": {"run": "fraud-1a2b3c4d", "digest": f"sha256:{'d' * 64}", "approver": "ada"},
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "path", "value"),
+    [
+        (RUN, "spec.number", 2),
+        (RUN, "spec.plan.template.spec", {}),
+        (RUN, "spec.plan.gates", []),
+        (APPROVAL, "spec.decision", "Reject"),
+        (APPROVAL, "spec.approver", "bob"),
+    ],
+    ids=str,
+)
+def test_a_record_cannot_be_changed_but_labelled(
+    record: dict[str, Any], path: str, value: Any, cluster: Cluster
+) -> None:
+    stored = cluster.apply(record)
+    assert _missing(record["spec"], stored["spec"], "spec") == []
+    cluster.apply(change(record, "metadata.labels", {"a": "b"}))
+    with pytest.raises(RefusedError, match="is a record: its spec cannot be changed"):
+        cluster.apply(change(record, path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "refusal"),
+    [
+        ("spec.run", REMOVE, "spec.run: Required value"),
+        ("spec.digest", "latest", "spec.digest"),
+        ("spec.approver", "", "should be at least 1 chars long"),
+        ("spec.decision", "Maybe", "Unsupported value"),
+    ],
+)
+def test_a_faulty_approval_is_refused(path: str, value: Any, refusal: str, cluster: Cluster) -> None:
+    with pytest.raises(RefusedError, match=refusal):
+        cluster.rehearse(change(APPROVAL, path, value))
 
 
 def test_the_scale_of_a_deployment_is_its_replicas(cluster: Cluster) -> None:
@@ -200,8 +220,22 @@ def test_the_default_columns_tell_where_the_release_stands(cluster: Cluster) -> 
     assert heading == ["NAME", "PHASE", "STABLE", "CANARY", "WEIGHT", "STEP", "READY", "AGE"]
 
 
+def test_the_default_columns_of_a_policy_tell_where_the_loop_stands(cluster: Cluster) -> None:
+    cluster.apply(load_example(EXAMPLE))
+    heading = cluster.run("get", "rtp", "-n", "ml").splitlines()[0].split()
+    assert heading == ["NAME", "MODEL", "PHASE", "STATE", "VALUE", "SAMPLES", "NEXT", "AGE"]
+
+
 @pytest.mark.parametrize(
-    "field", ["modeldeployment.spec.rollout.steps.weight", "modelrevision.spec", "metricsprovider"]
+    "field",
+    [
+        "modeldeployment.spec.rollout.steps.weight",
+        "modelrevision.spec",
+        "metricsprovider",
+        "retrainpolicy.spec.gates.versusChampion",
+        "retrainrun.spec",
+        "modelapproval.spec",
+    ],
 )
 def test_kubectl_explains_the_contract(field: str, cluster: Cluster) -> None:
     assert "DESCRIPTION:\n    <empty>" not in cluster.run("explain", field)

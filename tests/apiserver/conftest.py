@@ -30,6 +30,14 @@ class Surroundings:
         fresh.write_text(word)
         fresh.rename(self.script)
 
+    def set_quality(self, namespace: str, value: float | None) -> None:
+        """What a query for model_quality gives in a namespace from now on; None: no series."""
+        file = self.script.with_suffix(".gauges")
+        known = json.loads(file.read_text()) if file.exists() else {}
+        fresh = file.with_suffix(".fresh")
+        fresh.write_text(json.dumps(known | {namespace: value}))
+        fresh.rename(file)
+
     def count_queries(self) -> int:
         return int(self._ask("queries"))
 

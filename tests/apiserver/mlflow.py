@@ -19,10 +19,17 @@ from tests.cluster.mlflow import (
     keep_database,
     lend_database,
 )
+from tests.cluster.paths import REPOSITORY
 from tests.support.model import wait_for
 
 PORT: Final = 9096
 ADDRESS: Final = f"http://127.0.0.1:{PORT}"
+WEBHOOKS: Final = {
+    # It sends them to public addresses by https only, unless told otherwise.
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
+    "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_CACHE_TTL": "0",
+}
 
 CALL: Final = """
 import json, sys, urllib.error, urllib.request as u
@@ -53,7 +60,7 @@ class MLflow:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                env=os.environ | ENVIRONMENT,
+                env=os.environ | ENVIRONMENT | WEBHOOKS,
                 start_new_session=True,
             )
         wait_for("MLflow", self._is_up, lambda: (self._folder / "log").read_text()[-2000:], START_SECONDS)
@@ -91,6 +98,32 @@ class MLflow:
         place = str(info["artifact_uri"]).removeprefix("mlflow-artifacts:/")
         self._send("PUT", f"{ADDRESS}/api/2.0/mlflow-artifacts/artifacts/{place}/model/{name}", content)
         return f"{info['artifact_uri']}/model", str(info["run_id"])
+
+    def log_dataset(self, run: str, name: str, digest: str) -> None:
+        """Say what a run was trained with, as training code does."""
+        dataset = {"name": name, "digest": digest, "source_type": "s3", "source": "s3://data/payments"}
+        tags = [{"key": "mlflow.data.context", "value": "training"}]
+        self._call("POST", "runs/log-inputs", {"run_id": run, "datasets": [{"dataset": dataset, "tags": tags}]})
+
+    def log_figures(self, run: str, metrics: dict[str, float | str], tags: dict[str, str]) -> None:
+        """Say how good a run is, and what it is of."""
+        figures = [{"key": key, "value": value, "timestamp": 1, "step": 0} for key, value in metrics.items()]
+        labels = [{"key": key, "value": value} for key, value in tags.items()]
+        self._call("POST", "runs/log-batch", {"run_id": run, "metrics": figures, "tags": labels})
+
+    def send_webhooks(self, url: str, secret: str) -> None:
+        """Tell `url` of every new version from now on, and of every tag."""
+        events = [{"entity": "MODEL_VERSION", "action": "CREATED"}, {"entity": "MODEL_VERSION_TAG", "action": "SET"}]
+        self._call("POST", "webhooks", {"name": "serinus", "url": url, "secret": secret, "events": events})
+
+    def ask(self, *calls: tuple[str, dict[str, Any]]) -> list[Any]:
+        """What functions of the MLflow adapter answer from within the cluster's network, as JSON."""
+        command = [sys.executable, "-m", "tests.apiserver.mlflow_calls", ADDRESS]
+        environment = os.environ | {"PYTHONPATH": f"{REPOSITORY / 'operator'}:{REPOSITORY}"}
+        said = json.dumps(calls).encode()
+        done = self.cluster.run(command, input=said, capture_output=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr.decode()
+        return list(json.loads(done.stdout))
 
     def _call(self, method: str, path: str, body: Any, *, check: bool = True) -> Any:
         said = self._send(method, f"{ADDRESS}/api/2.0/mlflow/{path}", json.dumps(body).encode(), check=check)

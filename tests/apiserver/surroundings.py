@@ -2,15 +2,18 @@
 
 Every route is accepted, requests are counted by the weights it has, and a share of them fails as the pods' FAULT_RATIO
 says, or the annotation example.com/fault-ratio of their Deployment. The counters are served as Prometheus serves
-Traefik's; what an InferencePool leads to is counted by its pods, as vLLM does. Of routes of two kinds with the same
-host only the older one is accepted. The file SCRIPT holds one word: how it answers."""
+Traefik's; what an InferencePool leads to is counted by its pods, as vLLM does. Queries for `model_quality` are answered
+from the file SCRIPT.gauges: JSON, a value by namespace. Of routes of two kinds with the same host only the older one is
+accepted. The file SCRIPT holds one word: how it answers."""
 
 import contextlib
 import json
+import re
 import ssl
 import sys
 import threading
 import time
+import urllib.parse
 import urllib.request
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -170,6 +173,18 @@ def build_answer(word: str) -> tuple[str, str]:
     return "application/json", good["text"] if word == "stale" else json.dumps(answer)
 
 
+def read_gauge(path: str) -> str | None:
+    """The answer to a query for a quality; None for any other query."""
+    query = urllib.parse.unquote_plus(path)
+    namespace = re.search(r'model_quality.*namespace="([^"]+)"', query)
+    if namespace is None:
+        return None
+    file = script.with_suffix(".gauges")
+    value = json.loads(file.read_text()).get(namespace[1]) if file.exists() else None
+    series = [] if value is None else [{"metric": {"namespace": namespace[1]}, "value": [time.time(), str(value)]}]
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": series}})
+
+
 class Handler(BaseHTTPRequestHandler):
     """GET /queries tells how many queries came, /failures/NAME how many requests to NAME failed; every other path is a
     query."""
@@ -182,6 +197,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/failures/"):
             return self.answer(200, "text/plain", str(count_failures(self.path.removeprefix("/failures/"))))
         queries["all"] += 1
+        gauge = read_gauge(self.path) if word == "well" else None
+        if gauge is not None:
+            return self.answer(200, "application/json", gauge)
         if word == "down":
             return self.answer(503, "text/plain", "upstream is gone")
         if word == "broken":

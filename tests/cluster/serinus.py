@@ -9,6 +9,8 @@ from tests.cluster.paths import REPOSITORY
 OPERATOR = "operator"
 NAMESPACE = "serinus-system"
 PORT = 8080
+TRAINING_KINDS = ("batch/v1/Job", "argoproj.io/v1alpha1/Workflow", "ray.io/v1/RayJob")
+"""What may train in test clusters; kinds that are not installed are waited for."""
 
 
 def install_serinus(cluster: Cluster, *, scrape_interval: str = "1s", operator: bool = True) -> None:
@@ -24,7 +26,7 @@ def install_serinus(cluster: Cluster, *, scrape_interval: str = "1s", operator: 
     }
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": [namespace, provider]}))
     if operator:
-        start_operator(cluster)
+        start_operator(cluster, training_kinds=",".join(TRAINING_KINDS))
 
 
 def start_operator(cluster: Cluster, name: str = OPERATOR, port: int = PORT, **settings: str) -> None:

@@ -36,18 +36,6 @@ def test_our_own_write_is_seen_at_once_and_its_echo_is_no_news(store: Store) -> 
     assert held["metadata"]["resourceVersion"] == "12"
 
 
-def test_others_are_told_of_our_own_write_once_whoever_brings_it_first(store: Store) -> None:
-    told: list[str] = []
-    store.on_written = lambda kind, obj: told.append(f"{kind} {obj['metadata']['resourceVersion']}")
-    store.written("Pod", make("a", 12))
-    store.written("Pod", make("a", 12))
-    assert told == ["Pod 12"]
-    # The watch was faster: it has told everybody already.
-    store.put("Pod", make("a", 13))
-    store.written("Pod", make("a", 13))
-    assert told == ["Pod 12"]
-
-
 def test_a_deleted_object_does_not_come_back_through_a_late_event(store: Store) -> None:
     store.put("Pod", make("a", 10))
     assert store.pop("Pod", make("a", 15))

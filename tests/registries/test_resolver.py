@@ -10,9 +10,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from serinus.api.modeluri import Reference, parse_reference
+from serinus.net.hosts import read_hosts
+from serinus.net.transport import LARGEST, Transport
 from serinus.registries.outcome import Away, NotFound, Outcome, Pinned, Refused, Unpinned
-from serinus.registries.resolver import Registries, read_hosts, resolve
-from serinus.registries.transport import LARGEST, Transport
+from serinus.registries.resolver import Registries, resolve
 
 MANIFEST = b'{"schemaVersion": 2}'
 DIGEST = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"

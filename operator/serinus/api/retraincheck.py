@@ -119,6 +119,7 @@ def _check_times(spec: RetrainPolicySpec) -> Iterator[Problem]:
     yield from check_some_time("spec.activeDeadline", spec.active_deadline)
     yield from check_some_time("spec.approval.expiresAfter", spec.approval.expires_after)
     yield from check_some_time("spec.promotion.expiresAfter", spec.promotion.expires_after)
+    yield from check_some_time("spec.quarantine.ttl", spec.quarantine.ttl)
 
 
 def _check_initial_model(model: InitialModel) -> Iterator[Problem]:

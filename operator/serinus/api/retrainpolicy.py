@@ -88,6 +88,9 @@ _VALUES = Rule(
     "In and NotIn, the default, need values; Exists and DoesNotExist have none",
     ".values",
 )
+_WITHIN = Rule(
+    "!self.file.split('/').exists(part, part == '..')", "file must stay within the repository: no ..", ".file"
+)
 _ONE_SNAPSHOT = Rule("has(self.result) != has(self.configMap)", "set exactly one of result and configMap")
 _ONE_LIMIT = Rule("has(self.maxRuns) || has(self.maxAcceleratorHours)", "set maxRuns, maxAcceleratorHours, or both")
 
@@ -190,7 +193,7 @@ class RegistryResults(Model):
 
 
 class ResultsSpec(Model):
-    """How the training says what it made; the form is described in docs/retraining.md."""
+    """How the training says what it made; the form is described in docs/retraining-results.md."""
 
     model_config = ConfigDict(json_schema_extra=with_rules(_PATH, _REGISTRY))
 
@@ -240,6 +243,8 @@ class ApprovalPolicy(Model):
 
 class FileEdit(Model):
     """A place in a file of the repository, and what is written there."""
+
+    model_config = ConfigDict(json_schema_extra=with_rules(_WITHIN))
 
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$", max_length=512)]
     """Path of a YAML file in the repository."""
@@ -301,7 +306,7 @@ class QuarantineSpec(Model):
     scope: Literal["Deployment", "Model"] = "Deployment"
     """Deployment: this ModelDeployment does not serve it again. Model: no ModelDeployment of this namespace that
     follows a RetrainPolicy does. Default: Deployment."""
-    ttl: Duration | None = None
+    ttl: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("ttl")))] | None = None
     """How long. Default: until somebody releases it by the command `release DIGEST REASON`."""
 
 

@@ -106,7 +106,9 @@ class MetricTrigger(Model):
     """How long labels take: the query is asked of the time that long ago. Default: 0s."""
     min_label_coverage: CoverageFloor | None = None
     """Share of labels that must be there. Default: none."""
-    compare_offset: Duration | None = None
+    compare_offset: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("compareOffset")))] | None = (
+        None
+    )
     """Compare with the same query that long ago, for example 168h for the same hour last week: the limits are then
     about the difference, now minus then. Default: none."""
     on_no_data: OnNoData | None = None

@@ -26,7 +26,7 @@ from serinus.core.children import Owner
 from serinus.core.observe import observe_status
 from serinus.core.plan import Action, Event, Plan
 from serinus.core.rollout import decide
-from serinus.core.snapshot import Judgement, Problem
+from serinus.core.snapshot import Judgement, Problem, Snapshot
 from serinus.core.watching import is_watched
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
@@ -61,6 +61,18 @@ ENDINGS = frozenset(
 """Events with which a release is over."""
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a release ended. `seconds` since its revision was first asked for; `followed` says that a RetrainPolicy made
+    its model, so that the version is older than the revision."""
+
+    namespace: str
+    name: str
+    outcome: str
+    seconds: float | None = None
+    followed: bool = False
+
+
 class Recorder(Protocol):
     """Writes Events; never raises."""
 
@@ -71,7 +83,7 @@ class Recorder(Protocol):
 
 @dataclass
 class ModelDeploymentController:
-    """Reconciles one ModelDeployment at a time; `on_release(namespace, outcome)` counts how releases end."""
+    """Reconciles one ModelDeployment at a time; `on_release` is told how each release ends."""
 
     kube: Kube
     store: Store
@@ -81,7 +93,7 @@ class ModelDeploymentController:
     clock: Clock
     warmer: Warmer | None = None
     desk: ModelDesk = field(default_factory=ModelDesk)
-    on_release: Callable[[str, str], None] = lambda namespace, outcome: None
+    on_release: Callable[[Ended], None] = lambda ended: None
     _written_at: dict[Key, datetime] = field(default_factory=dict)
     _obstacles: dict[Key, Problem] = field(default_factory=dict)
     _reach: Reach = field(default_factory=Reach)
@@ -164,7 +176,7 @@ class ModelDeploymentController:
         snapshot = gathered.snapshot
         for event in plan.events:
             if event.reason in ENDINGS:
-                self.on_release(snapshot.namespace, event.reason)
+                self.on_release(_describe_end(snapshot, event.reason))
             log.info(
                 "decided",
                 key=f"{snapshot.namespace}/{snapshot.name}",
@@ -242,6 +254,15 @@ class ModelDeploymentController:
             self.warmer.forget(key)
         self.desk.forget(key)
         return Result()
+
+
+def _describe_end(s: Snapshot, outcome: str) -> Ended:
+    candidate = s.status.candidate
+    begun = candidate.started_at if candidate is not None else None
+    seconds = (s.now - begun).total_seconds() if begun is not None else None
+    source = s.spec.model.from_ if s.spec.model is not None else None
+    followed = source is not None and source.retrain_policy is not None
+    return Ended(s.namespace, s.name, outcome, seconds, followed)
 
 
 async def _attempt(executor: Executor, gathered: Gathered, action: Action) -> list[Problem]:

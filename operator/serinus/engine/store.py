@@ -58,25 +58,27 @@ def _whole(kind: str, obj: Raw) -> Raw:
     return obj
 
 
-def _nobody(kind: str, obj: Raw) -> None:
+def _tell_nobody(kind: str, obj: Raw) -> None:
     return None
 
 
 class Store:
     """A cache of raw objects. `owner_of` names the owner of an object within its namespace, or None; `slim` says what
-    of an object is kept (its metadata always must be)."""
+    of an object is kept (its metadata always must be). `on_written` is told of our own writes, which no event brings as
+    news any more: one controller may wait for what another has written."""
 
     def __init__(
-        self, owner_of: Callable[[Raw], str | None] = _no_owner, slim: Callable[[str, Raw], Raw] = _whole
+        self,
+        owner_of: Callable[[Raw], str | None] = _no_owner,
+        slim: Callable[[str, Raw], Raw] = _whole,
+        on_written: Callable[[str, Raw], None] = _tell_nobody,
     ) -> None:
+        self._on_written = on_written
         self._owner_of = owner_of
         self._slim = slim
         self._objects: dict[str, dict[Key, Raw]] = defaultdict(dict)
         self._children: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._buried: dict[str, dict[Key, int]] = defaultdict(dict)
-        self.on_written: Callable[[str, Raw], None] = _nobody
-        """Called with kind and object after a write of ours that was news, for its echo is none: whoever else must look
-        again has to be told here. Must not wait."""
         self._listed_at: dict[str, int] = {}
         self._unserved: set[str] = set()
 
@@ -97,7 +99,7 @@ class Store:
         """Keep the answer to a write of ours, so that the next decision sees it before the watch delivers it."""
         news = self.put(kind, obj)
         if news:
-            self.on_written(kind, obj)
+            self._on_written(kind, obj)
         return news
 
     def pop(self, kind: str, obj: Raw) -> bool:

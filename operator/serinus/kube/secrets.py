@@ -6,10 +6,12 @@ namespace keeps is never in our memory. No value is ever part of a message.
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from serinus.engine.clock import Clock
+from serinus.engine.store import Raw
 from serinus.kube.errors import Forbidden, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import Resource
@@ -45,6 +47,7 @@ class SecretReader:
         self._namespace = namespace
         self._clock = clock
         self._known: dict[tuple[str, str], _Read] = {}
+        self._whole: dict[str, tuple[float, Mapping[str, str] | SecretProblem]] = {}
 
     async def fetch(self, name: str, key: str, *, renew: bool = False) -> str | SecretProblem:
         """The text under `key` of Secret `name`. With `renew` it is read anew unless that was done just now.
@@ -63,10 +66,39 @@ class SecretReader:
         self._known[name, key] = read
         return read.result
 
+    async def fetch_all(self, name: str) -> Mapping[str, str] | SecretProblem:
+        """Every key of Secret `name` whose value is text; remembered as single values are."""
+        known, now = self._whole.get(name), self._clock.monotonic()
+        if known is not None and now - known[0] < (RENEW_AGE if isinstance(known[1], SecretProblem) else MAX_AGE):
+            return known[1]
+        secret = await self._get(name)
+        read: Mapping[str, str] | SecretProblem
+        if not isinstance(secret, _Read):
+            read = {key: text for key, value in (secret.get("data") or {}).items() if (text := _decode(value))}
+        elif known is not None and not secret.sure:
+            read = known[1]
+        else:
+            read = secret.result if isinstance(secret.result, SecretProblem) else {}
+        self._whole[name] = (now, read)
+        return read
+
     async def _read(self, name: str, key: str) -> _Read:
         place = f"Secret {self._namespace}/{name}"
+        secret = await self._get(name)
+        if isinstance(secret, _Read):
+            return secret
+        encoded = (secret.get("data") or {}).get(key)
+        if not encoded:
+            return self._note(SecretProblem("SecretNotFound", f"{place} has no key {key}, or nothing in it"))
+        text = _decode(encoded)
+        if text is None:
+            return self._note(SecretProblem("InvalidSecret", f"key {key} of {place} is no text"))
+        return self._note(text)
+
+    async def _get(self, name: str) -> Raw | _Read:
+        place = f"Secret {self._namespace}/{name}"
         try:
-            secret = await self._kube.get(SECRETS, self._namespace, name)
+            return await self._kube.get(SECRETS, self._namespace, name)
         except NotFound:
             return self._note(SecretProblem("SecretNotFound", f"there is no {place}"))
         except Forbidden:
@@ -75,13 +107,13 @@ class SecretReader:
         except KubeError as error:
             message = f"{place} cannot be read now: {type(error).__name__}"
             return self._note(SecretProblem("SecretNotReadable", message), sure=False)
-        encoded = (secret.get("data") or {}).get(key)
-        if not encoded:
-            return self._note(SecretProblem("SecretNotFound", f"{place} has no key {key}, or nothing in it"))
-        try:
-            return self._note(base64.b64decode(encoded).decode())
-        except (binascii.Error, UnicodeDecodeError):
-            return self._note(SecretProblem("InvalidSecret", f"key {key} of {place} is no text"))
 
     def _note(self, result: str | SecretProblem, *, sure: bool = True) -> _Read:
         return _Read(self._clock.monotonic(), result, sure)
+
+
+def _decode(encoded: str) -> str | None:
+    try:
+        return base64.b64decode(encoded).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None

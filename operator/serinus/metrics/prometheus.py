@@ -183,7 +183,9 @@ def _query_range(
     prometheus: PrometheusConnect, *, query: str, start: datetime, end: datetime, step: float, timeout: float
 ) -> Body:
     params = {"timeout": f"{timeout:g}s"}
-    body: Body = prometheus.custom_query_range(query, start, end, f"{step:g}s", params=params, timeout=timeout)
+    # No exponent, which weeks in seconds would have by :g.
+    whole = f"{step:.0f}s" if step == int(step) else f"{step * 1000:.0f}ms"
+    body: Body = prometheus.custom_query_range(query, start, end, whole, params=params, timeout=timeout)
     return body
 
 

@@ -86,8 +86,8 @@ class MetricSource(Protocol):
         ...
 
     async def fetch_history(self, query: str, start: datetime, end: datetime, step: float) -> QueryResult:
-        """Ask for the past of the series that a plain selector chooses, at every `step` seconds from `start` to `end`
-        (aware datetimes).
+        """Ask for the past of the series that a selector or an expression gives, at every `step` seconds from `start`
+        to `end` (aware datetimes).
         """
         ...
 

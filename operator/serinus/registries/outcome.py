@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from serinus.net.outcome import Away, Refused
+
 
 @dataclass(frozen=True)
 class Pinned:
@@ -26,18 +28,6 @@ class NotFound:
     message: str
 
 
-@dataclass(frozen=True)
-class Away:
-    """The registry did not answer as one: to be asked again later."""
-
-    message: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """It must not be asked, or will not tell us."""
-
-    message: str
-
+__all__ = ["Away", "NotFound", "Outcome", "Pinned", "Refused", "Unpinned"]
 
 Outcome = Pinned | Unpinned | NotFound | Away | Refused

@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from serinus.api.modeluri import Reference
+from serinus.net.transport import Reply, Transport
+from serinus.registries.mlflow_api import read_credentials
 from serinus.registries.outcome import Away, NotFound, Outcome, Pinned, Refused, Unpinned
-from serinus.registries.transport import Reply, Transport
+from serinus.registries.pins import pin_mlflow
 
 MANIFESTS: Final = ", ".join(
     (
@@ -27,16 +30,8 @@ class Registries:
 
     hosts: Mapping[str, str] = field(default_factory=dict)
     mlflow: str | None = None
+    mlflow_credentials: Path | None = None
     huggingface: str | None = None
-
-
-def read_hosts(entries: tuple[str, ...]) -> dict[str, str]:
-    """Hosts as the admin writes them: `registry.example:5000`, or `http://registry.example` for one without TLS."""
-    found = {}
-    for entry in entries:
-        scheme, separator, host = entry.partition("://")
-        found[(host if separator else entry).rstrip("/")] = scheme if separator else "https"
-    return found
 
 
 async def resolve(transport: Transport, registries: Registries, reference: Reference) -> Outcome:
@@ -92,14 +87,15 @@ async def _fetch_token(transport: Transport, scheme: str, reference: Reference, 
 
 
 async def _resolve_mlflow(transport: Transport, registries: Registries, reference: Reference) -> Outcome:
-    """A version's source never changes in MLflow, so version and source together name what is meant; MLflow keeps no
-    digest of the files."""
     if registries.mlflow is None:
         return Refused("no MLflow server is configured (SERINUS_MLFLOW_URL)")
     base = f"{registries.mlflow.rstrip('/')}/api/2.0/mlflow"
     asked = {"name": reference.path, ("alias" if reference.is_alias else "version"): reference.version or ""}
     place = "registered-models/alias" if reference.is_alias else "model-versions/get"
-    reply = await transport.get(f"{base}/{place}?{urlencode(asked)}")
+    headers = read_credentials(registries.mlflow_credentials)
+    if isinstance(headers, Refused):
+        return headers
+    reply = await transport.get(f"{base}/{place}?{urlencode(asked)}", headers)
     body = reply.parsed() if isinstance(reply, Reply) else None
     code = body.get("error_code") if isinstance(body, dict) else None
     # An unknown alias of a known model is a bad request to MLflow.
@@ -112,10 +108,8 @@ async def _resolve_mlflow(transport: Transport, registries: Registries, referenc
     version = body.get("model_version") if isinstance(body, dict) else None
     number = str(version.get("version") or "") if isinstance(version, dict) else ""
     source = str(version.get("source") or "") if isinstance(version, dict) else ""
-    if not number.isdecimal() or not source:
-        return Away(f"MLflow's answer to {reference.uri} names no version and source")
-    named = f"{reference.path}\n{number}\n{source}"
-    return Pinned(f"models:/{reference.path}/{number}", f"sha256:{hashlib.sha256(named.encode()).hexdigest()}")
+    pinned = pin_mlflow(reference.path, number, source)
+    return pinned or Away(f"MLflow's answer to {reference.uri} names no version and source")
 
 
 async def _resolve_huggingface(transport: Transport, registries: Registries, reference: Reference) -> Outcome:

@@ -89,8 +89,8 @@ class LifecycleTelemetry:
     def on_release(self, namespace: str, model: str, failed: bool) -> None:
         """A release has ended."""
         self._releases.labels(namespace, model).inc()
-        if failed:
-            self._failures.labels(namespace, model).inc()
+        # Both series begin together, so that the first failure is an increase.
+        self._failures.labels(namespace, model).inc(int(failed))
 
 
 class StatusCollector(Collector):

@@ -79,6 +79,12 @@ class Telemetry:
         self._rollbacks = Counter(
             "serinus_rollbacks", "Candidates that were taken off traffic, by reason", ["reason"], registry=self.registry
         )
+        self._events = Counter(
+            "serinus_received_events",
+            "Answers of the receiver of events, by HTTP status",
+            ["code"],
+            registry=self.registry,
+        )
         named = ["namespace", "name", "metric"]
         self._evidence = Gauge(
             "serinus_analysis_evidence",
@@ -128,6 +134,10 @@ class Telemetry:
         self._releases.labels(namespace, outcome).inc()
         if outcome in _ROLLBACKS:
             self._rollbacks.labels(outcome).inc()
+
+    def on_event(self, status: int) -> None:
+        """Count an answer of the receiver."""
+        self._events.labels(str(status)).inc()
 
     def on_judged(self, key: Key, judgement: Judgement) -> None:
         """Show what the judge says of a release that is under way."""

@@ -8,6 +8,8 @@ from tests.bench.judge.report import Entry, read_entries
 from tests.bench.judge.tables import Book, Table, build_tables
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+RETRAINING = "## Retraining"
+"""Where the part begins that `tests.bench.retrain.page` writes; it is left as it is."""
 
 INTRODUCTION = """# Benchmarks
 
@@ -76,7 +78,9 @@ def main(source: Path = FOLDER / "judge.json", page: Path = PAGE) -> int:
     if not source.exists():
         print(f"{source} is not there: run make bench-judge first", file=sys.stderr)
         return 1
-    page.write_text(build_page(read_entries(source)), encoding="utf-8")
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    _, found, kept = before.partition(f"\n{RETRAINING}\n")
+    page.write_text(f"{build_page(read_entries(source))}{found}{kept}", encoding="utf-8")
     print(f"written to {page}")
     return 0
 

@@ -8,16 +8,16 @@ import pytest
 import yaml
 
 from serinus.api.retrainpolicy import OutcomeRules
-from serinus.core.retrain.accelerators import count_accelerators
 from serinus.core.retrain.child import (
     ENVIRONMENT,
     KEPT_SECONDS,
     build_child,
     check_template,
-    select_pods,
-    serviceaccounts_in,
+    service_accounts_in,
 )
-from serinus.core.retrain.kinds import KINDS, find_kind
+from serinus.core.retrain.cost import accelerators_of
+from serinus.core.retrain.kinds import find_kind
+from serinus.core.retrain.kindtable import KINDS
 from serinus.core.retrain.podspecs import find_containers, find_pods
 from tests.core.retrain.build import CHAMPION, JOB, RUN, build_run
 
@@ -144,20 +144,6 @@ def test_a_name_that_kuberay_gives_up_on_is_never_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "selector"),
-    [
-        ("batch/Job", f"batch.kubernetes.io/job-name={RUN}"),
-        ("trainer.kubeflow.org/TrainJob", f"jobset.sigs.k8s.io/jobset-name={RUN}"),
-        ("kubeflow.org/PyTorchJob", f"training.kubeflow.org/job-name={RUN}"),
-        ("ray.io/RayJob", f"serinus.dev/retrain-run={RUN}"),
-        ("example.com/Training", f"serinus.dev/retrain-run={RUN}"),
-    ],
-)
-def test_pods_are_found_by_the_label_that_they_have(key: str, selector: str) -> None:
-    assert select_pods(TEMPLATES[key], RUN) == selector
-
-
-@pytest.mark.parametrize(
     ("key", "names"),
     [
         ("batch/Job", ("trainer",)),
@@ -170,7 +156,7 @@ def test_pods_are_found_by_the_label_that_they_have(key: str, selector: str) -> 
     ],
 )
 def test_service_accounts_are_found_wherever_they_are_named(key: str, names: tuple[str, ...]) -> None:
-    assert serviceaccounts_in(TEMPLATES[key]) == names
+    assert service_accounts_in(TEMPLATES[key]) == names
 
 
 @pytest.mark.parametrize(
@@ -190,14 +176,14 @@ def test_service_accounts_are_found_wherever_they_are_named(key: str, names: tup
     ],
 )
 def test_accelerators_are_counted_with_the_pods_that_have_them(key: str, count: int) -> None:
-    assert count_accelerators(TEMPLATES[key]) == count
+    assert accelerators_of(TEMPLATES[key]) == count
 
 
 @pytest.mark.parametrize("amount", [True, None, "many", float("nan"), float("inf"), -1, 10**400])
 def test_an_amount_that_is_none_counts_for_nothing(amount: Any) -> None:
     template = copy.deepcopy(JOB)
     template["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": amount}}
-    assert count_accelerators(template) in (0, 1)
+    assert accelerators_of(template) in (0, 1)
 
 
 ALLOWED = ("batch/v1/Job", "kubeflow.org/v1/PyTorchJob", "example.com/v1/Training=training")
@@ -241,7 +227,8 @@ ALLOWED = ("batch/v1/Job", "kubeflow.org/v1/PyTorchJob", "example.com/v1/Trainin
     ],
 )
 def test_a_template_is_refused(sentence: str, change: Raw, field: str, message: str) -> None:
-    found = {problem.field: problem for problem in check_template({**JOB, **change}, ALLOWED)}
+    problems = check_template({**JOB, **change}, ALLOWED, results_from="ConfigMap")
+    found = {problem.field: problem for problem in problems}
     assert message in str(found[field])
 
 
@@ -264,3 +251,33 @@ def test_results_must_outlive_the_pods() -> None:
     (problem,) = check_template(template, ALLOWED)
     assert problem.field == "spec.template.spec.runPolicy.cleanPodPolicy"
     assert check_template(template, ALLOWED, results_from="ConfigMap") == ()
+
+
+@pytest.mark.parametrize("key", ["trainer.kubeflow.org/TrainJob", "ray.io/RayJob", "kubeflow.org/Experiment"])
+def test_results_of_pods_that_the_operator_never_sees_are_read_elsewhere(key: str) -> None:
+    template = TEMPLATES[key]
+    allowed = [f"{template['apiVersion']}/{template['kind']}"]
+    (problem,) = check_template(template, allowed)
+    assert "set results.from to ConfigMap" in str(problem)
+    assert check_template(template, allowed, results_from="ConfigMap") == ()
+
+
+def test_a_pod_that_submits_may_say_what_was_made() -> None:
+    ray = copy.deepcopy(TEMPLATES["ray.io/RayJob"])
+    ray["spec"]["submitterPodTemplate"] = JOB["spec"]["template"]
+    assert check_template(ray, ["ray.io/v1/RayJob"]) == ()
+    assert build(ray)["spec"]["submitterPodTemplate"]["metadata"]["labels"]["serinus.dev/retrain-run"] == RUN
+
+
+def test_only_service_accounts_that_the_admin_lists_are_run_as() -> None:
+    template = TEMPLATES["batch/Job"]
+    bare = {**template, "metadata": {}, "spec": {**JOB["spec"]}}
+    assert check_template(bare, ALLOWED, accounts=["default"]) == ()
+    named = copy.deepcopy(bare)
+    named["spec"]["template"]["spec"]["serviceAccountName"] = "cluster-admin"
+    (problem,) = check_template(named, ALLOWED, accounts=["default", "trainer"])
+    assert str(problem) == (
+        'spec.template (serviceAccountName) "cluster-admin" must be a service account that the admin allows:'
+        " default, trainer"
+    )
+    assert check_template(named, ALLOWED) == ()

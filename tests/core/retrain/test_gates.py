@@ -9,16 +9,9 @@ from hypothesis import strategies as st
 
 from serinus.api.gatespec import Gate
 from serinus.api.retrainstatus import GateResult, ModelState
+from serinus.core.retrain.bounds import LOWER_IS_BETTER, describe_bound, direction_of
 from serinus.core.retrain.gatejobs import JobReport
-from serinus.core.retrain.gates import (
-    LOWER_IS_BETTER,
-    Evidence,
-    Reading,
-    assess_gates,
-    describe_bound,
-    direction_of,
-    gates_verdict,
-)
+from serinus.core.retrain.gates import Evidence, Reading, assess_gates, gates_verdict
 from serinus.core.retrain.results import Results, read_results
 from tests.core.retrain.build import CHAMPION, build_plan, build_results
 

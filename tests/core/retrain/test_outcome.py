@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from serinus.api.meta import format_time
 from serinus.api.retrainpolicy import OutcomeRules
-from serinus.core.retrain.kinds import KINDS, find_kind
+from serinus.core.retrain.kinds import find_kind
+from serinus.core.retrain.kindtable import KINDS
 from serinus.core.retrain.outcome import ENDED, ChildView, find_workload, observe_child
 
 Raw = dict[str, Any]

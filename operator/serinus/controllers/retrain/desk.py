@@ -12,6 +12,8 @@ from serinus.api.retrainpolicy import ResultsSpec
 from serinus.api.retrainrun import RetrainRunSpec
 from serinus.api.retrainstatus import RetrainRunStatus
 from serinus.controllers.inquiry import PAUSES, SLOWLY, Inquiry, Later
+from serinus.core.configmaps import digest_of
+from serinus.core.retrain.child import name_results
 from serinus.core.retrain.reading import Unknown, Value
 from serinus.core.retrain.results import find_in_config_map
 from serinus.core.retrain.runview import Handed
@@ -77,7 +79,7 @@ class RunDesk:
         self, places: Places, notify: Notify, pauses: tuple[float, ...] = PAUSES, slowly: float = SLOWLY
     ) -> None:
         self._places = places
-        self._results: Inquiry[ResultsSpec, str] = Inquiry(self._fetch_results, notify, pauses, slowly)
+        self._results: Inquiry[tuple[ResultsSpec, str], str] = Inquiry(self._fetch_results, notify, pauses, slowly)
         self._pins: Inquiry[str, str | None] = Inquiry(self._resolve, notify, pauses, slowly)
         self._gates: Inquiry[tuple[str, tuple[Gate, ...]], Mapping[str, Value]] = Inquiry(
             self._ask_gates, notify, pauses, slowly
@@ -86,9 +88,12 @@ class RunDesk:
         self._watches: Inquiry[tuple[Order, str], Handed] = Inquiry(self._watch, notify, (WATCH_PAUSE,), WATCH_PAUSE)
         self._returns: Inquiry[Order, bool] = Inquiry(self._restore, notify, pauses, slowly)
 
-    def read_results(self, key: Key, source: ResultsSpec) -> str | Problem | None:
-        """Results that do not stand in the cluster's own objects."""
-        return self._results.observe(key, source)
+    def read_results(self, key: Key, source: ResultsSpec, known: Raw | None) -> str | Problem | None:
+        """Results that are not in the store: those of a ConfigMap, which is `known` there without its data, or of a
+        registry."""
+        if source.from_ == "ConfigMap" and known is None:
+            return Problem(words.RESULTS_MISSING, f"there is no ConfigMap {name_results(key.name)}")
+        return self._results.observe(key, (source, digest_of(known) if known is not None else ""))
 
     def pin(self, key: Key, uri: str, digest: str | None) -> str | Problem | None:
         """The digest that a registry of images has for the address; None where none keeps one, or while it is asked."""
@@ -133,11 +138,12 @@ class RunDesk:
         for one in (self._results, self._pins, self._gates, self._orders, self._watches, self._returns):
             await one.close()
 
-    async def _fetch_results(self, key: Key, source: ResultsSpec) -> str | Later:
+    async def _fetch_results(self, key: Key, question: tuple[ResultsSpec, str]) -> str | Later:
+        source, _ = question
         if source.from_ == "ConfigMap":
-            raw = await self._places.fetch_config_map(key.namespace, key.name)
-            text = find_in_config_map(raw) if raw is not None else None
-            message = f"ConfigMap {key.name} with key results.json is not there"
+            name = name_results(key.name)
+            text = find_in_config_map(await self._places.fetch_config_map(key.namespace, name))
+            message = f"ConfigMap {name} has no results under results.json"
             return text if text is not None else Later(Problem(words.RESULTS_MISSING, message), soon=True)
         if self._places.fetch_registry is None:
             return Later(Problem(words.RESULTS_MISSING, "no registry is configured (SERINUS_MLFLOW_URL)"))

@@ -158,9 +158,7 @@ class RetrainPolicyController:
             raw = await self.kube.merge_patch(resource, namespace, name, patch, manager=manager)
         except NotFound:
             return
-        if resource is not MODELDEPLOYMENTS:
-            # A ModelDeployment must learn of its command as it does of anybody's: from the watch.
-            self.store.written(resource.kind, raw)
+        self.store.written(resource.kind, raw)
 
     async def _refresh(self, key: Key) -> None:
         try:

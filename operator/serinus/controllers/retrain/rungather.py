@@ -18,6 +18,7 @@ from serinus.controllers.wakeup import of_run
 from serinus.core.features import Features
 from serinus.core.retrain.approval import Ballot, count_approvals
 from serinus.core.retrain.blackout import find_blackout
+from serinus.core.retrain.child import name_results
 from serinus.core.retrain.fate import find_fate
 from serinus.core.retrain.following import follows, observe_policy_status
 from serinus.core.retrain.gatejobs import JobReport, name_gate_job, observe_gate_job
@@ -135,7 +136,8 @@ def _with_results(store: Store, key: Key, s: RunSnapshot, found: Raw | None, des
     elif source.from_ == "ChildStatus":
         text = find_in_child(found or {}, source.path or "")
     else:
-        text = desk.read_results(key, source)
+        known = store.get("ConfigMap", key.namespace, name_results(key.name))
+        text = desk.read_results(key, source, known)
     if not isinstance(text, str):
         return replace(s, results=text)
     results = read_results(text, s.spec.plan, s.spec.snapshot)

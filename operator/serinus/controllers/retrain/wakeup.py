@@ -7,12 +7,14 @@ from typing import Any
 from serinus.api.meta import LABEL_POLICY, LABEL_RUN
 from serinus.api.podtemplate import child
 from serinus.api.presets import DEFAULT_PROVIDER
+from serinus.core.retrain.child import run_of_results
 from serinus.engine.store import Key, Store
 
 Raw = dict[str, Any]
 
 POLICY = "RetrainPolicy"
 RUN = "RetrainRun"
+_SHARED = frozenset({POLICY, RUN, "ModelDeployment", "ModelRevision"})
 
 
 class RetrainWakeup:
@@ -30,6 +32,13 @@ class RetrainWakeup:
         """Something about `raw` is new: it came, changed or went."""
         for key in self.find_keys(kind, raw):
             self._add(key)
+
+    def notify_written(self, kind: str, raw: Raw) -> None:
+        """One of our controllers has written an object: the others that decide on it must look again."""
+        if kind in _SHARED:
+            for key in self.find_keys(kind, raw):
+                if key.kind != kind or kind == RUN:
+                    self._add(key)
 
     def find_keys(self, kind: str, raw: Raw) -> Iterable[Key]:
         """The policies and runs that must look again."""
@@ -55,9 +64,14 @@ class RetrainWakeup:
                 return self._asking(name)
             case "ConfigMap":
                 readers = sorted(self._readers.get((namespace, name), ()))
-                return [*readers, *([Key(RUN, namespace, labels[LABEL_RUN])] if LABEL_RUN in labels else [])]
+                return [*readers, *self._awaiting_results(namespace, name)]
         run = labels.get(LABEL_RUN)
         return [Key(RUN, namespace, run)] if run is not None else []
+
+    def _awaiting_results(self, namespace: str, name: str) -> list[Key]:
+        run = run_of_results(name)
+        known = run is not None and self._store.get(RUN, namespace, run) is not None
+        return [Key(RUN, namespace, str(run))] if known else []
 
     def _of(self, namespace: str, deployment: str) -> list[Key]:
         policies = sorted(self._of_deployment.get((namespace, deployment), ()))

@@ -23,7 +23,9 @@ from serinus.api.problems import Problem
 from serinus.api.retrainpolicy import OutcomeRules, ResultsFrom
 from serinus.api.retrainrun import RetrainRunSpec
 from serinus.api.statuspath import find_all, find_first, to_text
-from serinus.core.retrain.kinds import KINDS, Kind, find_kind, key_of, resolve_kind
+from serinus.core.retrain.kindrules import Kind
+from serinus.core.retrain.kinds import find_kind, key_of, resolve_kind
+from serinus.core.retrain.kindtable import KINDS
 from serinus.core.retrain.podspecs import (
     find_accounts,
     find_containers,
@@ -51,6 +53,8 @@ ENVIRONMENT: Final = (
     "SERINUS_REASON",
     "SERINUS_RESULTS",
 )
+_RESULTS: Final = "-results"
+_FIELD: Final = "spec.template"
 _REASON_LIMIT: Final = 1024
 _NO_VERDICT: Final = {
     "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
@@ -60,7 +64,13 @@ _NO_VERDICT: Final = {
 
 def name_results(run_name: str) -> str:
     """Name of the ConfigMap into which a run's training may write its results."""
-    return f"{run_name}-results"
+    return f"{run_name}{_RESULTS}"
+
+
+def run_of_results(name: str) -> str | None:
+    """The run that a ConfigMap of this name would be for; None where it is for none."""
+    run = name.removesuffix(_RESULTS)
+    return run if run != name else None
 
 
 def build_owner(run_name: str, uid: str) -> Raw:
@@ -132,13 +142,7 @@ def build_child(run: RetrainRunSpec, run_name: str, owner_uid: str, namespace: s
     return built
 
 
-def select_pods(template: Raw, run_name: str) -> str:
-    """Label selector of the pods of a run's child."""
-    kind = find_kind(template)
-    return f"{kind.pod_label if kind is not None else LABEL_RUN}={run_name}"
-
-
-def serviceaccounts_in(template: Raw) -> tuple[str, ...]:
+def service_accounts_in(template: Raw) -> tuple[str, ...]:
     """Names of the service accounts that the template's pods run as, `default` among them where one names none."""
     return find_accounts(template)
 
@@ -149,56 +153,67 @@ def check_template(
     *,
     outcome: OutcomeRules | None = None,
     results_from: ResultsFrom = "TerminationMessage",
-    field: str = "spec.template",
+    accounts: Collection[str] = (),
 ) -> tuple[Problem, ...]:
     """Why nothing may be made from the template; empty where it may. `allowed` is the admin's list of kinds
-    (SERINUS_TRAINING_KINDS), such as batch/v1/Job."""
-    return tuple(_find_problems(template, allowed, outcome, results_from, field))
+    (SERINUS_TRAINING_KINDS), such as batch/v1/Job, `accounts` that of service accounts; empty: any of the namespace."""
+    return tuple(_find_problems(template, allowed, outcome, results_from, accounts))
 
 
 def _find_problems(
-    template: Raw, allowed: Collection[str], outcome: OutcomeRules | None, results_from: ResultsFrom, field: str
+    template: Raw,
+    allowed: Collection[str],
+    outcome: OutcomeRules | None,
+    results_from: ResultsFrom,
+    accounts: Collection[str],
 ) -> Iterator[Problem]:
     key = key_of(template)
     wanted = f"{template.get('apiVersion')}/{template.get('kind')}"
     listed = sorted(entry.partition("=")[0] for entry in allowed)
     if wanted not in listed:
         allows = ", ".join(listed) or "none"
-        yield Problem(f"{field}.kind", wanted, f"must be a kind that the admin allows: {allows}")
+        yield Problem(f"{_FIELD}.kind", wanted, f"must be a kind that the admin allows: {allows}")
     kind = resolve_kind(template, outcome)
     if kind is None:
         known = ", ".join(sorted(KINDS))
-        yield Problem(f"{field}.kind", key, f"needs outcome.successWhen and failureWhen, or must be one of {known}")
+        yield Problem(f"{_FIELD}.kind", key, f"needs outcome.successWhen and failureWhen, or must be one of {known}")
     for path, namespace in find_namespaces(template):
-        yield Problem(f"{field}.{path}", namespace, "must be left out: a child lives in the namespace of its policy")
+        yield Problem(f"{_FIELD}.{path}", namespace, "must be left out: a child lives in the namespace of its policy")
     for name in ("name", "generateName", "ownerReferences", "finalizers"):
         given = child(template, "metadata").get(name)
         if given:
-            yield Problem(f"{field}.metadata.{name}", given, "must be left out: the operator gives it")
+            yield Problem(f"{_FIELD}.metadata.{name}", given, "must be left out: the operator gives it")
     for path, labels in find_labels(template):
         for label in labels:
             if label.startswith(f"{GROUP}/"):
-                yield Problem(f"{field}.{path}[{label}]", None, f"must be left out: {GROUP}/ is the operator's")
+                yield Problem(f"{_FIELD}.{path}[{label}]", None, f"must be left out: {GROUP}/ is the operator's")
     if kind is not None:
-        yield from _find_losses(template, kind, results_from, field)
+        yield from _find_losses(template, kind, results_from)
+    for account in service_accounts_in(template) if accounts else ():
+        if account not in accounts:
+            message = f"must be a service account that the admin allows: {', '.join(sorted(accounts))}"
+            yield Problem(f"{_FIELD} (serviceAccountName)", account, message)
 
 
-def _find_losses(template: Raw, kind: Kind, results_from: ResultsFrom, field: str) -> Iterator[Problem]:
+def _find_losses(template: Raw, kind: Kind, results_from: ResultsFrom) -> Iterator[Problem]:
     """What would make a training run for nothing: its results would never be seen."""
     if results_from == "TerminationMessage":
+        if kind.silent and not any(find_all(template, path) for path in kind.silent_unless):
+            message = f"leaves no results in a termination message, {kind.silent}: set results.from to ConfigMap"
+            yield Problem(f"{_FIELD}.kind", kind.kind, message)
         for path in kind.clean_up:
             value = to_text(find_first(template, path))
             if value in _REMOVES_PODS:
                 place = ".".join(getattr(step, "name", "*") for step in path)
                 yield Problem(
-                    f"{field}.{place}",
+                    f"{_FIELD}.{place}",
                     value,
                     "must be left out, or results.from be ConfigMap: results in a termination message go with the pod",
                 )
     if kind.key == "sparkoperator.k8s.io/SparkApplication":
         restart = child(template, "spec", "restartPolicy").get("type")
         if restart == "Always":
-            yield Problem(f"{field}.spec.restartPolicy.type", restart, "must be Never or OnFailure: Always never ends")
+            yield Problem(f"{_FIELD}.spec.restartPolicy.type", restart, "must be Never or OnFailure: Always never ends")
 
 
 _REMOVES_PODS: Final = frozenset(

@@ -7,12 +7,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from serinus.core.retrain.podspecs import DEEPEST
+
 _EXTENDED: Final = re.compile(r"[a-z0-9.-]+/[A-Za-z0-9._-]+")
 _NATIVE: Final = re.compile(r"(.*\.)?kubernetes\.io/|hugepages-")
 _NO_ACCELERATOR: Final = re.compile(r"rdma|roce|hca|efa|sriov|infiniband|nic\b|fuse|kvm|tun\b|vhost", re.IGNORECASE)
 """Devices that are advertised like accelerators and cost little."""
 
-_COUNTS: Final = ("replicas", "numNodes")
+_MOST: Final = 1_000_000
+_COUNTS: Final = ("replicas", "numNodes", "parallelTrialCount")
 _RESOURCES: Final = ("resources", "resourcesPerNode")
 _CONTAINERS: Final = ("containers", "initContainers")
 _SPARK: Final = ("driver", "executor")
@@ -20,21 +23,21 @@ _SPARK: Final = ("driver", "executor")
 
 def accelerators_of(template: Mapping[str, Any]) -> int:
     """Accelerators that the child has at once, at most. Total: what has another shape counts as none."""
-    return _count(template, grows=False)
+    return min(_count(template, DEEPEST, grows=False), _MOST)
 
 
-def _count(node: Any, *, grows: bool) -> int:
-    """`grows` says that groups of Ray workers may have as many as maxReplicas."""
+def _count(node: Any, deep: int, *, grows: bool) -> int:
+    """`deep` levels are looked into; `grows` says that groups of Ray workers may have as many as maxReplicas."""
     if isinstance(node, list):
-        return sum(_count(child, grows=grows) for child in node)
-    if not isinstance(node, Mapping):
+        return sum(_count(child, deep - 1, grows=grows) for child in node)
+    if not isinstance(node, Mapping) or deep <= 0:
         return 0
     grows = grows or node.get("enableInTreeAutoscaling") is True
     own = sum(_count_limits(node.get(key)) for key in _RESOURCES) + sum(_count_spark(node.get(role)) for role in _SPARK)
     looked_at = (*_RESOURCES, *(_CONTAINERS if isinstance(node.get("containers"), list) else ()))
     if len(looked_at) > len(_RESOURCES):
         own += _count_pod(node)
-    below = sum(_count(child, grows=grows) for key, child in node.items() if key not in looked_at)
+    below = sum(_count(child, deep - 1, grows=grows) for key, child in node.items() if key not in looked_at)
     return (own + below) * _times(node, grows=grows)
 
 
@@ -88,6 +91,6 @@ def _dicts(value: Any) -> list[Mapping[str, Any]]:
 def _whole(value: Any, default: int) -> int:
     if isinstance(value, bool):
         return default
-    if isinstance(value, int):
-        return max(value, 0)
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else default
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(_MOST)):
+        value = int(value)
+    return value if isinstance(value, int) and 0 <= value <= _MOST else default

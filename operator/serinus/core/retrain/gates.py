@@ -9,21 +9,28 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, Literal
 
-from serinus.api.gatespec import Direction, Gate, GateKind
-from serinus.api.retrainstatus import GateResult, GateVerdict, ModelState
+from serinus.api.gatespec import Gate
+from serinus.api.retrainstatus import GateResult, ModelState
 from serinus.core.features import compare_features, read_features
+from serinus.core.retrain.bounds import (
+    Found,
+    Number,
+    describe_bound,
+    direction_of,
+    figure,
+    has_bound,
+    hold,
+    read_number,
+    show,
+)
 from serinus.core.retrain.gatejobs import JobReport
 from serinus.core.retrain.results import Results
 
 Features = Mapping[str, Sequence[str]]
 Verdict = Literal["Passed", "Warned", "Blocked", "Running"]
 
-LOWER_IS_BETTER: Final[frozenset[GateKind]] = frozenset({"DataQuality", "Fairness", "Safety", "Latency", "Size"})
-LARGEST: Final = 1e18
-"""Values beyond this are no measurements."""
 _NAMED: Final = 3
 """Slices that a message names."""
 
@@ -51,32 +58,6 @@ class Evidence:
     """The feature schema that callers of the ModelDeployment rely on; None where it has none."""
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What a gate came to, before its severity is looked at."""
-
-    verdict: GateVerdict
-    message: str
-    value: float | None = None
-    champion: float | None = None
-    samples: int | None = None
-    attempts: int = 0
-
-
-@dataclass(frozen=True)
-class _Number:
-    """A number that was found, or (None) why there is none."""
-
-    value: float | None
-    message: str = ""
-    samples: int | None = None
-
-
-def direction_of(gate: Gate) -> Direction:
-    """Which values are better."""
-    return gate.direction or ("LowerIsBetter" if gate.kind in LOWER_IS_BETTER else "HigherIsBetter")
-
-
 def assess_gates(gates: Iterable[Gate], evidence: Evidence) -> tuple[GateResult, ...]:
     """What each gate finds in the evidence, in their order. Total: whatever the results hold is an answer."""
     return tuple(_conclude(gate, _assess(gate, evidence)) for gate in gates)
@@ -93,20 +74,7 @@ def gates_verdict(results: Iterable[GateResult]) -> Verdict:
     return "Warned" if warned else "Passed"
 
 
-def describe_bound(gate: Gate) -> str:
-    """What a gate allows, in a few words: `>= 0.90, >= champion - 0.005`."""
-    parts = [f">= {gate.min}"] if gate.min is not None else []
-    parts += [f"<= {gate.max}"] if gate.max is not None else []
-    change = gate.versus_champion
-    if change is not None:
-        sign = ">=" if direction_of(gate) == "HigherIsBetter" else "<="
-        amount = change.absolute if change.absolute is not None else change.relative or "0"
-        step = f"{'-' if amount.startswith('-') else '+'} {amount.lstrip('-')}"
-        parts.append(f"{sign} champion {step}{'' if change.absolute is not None else ' of it'}")
-    return ", ".join(parts)
-
-
-def _conclude(gate: Gate, found: _Found) -> GateResult:
+def _conclude(gate: Gate, found: Found) -> GateResult:
     severity = gate.severity or "Block"
     verdict, message = found.verdict, found.message
     if verdict == "Failed" and severity == "Warn":
@@ -118,8 +86,8 @@ def _conclude(gate: Gate, found: _Found) -> GateResult:
         kind=gate.kind,
         verdict=verdict,
         severity=severity,
-        value=_figure(found.value),
-        champion=_figure(found.champion),
+        value=figure(found.value),
+        champion=figure(found.champion),
         bound=describe_bound(gate),
         samples=found.samples,
         attempts=found.attempts,
@@ -127,7 +95,7 @@ def _conclude(gate: Gate, found: _Found) -> GateResult:
     )
 
 
-def _assess(gate: Gate, evidence: Evidence) -> _Found:
+def _assess(gate: Gate, evidence: Evidence) -> Found:
     if gate.job is not None:
         return _assess_job(gate, evidence)
     if gate.query is not None:
@@ -138,78 +106,78 @@ def _assess(gate: Gate, evidence: Evidence) -> _Found:
         return _assess_signature(gate, evidence)
     if gate.kind == "Slice":
         return _assess_slices(gate, evidence)
-    candidate = _read_number(evidence.results.value(gate.value or ""), f"the results' {gate.value}")
+    candidate = read_number(evidence.results.value(gate.value or ""), f"the results' {gate.value}")
     champion = _champion_number(gate, evidence, lambda: evidence.results.value(f"champion.{gate.value}"))
-    return _hold(gate, candidate, champion)
+    return hold(gate, candidate, champion)
 
 
-def _assess_query(gate: Gate, evidence: Evidence) -> _Found:
+def _assess_query(gate: Gate, evidence: Evidence) -> Found:
     reading = (evidence.readings or {}).get(gate.name)
     if reading is None:
-        return _Found("Running", "its query has not been answered yet")
+        return Found("Running", "its query has not been answered yet")
     problem = f"its query has no value: {reading.problem or 'no data'}"
-    number = _Number(None, problem) if reading.value is None else _read_number(reading.value, "the query's answer")
-    return _hold(gate, number, None)
+    number = Number(None, problem) if reading.value is None else read_number(reading.value, "the query's answer")
+    return hold(gate, number, None)
 
 
-def _assess_job(gate: Gate, evidence: Evidence) -> _Found:
+def _assess_job(gate: Gate, evidence: Evidence) -> Found:
     report = (evidence.reports or {}).get(gate.name)
     if report is None:
-        return _Found("Running", "its Job has not been made yet")
+        return Found("Running", "its Job has not been made yet")
     if report.state in ("Pending", "Running"):
-        return _Found("Running", report.message or "its Job is at work", attempts=report.attempts)
+        return Found("Running", report.message or "its Job is at work", attempts=report.attempts)
     if report.state == "Failed":
-        return _Found("Failed", report.message, attempts=report.attempts)
+        return Found("Failed", report.message, attempts=report.attempts)
     if report.state == "Unknown":
-        return _Found("Missing", report.message, attempts=report.attempts)
-    if not _has_bound(gate):
-        return _Found("Passed", report.message or "its Job says yes", attempts=report.attempts)
+        return Found("Missing", report.message, attempts=report.attempts)
+    if not has_bound(gate):
+        return Found("Passed", report.message or "its Job says yes", attempts=report.attempts)
     values = report.values
     own = values.get(gate.name, values.get("value"))
-    candidate = _read_number(own, f"its Job's report, under {gate.name!r} or 'value',")
+    candidate = read_number(own, f"its Job's report, under {gate.name!r} or 'value',")
     champion = None
     if gate.versus_champion is not None and evidence.champion is not None:
-        champion = _read_number(values.get("champion"), "its Job's report, under 'champion',")
-    found = _hold(gate, candidate, champion)
-    return _Found(found.verdict, found.message, found.value, found.champion, attempts=report.attempts)
+        champion = read_number(values.get("champion"), "its Job's report, under 'champion',")
+    found = hold(gate, candidate, champion)
+    return Found(found.verdict, found.message, found.value, found.champion, attempts=report.attempts)
 
 
-def _assess_schema(evidence: Evidence) -> _Found:
+def _assess_schema(evidence: Evidence) -> Found:
     if evidence.features is None:
-        return _Found("Skipped", "the ModelDeployment declares no feature schema: no caller relies on one")
+        return Found("Skipped", "the ModelDeployment declares no feature schema: no caller relies on one")
     given = evidence.results.raw.get("schema")
     if given is None:
-        return _Found("Missing", "the results have no schema, and callers of the ModelDeployment rely on one")
+        return Found("Missing", "the results have no schema, and callers of the ModelDeployment rely on one")
     features = read_features(json.dumps(given))
     if isinstance(features, str):
-        return _Found("Missing", f"the results' schema {features}")
+        return Found("Missing", f"the results' schema {features}")
     breaks = compare_features(evidence.features, features)
     if breaks:
-        return _Found("Failed", "; ".join(breaks[:_NAMED]) + _more(len(breaks)))
-    return _Found("Passed", f"takes all {len(evidence.features)} features that callers send")
+        return Found("Failed", "; ".join(breaks[:_NAMED]) + _more(len(breaks)))
+    return Found("Passed", f"takes all {len(evidence.features)} features that callers send")
 
 
-def _assess_signature(gate: Gate, evidence: Evidence) -> _Found:
+def _assess_signature(gate: Gate, evidence: Evidence) -> Found:
     identity = evidence.results.signature
     if identity is None:
-        return _Found("Missing", "the results have no signature.identity")
+        return Found("Missing", "the results have no signature.identity")
     if gate.identity is not None and identity != gate.identity:
-        return _Found("Failed", f"signed by {identity!r}, {gate.identity!r} is asked for")
-    return _Found("Passed", f"signed by {identity!r}, as the training says")
+        return Found("Failed", f"signed by {identity!r}, {gate.identity!r} is asked for")
+    return Found("Passed", f"signed by {identity!r}, as the training says")
 
 
-def _assess_slices(gate: Gate, evidence: Evidence) -> _Found:
+def _assess_slices(gate: Gate, evidence: Evidence) -> Found:
     path = gate.value or ""
     slices = evidence.results.value(path)
     if not isinstance(slices, dict) or not slices:
-        return _Found("Missing", f"the results' {path} must be an object of slices, not {_show(slices)}")
+        return Found("Missing", f"the results' {path} must be an object of slices, not {show(slices)}")
     compared = gate.versus_champion is not None and evidence.champion is not None
     distrust = _find_distrust(evidence) if compared else None
     if distrust is not None:
-        return _Found("Missing", distrust)
+        return Found("Missing", distrust)
     before = evidence.results.value(f"champion.{path}") if compared else None
     if compared and not isinstance(before, dict):
-        return _Found("Missing", f"the results' champion.{path} must be an object of slices, not {_show(before)}")
+        return Found("Missing", f"the results' champion.{path} must be an object of slices, not {show(before)}")
     champions: dict[str, Any] = before if isinstance(before, dict) else {}
     wanted = gate.slices or tuple(champions)
     names = list(dict.fromkeys((*wanted, *slices)))
@@ -217,22 +185,22 @@ def _assess_slices(gate: Gate, evidence: Evidence) -> _Found:
     return _join_slices(gate, dict(zip(names, found, strict=True)))
 
 
-def _assess_slice(gate: Gate, name: str, given: Any, champion: Any, *, compared: bool) -> _Found:
+def _assess_slice(gate: Gate, name: str, given: Any, champion: Any, *, compared: bool) -> Found:
     """One slice. Skipped: too few samples to be judged. A slice that the champion did not have has bounds only."""
-    number = _read_number(given, f"slice {name!r}")
+    number = read_number(given, f"slice {name!r}")
     if number.value is not None and gate.min_samples is not None:
         if number.samples is None:
-            return _Found("Missing", f"slice {name!r} does not say how many samples it has")
+            return Found("Missing", f"slice {name!r} does not say how many samples it has")
         if number.samples < gate.min_samples:
-            return _Found("Skipped", f"slice {name!r} has {number.samples:,} samples", number.value)
-    against = _read_number(champion, f"the champion's slice {name!r}") if compared and champion is not None else None
-    found = _hold(gate, number, against)
+            return Found("Skipped", f"slice {name!r} has {number.samples:,} samples", number.value)
+    against = read_number(champion, f"the champion's slice {name!r}") if compared and champion is not None else None
+    found = hold(gate, number, against)
     if found.verdict == "Skipped":
-        found = _Found("Passed", "new: the champion has no such slice", number.value)
-    return _Found(found.verdict, f"{name}: {found.message}", found.value, found.champion, number.samples)
+        found = Found("Passed", "new: the champion has no such slice", number.value)
+    return Found(found.verdict, f"{name}: {found.message}", found.value, found.champion, number.samples)
 
 
-def _join_slices(gate: Gate, slices: Mapping[str, _Found]) -> _Found:
+def _join_slices(gate: Gate, slices: Mapping[str, Found]) -> Found:
     """The worst slice speaks for all: what is broken counts for more than what is not known."""
     for verdict in ("Failed", "Missing"):
         bad = [one for one in slices.values() if one.verdict == verdict]
@@ -240,18 +208,18 @@ def _join_slices(gate: Gate, slices: Mapping[str, _Found]) -> _Found:
             worst = min(bad, key=lambda one: _headroom(gate, one))
             named = [worst, *(one for one in bad if one is not worst)]
             message = "; ".join(one.message for one in named[:_NAMED]) + _more(len(bad))
-            return _Found(worst.verdict, message, worst.value, worst.champion, worst.samples)
+            return Found(worst.verdict, message, worst.value, worst.champion, worst.samples)
     judged = [one for one in slices.values() if one.verdict == "Passed"]
     if not judged:
-        return _Found("Missing", f"none of {len(slices)} slices has {gate.min_samples or 1:,} samples")
+        return Found("Missing", f"none of {len(slices)} slices has {gate.min_samples or 1:,} samples")
     worst = min(judged, key=lambda one: _headroom(gate, one))
     left = len(slices) - len(judged)
     message = f"{len(judged)} slices, the worst is {worst.message}"
     message += f"; {left} with fewer than {gate.min_samples:,} samples not judged" if left else ""
-    return _Found("Passed", message, worst.value, worst.champion, worst.samples)
+    return Found("Passed", message, worst.value, worst.champion, worst.samples)
 
 
-def _headroom(gate: Gate, found: _Found) -> float:
+def _headroom(gate: Gate, found: Found) -> float:
     """How far a value is on the good side; the lower, the worse."""
     if found.value is None:
         return math.inf
@@ -259,14 +227,14 @@ def _headroom(gate: Gate, found: _Found) -> float:
     return change if direction_of(gate) == "HigherIsBetter" else -change
 
 
-def _champion_number(gate: Gate, evidence: Evidence, read: Any) -> _Number | None:
+def _champion_number(gate: Gate, evidence: Evidence, read: Any) -> Number | None:
     """The champion's number; None where it is not asked for, or there is no champion."""
     if gate.versus_champion is None or evidence.champion is None:
         return None
     distrust = _find_distrust(evidence)
     if distrust is not None:
-        return _Number(None, distrust)
-    return _read_number(read(), f"the results' champion.{gate.value}")
+        return Number(None, distrust)
+    return read_number(read(), f"the results' champion.{gate.value}")
 
 
 def _find_distrust(evidence: Evidence) -> str | None:
@@ -279,72 +247,5 @@ def _find_distrust(evidence: Evidence) -> str | None:
     return f"the results compare with {given}, the champion is {wanted}"
 
 
-def _hold(gate: Gate, number: _Number, champion: _Number | None) -> _Found:
-    """A value against its bounds; one that is broken counts for more than one that cannot be told."""
-    if number.value is None:
-        return _Found("Missing", number.message, champion=champion.value if champion else None)
-    value, exact = number.value, Decimal(repr(number.value))
-    before = champion.value if champion is not None else None
-    broken = []
-    if gate.min is not None and exact < Decimal(gate.min):
-        broken.append(f"{_figure(value)}, at least {gate.min} is asked for")
-    if gate.max is not None and exact > Decimal(gate.max):
-        broken.append(f"{_figure(value)}, at most {gate.max} is allowed")
-    if before is not None:
-        broken += _compare(gate, exact, before)
-    if broken:
-        return _Found("Failed", "; ".join(broken), value, before, number.samples)
-    if champion is not None and before is None:
-        return _Found("Missing", champion.message, value, None, number.samples)
-    if gate.min is None and gate.max is None and champion is None:
-        return _Found("Skipped", "there is no champion to compare with", value, None, number.samples)
-    against = f" against {_figure(before)} of the champion" if before is not None else ""
-    return _Found("Passed", f"{_figure(value)}{against}", value, before, number.samples)
-
-
-def _compare(gate: Gate, value: Decimal, champion: float) -> list[str]:
-    """What the change against the champion breaks. Shares are of the champion's size, whatever its sign."""
-    change = gate.versus_champion
-    if change is None:
-        return []
-    base = Decimal(repr(champion))
-    step = Decimal(change.absolute) if change.absolute is not None else Decimal(change.relative or "0") * abs(base)
-    limit = base + step
-    higher = direction_of(gate) == "HigherIsBetter"
-    if value >= limit if higher else value <= limit:
-        return []
-    word = "at least" if higher else "at most"
-    said = f"{_figure(float(value))} against {_figure(champion)} of the champion"
-    return [f"{said}, {word} {_figure(float(limit))} is asked for"]
-
-
-def _has_bound(gate: Gate) -> bool:
-    return gate.min is not None or gate.max is not None or gate.versus_champion is not None
-
-
-def _read_number(given: Any, what: str) -> _Number:
-    """A number, alone or as {"value": 0.9, "samples": 412}."""
-    samples = None
-    if isinstance(given, dict):
-        count = given.get("samples")
-        samples = count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
-        given = given.get("value")
-    if given is None:
-        return _Number(None, f"{what} has no value")
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        return _Number(None, f"{what} is {_show(given)}, which is no number")
-    if not -LARGEST <= given <= LARGEST:  # NaN is not between anything
-        return _Number(None, f"{what} is {_show(given)}, which is no number that can be measured")
-    return _Number(float(given), samples=samples)
-
-
-def _figure(value: float | None) -> str | None:
-    return None if value is None else f"{value:.10g}"
-
-
 def _more(count: int) -> str:
     return f" and {count - _NAMED} more" if count > _NAMED else ""
-
-
-def _show(value: Any) -> str:
-    return json.dumps(value, default=str)[:40] if value is not None else "nothing"

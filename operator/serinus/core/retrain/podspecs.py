@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from serinus.api.podtemplate import child, objects_in
 from serinus.api.statuspath import find_all
-from serinus.core.retrain.kinds import Kind
+from serinus.core.retrain.kindrules import Kind
 
 Raw = dict[str, Any]
 

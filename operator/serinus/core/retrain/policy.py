@@ -30,7 +30,7 @@ from serinus.core.retrain.assess import Seen, assess_triggers, find_next_schedul
 from serinus.core.retrain.decision import build_pending, count_suppressed, decide_start
 from serinus.core.retrain.events import Event as Told
 from serinus.core.retrain.events import remember_key, take_event
-from serinus.core.retrain.groups import answer_triggers, build_summary, pass_over, settle_triggers
+from serinus.core.retrain.groups import COMMAND, answer_triggers, build_summary, pass_over, settle_triggers
 from serinus.core.retrain.limits import resolve_warmup
 from serinus.core.retrain.policystatus import build_phase, build_policy_conditions, next_evaluation, wake_at
 from serinus.core.retrain.policyview import (
@@ -52,8 +52,9 @@ from serinus.core.retrain.records import (
     find_last,
     list_history,
 )
-from serinus.core.retrain.standing import Decision, Hold, Nothing, Rollback, Standing, Start
+from serinus.core.retrain.standing import Decision, Hold, Nothing, Reply, Rollback, Standing, Start
 from serinus.core.retrain.states import move
+from serinus.core.snapshot import Problem
 
 _DISTRUSTED: Final = frozenset({"RolledBack"})
 
@@ -312,7 +313,7 @@ def _decide(s: PolicySnapshot, spec: RetrainPolicySpec, p: _Pass) -> _Pass:
     decision = decide_start(standing)
     problem = next((one for one in (*s.problems, s.snapshot_problem) if one is not None), None)
     if isinstance(decision, Start) and problem is not None:
-        decision = Hold(problem.reason, None, problem.message, decision.reasons, reply=decision.reply)
+        decision = _hold_back(decision, problem)
     suppressed = count_suppressed(p.status.suppressed, s.status.pending_run, decision)
     pending = build_pending(decision, p.status.pending_run, s.now)
     recommendation = _recommend(decision)
@@ -331,6 +332,15 @@ def _decide(s: PolicySnapshot, spec: RetrainPolicySpec, p: _Pass) -> _Pass:
             return _order_rollback(s, spec, p, decision)
         case Hold(passed_over=names) | Nothing(passed_over=names):
             return replace(p, states=pass_over(p.states, names, s.now))
+
+
+def _hold_back(decision: Start, problem: Problem) -> Decision:
+    """What only a person can put right: triggers wait for that, a person's own command is refused."""
+    reply = Reply("Refused", problem.message) if decision.reply is not None else None
+    waiting = tuple(one for one in decision.reasons if one.trigger != COMMAND)
+    if not waiting:
+        return Nothing(reply=reply)
+    return Hold(problem.reason, None, problem.message, waiting, reply=reply)
 
 
 def _recommend(decision: Decision) -> str | None:

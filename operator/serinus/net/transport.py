@@ -1,13 +1,14 @@
-"""GET with little trust: a short time, a small answer, no redirects, no proxies and no cookies."""
+"""HTTP with little trust: a short time, a small answer, no redirects, no proxies and no cookies."""
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
 
-from serinus.registries.outcome import Away
+from serinus.net.outcome import Away
 
 TIMEOUT: Final = 5.0
 LARGEST: Final = 4 * 1024 * 1024
@@ -31,7 +32,7 @@ class Reply:
 
 
 class Transport:
-    """One pool of connections for all registries."""
+    """One pool of connections for all servers."""
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -39,13 +40,35 @@ class Transport:
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply | Away:
         """Never raises for what the other side does."""
+        return await self.send("GET", url, headers)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: object = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> Reply | Away:
+        """Never raises for what the other side does. `body` is sent as JSON unless it is None; `trust` says whom to
+        believe in place of the system's authorities.
+
+        After Away nobody knows whether a request that changes something was heard.
+        """
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
             )
         host = url.split("/")[2]
         try:
-            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
+            async with self._session.request(
+                method,
+                url,
+                headers=headers,
+                data=None if body is None else aiohttp.JsonPayload(body),
+                allow_redirects=False,
+                ssl=True if trust is None else trust,
+            ) as answer:
                 body = await answer.content.read(LARGEST + 1)
                 while len(body) <= LARGEST and (more := await answer.content.read(LARGEST + 1 - len(body))):
                     body += more
