@@ -1,4 +1,5 @@
-"""Statuses of RetrainPolicy and RetrainRun: the whole memory of the retraining loop. Each stays under 8 KiB."""
+"""Statuses of RetrainPolicy and RetrainRun: the whole memory of the retraining loop. Each stays under 8 KiB
+with up to eight triggers, and under 16 KiB whatever there is."""
 
 from typing import Annotated, Final, Literal
 

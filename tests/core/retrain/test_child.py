@@ -1,6 +1,7 @@
 """What trains carries what it needs to know, in every container of every kind, and nothing that would make it serve."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from serinus.core.retrain.cost import accelerators_of
 from serinus.core.retrain.kinds import find_kind
 from serinus.core.retrain.kindtable import KINDS
 from serinus.core.retrain.podspecs import find_containers, find_pods
-from tests.core.retrain.build import CHAMPION, JOB, RUN, build_run
+from tests.core.retrain.build import CHAMPION, JOB, NOW, RUN, build_run
 
 Raw = dict[str, Any]
 
@@ -281,3 +282,19 @@ def test_only_service_accounts_that_the_admin_lists_are_run_as() -> None:
         " default, trainer"
     )
     assert check_template(named, ALLOWED) == ()
+
+
+def test_a_workflow_whose_containers_stand_elsewhere_is_told_all_the_same() -> None:
+    workflow = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"}
+    built = build({**workflow, "spec": {"workflowTemplateRef": {"name": "train"}}})
+    (main,) = json.loads(built["spec"]["podSpecPatch"])["containers"]
+    assert (main["name"], environment(main)["SERINUS_RUN"]) == ("main", RUN)
+    own = {"workflowTemplateRef": {"name": "train"}, "podSpecPatch": "{}"}
+    assert build({**workflow, "spec": own})["spec"]["podSpecPatch"] == "{}"
+
+
+def test_nobodys_words_are_filled_in() -> None:
+    reasons = [{"trigger": "command", "at": NOW, "message": '$(SECRET) {{workflow.name}} $$ {a="b"}'}]
+    built = build_child(build_run(reasons=reasons), RUN, "r1", "ml")
+    told = environment(built["spec"]["template"]["spec"]["containers"][0])["SERINUS_REASON"]
+    assert told == '$ (SECRET) { {workflow.name}} $$ {a="b"}'

@@ -189,7 +189,12 @@ def test_a_worker_without_results_does_not_hide_the_master() -> None:
 def test_nobody_said_anything() -> None:
     assert find_termination_message([]) is None
     assert find_termination_message([pod("a", (LATE, 0, "  ")), pod("b", None, phase="Running"), {}]) is None
-    assert find_termination_message([pod("a", (LATE, 0, "Killed"))]) == "Killed", "to be told as what it is"
+
+
+def test_last_words_that_are_no_results_are_told_once_no_pod_can_bring_any() -> None:
+    words = pod("worker", (LATE, 0, "goodbye"))
+    assert find_termination_message([words, pod("master", None, phase="Running")]) is None
+    assert find_termination_message([words, pod("master", (LATE, 0, ""))]) == "goodbye"
 
 
 def test_results_are_found_in_a_status_as_text_or_as_object() -> None:

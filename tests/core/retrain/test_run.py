@@ -288,3 +288,21 @@ def test_every_end_has_a_time_conditions_and_no_deadline() -> None:
     assert conditions == {"Ready": "False", "Stalled": "True"}
     assert len(world.status.model_dump_json()) < 8192
     assert DIGEST not in str(world.status.message)
+
+
+def test_one_that_is_preempted_waits_anew() -> None:
+    world = RunWorld()
+    world.settle()
+    world.child = ChildView("Running", started_at=world.now)
+    world.later(minutes=9)
+    world.child = ChildView("Queued", "Preempted", "another one was more important")
+    assert world.later(minutes=9) == "Queued"
+    assert world.later(minutes=9) == "Queued", "queueTimeout begins anew"
+    assert world.later(minutes=2) == "Failed"
+
+
+def test_a_candidate_that_nobody_follows_expires() -> None:
+    world = RunWorld(followed=False)
+    world.train()
+    assert world.later(hours=169) == "Rejected"
+    assert world.status.reason == words.PROMOTION_EXPIRED

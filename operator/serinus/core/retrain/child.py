@@ -5,6 +5,7 @@ before they are read. Everything else is the author's; host paths and privileges
 refuse, as they are for every other pod there."""
 
 import copy
+import json
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -106,7 +107,7 @@ def build_environment(run: RetrainRunSpec, run_name: str, namespace: str) -> dic
         champion.digest if champion else None,
         run.snapshot,
         format_time(run.decided_at + longest),
-        told[:_REASON_LIMIT],
+        _make_plain(told)[:_REASON_LIMIT],
         name_results(run_name),
     )
     return {name: value or "" for name, value in zip(ENVIRONMENT, values, strict=True)}
@@ -139,6 +140,10 @@ def build_child(run: RetrainRunSpec, run_name: str, owner_uid: str, namespace: s
         _keep(built, kind)
     if kind is not None and kind.key == "batch/Job":
         _settle_job(built)
+    if child(built, "spec", "workflowTemplateRef") and not child(built, "spec").get("podSpecPatch"):
+        # Its containers stand in another object; Argo calls the one that works main.
+        patch = {"containers": [_set_environment({"name": "main"}, environment)]}
+        built["spec"]["podSpecPatch"] = json.dumps(patch)
     return built
 
 
@@ -239,9 +244,15 @@ def _label_pods(built: Raw, kind: Kind | None, labels: dict[str, str]) -> None:
                 holder["labels"] = {**_others(child(holder, "labels")), **labels}
 
 
-def _set_environment(container: Raw, values: dict[str, str]) -> None:
+def _set_environment(container: Raw, values: dict[str, str]) -> Raw:
     kept = [one for one in objects_in(container.get("env")) if one.get("name") not in ENVIRONMENT]
     container["env"] = [*({"name": name, "value": value} for name, value in values.items()), *kept]
+    return container
+
+
+def _make_plain(text: str) -> str:
+    """A text that neither the kubelet nor Argo takes for something to be filled in: it may be anybody's words."""
+    return text.replace("$(", "$ (").replace("{{", "{ {")
 
 
 def _keep(built: Raw, kind: Kind) -> None:

@@ -41,9 +41,9 @@ def assess_new_data(
     if state.state == "Firing":
         return state if not state.reason else update(state, reason="")
     if not _is_enough(spec, new, value):
-        message = f"counted from {before:,.0f} rows on"
-        quiet = state.state == "Clear" and not state.reason and state.message == message
-        return state if quiet else move(state, "Clear", now, **seen, message=message)
+        if state.state == "Clear" and not state.reason:
+            return state
+        return move(state, "Clear", now, **seen, message=f"counted from {before:,.0f} rows on")
     message = f"{new:,.0f} new rows since the last training, {value:,.0f} in all"
     return move(state, "Firing", now, **seen, last_fired=now, message=message)
 

@@ -30,6 +30,7 @@ from serinus.core.retrain.assess import Seen, assess_triggers, find_next_schedul
 from serinus.core.retrain.decision import build_pending, count_suppressed, decide_start
 from serinus.core.retrain.events import Event as Told
 from serinus.core.retrain.events import remember_key, take_event
+from serinus.core.retrain.fit import fit_status
 from serinus.core.retrain.groups import COMMAND, answer_triggers, build_summary, pass_over, settle_triggers
 from serinus.core.retrain.limits import resolve_warmup
 from serinus.core.retrain.policystatus import build_phase, build_policy_conditions, next_evaluation, wake_at
@@ -88,7 +89,7 @@ def decide_policy(s: PolicySnapshot) -> PolicyPlan:
     status = status.model_copy(update={"next_evaluation_time": next_evaluation(s, status, warm_until)})
     status = status.model_copy(update={"signal": build_summary(status.triggers), "phase": build_phase(s, status)})
     conditions = build_policy_conditions(s, status, p.decision)
-    status = status.model_copy(update={"conditions": conditions})
+    status = fit_status(status.model_copy(update={"conditions": conditions}))
     return PolicyPlan(
         status=status,
         write_status=status != s.status,
@@ -317,6 +318,8 @@ def _decide(s: PolicySnapshot, spec: RetrainPolicySpec, p: _Pass) -> _Pass:
     suppressed = count_suppressed(p.status.suppressed, s.status.pending_run, decision)
     pending = build_pending(decision, p.status.pending_run, s.now)
     recommendation = _recommend(decision)
+    if recommendation is None and spec.mode == "Observe":
+        recommendation = s.status.recommendation
     p = replace(p.update(pending_run=pending, suppressed=suppressed, recommendation=recommendation), decision=decision)
     retrain = p.retrain
     if retrain is not None:

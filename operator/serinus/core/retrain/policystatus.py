@@ -79,8 +79,9 @@ def _signal(s: PolicySnapshot, status: RetrainPolicyStatus) -> Check:
     metrics = {one.name for one in s.spec.triggers if one.metric is not None or one.new_data is not None}
     unknown = [one for one in status.triggers if one.name in metrics and one.reason]
     if unknown:
-        first = unknown[0]
-        return Check("Unknown", first.reason, f"{first.name}: {first.message}")
+        first = next((one for one in unknown if one.reason == reasons.INVALID_QUERY), unknown[0])
+        wrong = first.reason == reasons.INVALID_QUERY
+        return Check("False" if wrong else "Unknown", first.reason, f"{first.name}: {first.message}")
     return Check("True", words.SIGNALS_KNOWN, "every metric has a value")
 
 

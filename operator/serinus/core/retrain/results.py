@@ -99,12 +99,17 @@ def compare_digests(said: str | None, registered: str | None) -> Fault | None:
 
 
 def find_termination_message(pods: Iterable[Raw], container: str | None = None) -> str | None:
-    """The results among the last words of a child's pods: of the newest pod whose container ended well and said JSON,
-    else of the newest that ended well and said anything. What failed or was disrupted says nothing."""
-    said = [word for pod in pods for word in _words_of(pod, container)]
+    """The results among the last words of a child's pods: of the newest pod whose container ended well and said JSON;
+    once all have ended, else of the newest that ended well and said anything. What failed or was disrupted says
+    nothing."""
+    known = list(pods)
+    said = [word for pod in known for word in _words_of(pod, container)]
     said.sort(key=lambda word: (word[0], word[1]), reverse=True)
     texts = [text for _, _, text in said]
-    return next((text for text in texts if text.lstrip().startswith("{")), texts[0] if texts else None)
+    # News of pods come one by one, and those of the one with the results may be the last.
+    all_ended = all(child(pod, "status").get("phase") in ("Succeeded", "Failed") for pod in known)
+    other = texts[0] if texts and all_ended else None
+    return next((text for text in texts if text.lstrip().startswith("{")), other)
 
 
 def find_in_child(raw: Raw, path: str) -> str | None:

@@ -105,7 +105,8 @@ def _queued(s: RunSnapshot, r: RetrainRunStatus) -> RetrainRunStatus:
     if lost is not None or s.child is None:
         return lost or r
     if s.child.state == "Queued":
-        deadline = _since(r, "Queued", s.now) + parse_duration(s.spec.plan.queue_timeout)
+        # From the last time that it was put into a queue: one that was preempted waits anew.
+        deadline = r.deadline_at or s.now + parse_duration(s.spec.plan.queue_timeout)
         if s.now >= deadline:
             message = f"did not begin within queueTimeout {s.spec.plan.queue_timeout}: {s.child.message or 'queued'}"
             return _enter(s, r, "Failed", words.QUEUE_TIMEOUT, message)
@@ -219,6 +220,10 @@ def _promoting(s: RunSnapshot, r: RetrainRunStatus) -> RetrainRunStatus:
     promotion = r.promotion or PromotionState(target=s.spec.plan.promotion.target)
     if s.held_digest is not None and s.fate is None:
         return _enter(s, r, "Rejected", words.QUARANTINED, f"its digest is held: {s.held_digest}")
+    expires = _since(r, "Promoting", s.now) + parse_duration(s.spec.plan.promotion.expires_after)
+    if promotion.at is None and s.now >= expires:
+        message = f"not handed over within promotion.expiresAfter {s.spec.plan.promotion.expires_after}: {r.message}"
+        return _enter(s, r, "Rejected", words.PROMOTION_EXPIRED, message)
     if promotion.at is None and s.promotion_held is not None:
         return _wait(r, promotion, f"held: {s.promotion_held}")
     if promotion.at is None:
