@@ -20,7 +20,7 @@ from tests.cluster import mlflow
 
 Raw = dict[str, Any]
 
-WEIGHTS: Final = (10, 50, 100)
+WEIGHTS: Final = (10, 25, 100)
 INSTALL_SECONDS: Final = 90.0
 DETECT_SECONDS: Final = 120.0
 RUN_SECONDS: Final = 180.0

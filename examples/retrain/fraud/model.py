@@ -18,7 +18,7 @@ from .world import encode
 
 FILE: Final = "model.joblib"
 SEED: Final = 7
-VOTERS: Final = 30
+VOTERS: Final = 20
 
 Flags = NDArray[np.bool_]
 
