@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from serinus.api import retrainreasons as words
+from serinus.controllers.inquiry import Later
+from serinus.controllers.retrain.desk import Order
 from serinus.controllers.retrain.policygather import PolicyGathered, gather_policy
 from serinus.controllers.retrain.wakeup import RUN
 from serinus.core.retrain.policyview import PolicySnapshot
+from serinus.core.retrain.runview import Handed
 from serinus.engine.store import Key
 from serinus.kube.errors import Conflict, Invalid, KubeError, Unavailable
 from serinus.kube.resources import JOBS, watch_with
@@ -337,3 +340,47 @@ async def test_the_revision_that_a_rollback_brought_back_is_a_return() -> None:
     served = seen(stage).served
     assert served is not None
     assert served.returned
+
+
+class Handing:
+    """Takes candidates over and back, and remembers."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    async def hand_over(self, order: Order) -> Handed | Later:
+        self.done.append("over")
+        return Handed("models:/fraud@champion", "6")
+
+    async def watch(self, order: Order, reference: str) -> Handed | Later:
+        return Handed(reference)
+
+    async def restore(self, order: Order) -> bool | Later:
+        self.done.append("back")
+        return True
+
+
+@pytest.mark.parametrize("end", ["cancel", "hold", "expire"])
+async def test_what_was_handed_over_and_is_not_to_be_served_is_taken_back(end: str) -> None:
+    carrier = Handing()
+    stage = RetrainStage(carriers={"Alias": carrier})
+    stage.serve()
+    stage.change("ModelDeployment", "fraud", spec={"model": {"from": {"uri": "models:/fraud@champion"}}})
+    stage.put(policy(promotion={"target": "Alias", "alias": {"name": "fraud"}}))
+    await stage.settle()
+    run = await stage.start_run()
+    stage.finish_training(run)
+    await stage.settle()
+    assert (stage.status(RUN, run)["phase"], carrier.done) == ("Promoting", ["over"])
+    if end == "cancel":
+        stage.command(f"cancel {run}")
+    elif end == "hold":
+        held = {"digest": digest("a"), "reason": "RolledBack", "at": "2026-11-23T10:00:00Z"}
+        stage.change("RetrainPolicy", "fraud", status=stage.status() | {"quarantined": [held]})
+    else:
+        stage.clock.advance(169 * 3600)
+    stage.wake(Key(RUN, "ml", run))
+    await stage.settle()
+    assert stage.status(RUN, run)["phase"] in ("Cancelled", "Rejected")
+    assert carrier.done == ["over", "back"]
+    assert stage.status(RUN, run)["promotion"]["restoredAt"]
