@@ -370,3 +370,22 @@ def test_a_spec_that_cannot_be_read_loses_nothing() -> None:
     assert world.status.triggers == before.triggers
     assert world.status.champion == before.champion
     assert world.status.phase == "Blocked"
+
+
+@pytest.mark.parametrize("end", ["Failed", "Succeeded", "RolledBack"])
+def test_a_status_that_was_wiped_out_trains_nothing_by_itself(end: str) -> None:
+    world = PolicyWorld(spec(QUALITY, EVENT, **EAGER))
+    world.degrade()
+    world.hand_over(world.created[0])
+    world.send(world.created[0], end)
+    world.now += timedelta(hours=5)
+    world.readings.clear()
+    world.status = RetrainPolicyStatus()
+    world.events.clear()
+    world.settle()
+    for _ in range(3):
+        world.look(0.95)
+    assert len(world.created) == 1
+    assert world.status.runs == 1
+    assert words.RETRAIN_STARTED not in world.events
+    assert bool(world.status.quarantined) == (end == "RolledBack"), "what was held is held again"

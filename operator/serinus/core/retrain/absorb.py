@@ -4,6 +4,7 @@ Everything is read from the runs themselves. A run that the status does not know
 to say so: what it was made for is answered by it, and by no other."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from serinus.api import retrainreasons as words
 from serinus.api.retrainpolicy import QuarantineSpec, RetrainPolicySpec
@@ -16,6 +17,9 @@ from serinus.core.retrain.policyview import PolicySnapshot
 from serinus.core.retrain.quarantine import is_over, put_in_quarantine
 from serinus.core.retrain.records import RunRecord, count_failures, find_active, find_last
 from serinus.core.retrain.states import update
+
+_SO: Final = frozenset({"metric", "newData"})
+"""Kinds of triggers that stand for what is so, and not for what happened."""
 
 
 def absorb_runs(s: PolicySnapshot, p: Pass) -> Pass:
@@ -54,9 +58,11 @@ def _find_ended(s: PolicySnapshot) -> tuple[RunRecord, ...]:
 
 def _settle(s: PolicySnapshot, status: RetrainPolicyStatus, ended: Iterable[RunRecord]) -> tuple[TriggerState, ...]:
     states = status.triggers
-    for one in ended if s.spec is not None else ():
-        assert s.spec is not None  # noqa: S101
-        states = settle_triggers(s.spec, states, one, s.now)
+    if s.spec is None:
+        return states
+    for one in ended:
+        if one.name not in s.untold:
+            states = settle_triggers(s.spec, states, one, s.now)
     return states
 
 
@@ -76,22 +82,26 @@ def _quarantine(s: PolicySnapshot, p: Pass, ended: Iterable[RunRecord]) -> Pass:
 
 
 def _adopt_untold(s: PolicySnapshot, p: Pass) -> Pass:
-    for name, run in s.untold.items():
-        because = "; ".join(one.message or one.trigger for one in run.reasons)
-        p = p.tell(Event(words.RETRAIN_STARTED, f"{name}: {because}"))
+    over = {one.name for one in s.runs if one.is_over}
+    for name, run in sorted(s.untold.items(), key=lambda item: item[1].number):
+        if name not in over:
+            because = "; ".join(one.message or one.trigger for one in run.reasons)
+            p = p.tell(Event(words.RETRAIN_STARTED, f"{name}: {because}"))
         if s.spec is not None:
-            p = p.update(triggers=_answered_by(s.spec, p.status.triggers, run))
+            p = p.update(triggers=_answered_by(s.spec, p.status.triggers, run, over=name in over))
     # What was asked for and waited is what the run was made for.
     return p.update(pending_run=None) if s.untold else p
 
 
 def _answered_by(
-    spec: RetrainPolicySpec, states: Iterable[TriggerState], run: RetrainRunSpec
+    spec: RetrainPolicySpec, states: Iterable[TriggerState], run: RetrainRunSpec, *, over: bool
 ) -> tuple[TriggerState, ...]:
     """The states as they would have been written when the run was made: what is so is latched, what happened is over,
-    and not taken in again."""
+    and not taken in again. A run that has ended says nothing of what is so now."""
     known = keep_known(spec, states)
     for reason in run.reasons:
+        if over and reason.kind in _SO:
+            continue
         if any(one.name == reason.trigger for one in spec.triggers):
             state = known.get(reason.trigger) or TriggerState(name=reason.trigger)
             known[reason.trigger] = _answer(state, reason, run)
@@ -100,7 +110,7 @@ def _answered_by(
 
 def _answer(state: TriggerState, reason: TriggerReason, run: RetrainRunSpec) -> TriggerState:
     common = {"since": run.decided_at, "last_fired": run.decided_at, "windows": 0, "reason": ""}
-    if reason.kind not in ("metric", "newData"):
+    if reason.kind not in _SO:
         return update(state, state="Clear", **common)
     seen = {"value": reason.value or state.value, "first_bad_at": reason.first_bad_at}
     return update(state, state="Latched", message=reason.message or "", **common, **seen)
