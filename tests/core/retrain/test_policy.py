@@ -389,3 +389,12 @@ def test_a_status_that_was_wiped_out_trains_nothing_by_itself(end: str) -> None:
     assert world.status.runs == 1
     assert words.RETRAIN_STARTED not in world.events
     assert bool(world.status.quarantined) == (end == "RolledBack"), "what was held is held again"
+
+
+def test_what_was_never_looked_at_is_not_called_healthy_and_a_query_that_cannot_be_asked_is_named() -> None:
+    world = PolicyWorld()
+    world.turn()
+    assert world.conditions["SignalHealthy"] == "Unknown"
+    world.seen["query_problems"] = ("spec.triggers[0].metric.query: expected a closing brace",)
+    world.turn()
+    assert world.conditions["SignalHealthy"] == "False"

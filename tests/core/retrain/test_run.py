@@ -109,6 +109,7 @@ def test_a_kind_that_is_not_allowed_fails_with_its_name() -> None:
 def test_results_that_never_come_are_no_success() -> None:
     world = RunWorld(text=None)
     assert world.train() == "Collecting"
+    assert "TerminationMessage" in str(world.status.message)
     assert world.later(minutes=6) == "Failed"
     assert world.status.reason == words.RESULTS_MISSING
 

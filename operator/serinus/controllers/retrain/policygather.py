@@ -22,6 +22,7 @@ from serinus.controllers.analyst import Provider
 from serinus.controllers.retrain.rungather import observe_run_status
 from serinus.controllers.retrain.snapshots import SnapshotReader
 from serinus.controllers.wakeup import of_policy
+from serinus.controllers.wants import list_query_problems
 from serinus.core.observe import created_at, observe_status
 from serinus.core.retrain.child import check_template
 from serinus.core.retrain.cost import accelerators_of
@@ -121,6 +122,7 @@ def gather_policy(
         accelerators=accelerators_of(spec.template) if spec is not None else 0,
         readings=readings,
         provider_problem=provider_problem,
+        query_problems=tuple(f"{place}: {why}" for place, why in list_query_problems(spec)) if spec is not None else (),
         runs=runs.records,
         run_statuses=runs.statuses,
         untold=runs.untold,

@@ -73,15 +73,18 @@ def _signal(s: PolicySnapshot, status: RetrainPolicyStatus) -> Check:
         return Check("False", s.provider_problem.reason, s.provider_problem.message)
     if s.spec is None or not any(one.metric or one.new_data for one in s.spec.triggers):
         return Check("Unknown", words.NO_METRICS, "no trigger looks at a metric")
+    if s.query_problems:
+        return Check("False", reasons.INVALID_QUERY, "; ".join(s.query_problems))
     silent = find_silence(s.spec, status.triggers, s.now)
     if silent:
         return Check("False", reasons.NO_DATA, "; ".join(silent))
     metrics = {one.name for one in s.spec.triggers if one.metric is not None or one.new_data is not None}
-    unknown = [one for one in status.triggers if one.name in metrics and one.reason]
+    unknown = [one for one in status.triggers if one.name in metrics and (one.reason or one.state == "Unknown")]
     if unknown:
-        first = next((one for one in unknown if one.reason == reasons.INVALID_QUERY), unknown[0])
-        wrong = first.reason == reasons.INVALID_QUERY
-        return Check("False" if wrong else "Unknown", first.reason, f"{first.name}: {first.message}")
+        first = unknown[0]
+        return Check(
+            "Unknown", first.reason or reasons.NO_DATA, f"{first.name}: {first.message or 'not looked at yet'}"
+        )
     return Check("True", words.SIGNALS_KNOWN, "every metric has a value")
 
 

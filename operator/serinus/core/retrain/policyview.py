@@ -36,6 +36,8 @@ class PolicySnapshot:
     accelerators: int = 0
     readings: Mapping[str, Reading] = field(default_factory=dict)
     provider_problem: Problem | None = None
+    query_problems: tuple[str, ...] = ()
+    """Queries that cannot be asked: field and sentence. What does not rest on them goes on."""
     runs: tuple[RunRecord, ...] = ()
     run_statuses: Mapping[str, RetrainRunStatus] = field(default_factory=dict)
     untold: Mapping[str, RetrainRunSpec] = field(default_factory=dict)

@@ -82,11 +82,12 @@ def advance_collecting(s: RunSnapshot, r: RetrainRunStatus) -> RetrainRunStatus:
         lost = _find_loss(s, r)
         if lost is not None:
             return lost
+        where = s.spec.plan.results.from_
+        why = results.message if isinstance(results, Problem) else f"there are none (results.from {where})"
         if s.now >= deadline:
-            why = results.message if isinstance(results, Problem) else "there are none"
             message = f"no results within {format_duration(COLLECT)} after the training had ended: {why}"
             return enter(s, r, "Failed", words.RESULTS_MISSING, message)
-        return r.model_copy(update={"deadline_at": deadline})
+        return r.model_copy(update={"deadline_at": deadline, "message": f"waits for its results: {why}"})
     if isinstance(s.pinned, Problem) and s.now < deadline:
         return r.model_copy(update={"deadline_at": deadline, "message": s.pinned.message})
     model = read_model(results)
