@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,21 +59,29 @@ class Surroundings:
         return self.cluster.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture(scope="session")
-def surroundings(served_control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundings]:
-    cluster = served_control_plane
-    told = Surroundings(cluster, tmp_path_factory.mktemp("surroundings"))
+@contextmanager
+def open_surroundings(cluster: Cluster, folder: Path) -> Iterator[Surroundings]:
+    """Serve them to a cluster that has Serinus."""
+    told = Surroundings(cluster, folder)
     told.answer("well")
     program = Path(__file__).parent / "surroundings.py"
     process = cluster.popen([sys.executable, str(program), str(PORT), str(cluster.keys), str(told.script)])
-    gateway = Path("tests/cluster/manifests/gateway.yaml")
-    cluster.kubectl("apply", "-f", str(gateway.absolute()))
-    change = json.dumps({"spec": {"address": told.address}})
-    cluster.kubectl("patch", "metricsprovider", "default", "--type=merge", "-p", change)
-    wait_for("an answer", lambda: process.poll() is None and told.is_up(), lambda: "", 20)
-    yield told
-    process.terminate()
-    process.wait(timeout=10)
+    try:
+        gateway = Path("tests/cluster/manifests/gateway.yaml")
+        cluster.kubectl("apply", "-f", str(gateway.absolute()))
+        change = json.dumps({"spec": {"address": told.address}})
+        cluster.kubectl("patch", "metricsprovider", "default", "--type=merge", "-p", change)
+        wait_for("an answer", lambda: process.poll() is None and told.is_up(), lambda: "", 20)
+        yield told
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def surroundings(served_control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundings]:
+    with open_surroundings(served_control_plane, tmp_path_factory.mktemp("surroundings")) as told:
+        yield told
 
 
 @pytest.fixture

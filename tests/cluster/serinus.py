@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.paths import REPOSITORY
@@ -26,21 +27,35 @@ def install_serinus(cluster: Cluster, *, scrape_interval: str = "1s", operator: 
     }
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": [namespace, provider]}))
     if operator:
-        start_operator(cluster, training_kinds=",".join(TRAINING_KINDS))
+        start_operator(cluster)
 
 
 def start_operator(cluster: Cluster, name: str = OPERATOR, port: int = PORT, **settings: str) -> None:
-    """Start one replica; `settings` are further SERINUS_ variables, in lower case."""
-    environment = {f"SERINUS_{key.upper()}": value for key, value in settings.items()}
-    environment |= {
+    """Start one replica and wait until it is ready; `settings` are further SERINUS_ variables, in lower case."""
+    launch_operator(cluster, name, port, settings=settings)
+    cluster.processes.wait_for(f"{name} ready", lambda: is_ready(cluster, port), name)
+
+
+def launch_operator(
+    cluster: Cluster,
+    name: str = OPERATOR,
+    port: int = PORT,
+    *,
+    program: Sequence[str] = ("-m", "serinus"),
+    environment: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> None:
+    """Start one replica, or what is to run in its place, and wait for nothing."""
+    given = {"training_kinds": ",".join(TRAINING_KINDS), **(settings or {})}
+    variables = {f"SERINUS_{key.upper()}": value for key, value in given.items()}
+    variables |= {
         "KUBECONFIG": str(cluster.kubeconfig),
         "SERINUS_NAMESPACE": NAMESPACE,
         "SERINUS_HTTP_PORT": str(port),
-        "PYTHONPATH": str(REPOSITORY / "operator"),
+        "PYTHONPATH": f"{REPOSITORY / 'operator'}:{REPOSITORY}",
+        **(environment or {}),
     }
-    processes = cluster.processes
-    processes.start(name, [sys.executable, "-m", "serinus"], env=environment, cwd=cluster.folder)
-    processes.wait_for(f"{name} ready", lambda: is_ready(cluster, port), name)
+    cluster.processes.start(name, [sys.executable, *program], env=variables, cwd=cluster.folder)
 
 
 def stop_operator(cluster: Cluster, name: str = OPERATOR) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from tests.support.model import Model, Raw, wait_for
 
 FIRST = "sha256:" + "0" * 64
+GATE_JOB: Raw = {"template": {"spec": {"containers": [{"name": "check", "image": "check:1"}]}}}
+"""Of a gate; it always says yes."""
 
 
 def digest(letter: str) -> str:

@@ -61,10 +61,10 @@ def revision(name: str, **status: Any) -> dict[str, Any]:
 def test_a_verdict_from_before_the_hand_over_is_old() -> None:
     before, after = "2026-03-01T09:00:00Z", "2026-03-01T11:00:00Z"
     handed_at = datetime(2026, 3, 1, 10, tzinfo=UTC)
-    fate = find_fate([revision("a", phase="Rejected", rejectedAt=before)], MODEL, handed_at)
+    fate = find_fate([revision("a", phase="Rejected", rejectedAt=before)], MODEL, handed_at, None)
     assert fate is not None
     assert fate.is_old
-    fate = find_fate([revision("a", phase="Rejected", rejectedAt=after)], MODEL, handed_at)
+    fate = find_fate([revision("a", phase="Rejected", rejectedAt=after)], MODEL, handed_at, None)
     assert fate is not None
     assert not fate.is_old
-    assert find_fate([revision("a", phase="Retired", promotedAt=before)], MODEL, handed_at) is None
+    assert find_fate([revision("a", phase="Retired", promotedAt=before)], MODEL, handed_at, None) is None

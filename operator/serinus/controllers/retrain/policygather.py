@@ -31,6 +31,7 @@ from serinus.core.retrain.limits import resolve_warmup
 from serinus.core.retrain.policyview import PolicySnapshot
 from serinus.core.retrain.reading import Reading
 from serinus.core.retrain.records import RunRecord, observe_run
+from serinus.core.retrain.sameness import is_same_model
 from serinus.core.retrain.standing import Served
 from serinus.core.snapshot import Problem
 from serinus.engine.store import Key, Store
@@ -260,8 +261,8 @@ def _is_own(store: Store, key: Key, status: ModelDeploymentStatus, runs: Iterabl
     rejected = status.rejected
     record = store.get("ModelRevision", key.namespace, rejected.revision) if rejected is not None else None
     model = child(record or {}, "spec", "content", "model")
-    made = {(one.model.uri, one.model.digest) for one in runs if one.model is not None}
-    return (model.get("uri"), model.get("digest")) in made
+    uri, digest = model.get("uri"), model.get("digest")
+    return any(one.model is not None and is_same_model(one.model, uri, digest) for one in runs)
 
 
 def _find_snapshot(

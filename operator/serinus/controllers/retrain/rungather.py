@@ -16,6 +16,7 @@ from serinus.api.validate import check_retrain_policy
 from serinus.controllers.retrain.desk import Order, RunDesk
 from serinus.controllers.retrain.gategather import Jobs, is_ours, model_of, with_gates
 from serinus.controllers.wakeup import of_run
+from serinus.core.observe import observe_status
 from serinus.core.retrain.approval import Ballot, count_approvals
 from serinus.core.retrain.blackout import find_blackout
 from serinus.core.retrain.child import name_results
@@ -196,13 +197,19 @@ def _with_surroundings(store: Store, key: Key, s: RunSnapshot, policy: Raw | Non
         s,
         deployment_found=deployment is not None,
         followed=policy is not None and follows(deployment, policy),
-        fate=find_fate(revisions, model, handed_at) if model is not None else None,
+        fate=find_fate(revisions, model, handed_at, _find_stable(deployment)) if model is not None else None,
         held_digest=_find_held(store, key, s, model),
         promotion_held=f"blackout {blackout.cron!r}" if blackout is not None else None,
         held_until=blackout.until if blackout is not None else None,
         cleared_at=_cleared_at(s, status),
         ballot=_count(store, key, s),
     )
+
+
+def _find_stable(deployment: Raw | None) -> str | None:
+    """The revision that a ModelDeployment says is stable."""
+    stable = observe_status(deployment).stable if deployment is not None else None
+    return stable.revision if stable is not None else None
 
 
 def _find_held(store: Store, key: Key, s: RunSnapshot, model: RunModel | None) -> str | None:

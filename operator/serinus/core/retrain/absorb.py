@@ -16,6 +16,7 @@ from serinus.core.retrain.policypass import Pass
 from serinus.core.retrain.policyview import PolicySnapshot
 from serinus.core.retrain.quarantine import is_over, put_in_quarantine
 from serinus.core.retrain.records import RunRecord, count_failures, find_active, find_last
+from serinus.core.retrain.sameness import is_same_model
 from serinus.core.retrain.states import update
 
 _SO: Final = frozenset({"metric", "newData"})
@@ -127,7 +128,7 @@ def _find_champion(s: PolicySnapshot) -> ModelState | None:
         (
             name
             for name, status in s.run_statuses.items()
-            if status.model is not None and (status.model.uri, status.model.digest) == (s.stable.uri, s.stable.digest)
+            if status.model is not None and is_same_model(status.model, s.stable.uri, s.stable.digest)
         ),
         None,
     )
@@ -154,7 +155,7 @@ def _find_candidate(s: PolicySnapshot, active: RunRecord | None, champion: Model
         return None
     if status.promotion.target == "PullRequest":
         return None
-    if champion is not None and (champion.uri, champion.digest) == (model.uri, model.digest):
+    if champion is not None and is_same_model(model, champion.uri, champion.digest):
         return None
     return ModelState(
         uri=model.uri,
@@ -173,7 +174,7 @@ def _is_awaited(s: PolicySnapshot, champion: ModelState | None) -> bool:
     status = s.run_statuses.get(known.run) if known is not None and known.run is not None else None
     if known is None or status is None or status.phase != "Succeeded" or champion != s.status.champion:
         return False
-    return champion is None or (champion.uri, champion.digest) != (known.uri, known.digest)
+    return champion is None or not is_same_model(known, champion.uri, champion.digest)
 
 
 def _find_last_trained(s: PolicySnapshot) -> ModelState | None:

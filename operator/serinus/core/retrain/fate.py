@@ -1,6 +1,10 @@
-"""What became of a candidate at its ModelDeployment, by the ModelRevisions that have its model."""
+"""What became of a candidate at its ModelDeployment, by the ModelRevisions that have its model.
+
+A revision is marked as stable before the ModelDeployment says so: what is marked and not said yet (an operator died in
+between) is still being released, and may be taken back."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +12,7 @@ from serinus.api.meta import parse_time
 from serinus.api.podtemplate import child
 from serinus.api.retrainstatus import RunModel
 from serinus.core.retrain.runview import Fate
+from serinus.core.retrain.sameness import is_same_model
 
 Raw = dict[str, Any]
 
@@ -15,25 +20,22 @@ _BY_WEIGHT = ("Stable", "Candidate", "Rejected", "Retired", "Superseded")
 """Of several revisions with one model (its pod template may have changed in mid-run) the one that is furthest."""
 
 
-def find_fate(revisions: Iterable[Raw], model: RunModel, handed_at: datetime | None) -> Fate | None:
+def find_fate(revisions: Iterable[Raw], model: RunModel, handed_at: datetime | None, stable: str | None) -> Fate | None:
     """The revision with this model, and where it stands; None where there is none. One that was retired before the
-    model was handed over says nothing of it; one that was rejected before keeps it from being released."""
+    model was handed over says nothing of it; one that was rejected before keeps it from being released. `stable` is the
+    revision that the ModelDeployment says is stable."""
     fates = [_read(one, handed_at) for one in revisions if _has(one, model)]
     told = [one for one in fates if not _was_retired(one, handed_at)]
     rank = {phase: place for place, phase in enumerate(_BY_WEIGHT)}
-    return min(told, key=lambda one: rank.get(one.phase or "", len(rank)), default=None)
+    fate = min(told, key=lambda one: rank.get(one.phase or "", len(rank)), default=None)
+    if fate is None or fate.phase != "Stable" or fate.revision == stable:
+        return fate
+    return replace(fate, phase="Candidate", message="it is not told yet that it is stable")
 
 
 def _has(revision: Raw, model: RunModel) -> bool:
     content = child(revision, "spec", "content", "model")
-    if model.digest is not None and content.get("digest") is not None:
-        return bool(content["digest"] == model.digest) or _same_version(content, model)
-    return bool(content.get("uri") == model.uri)
-
-
-def _same_version(content: Raw, model: RunModel) -> bool:
-    """MLflow keeps no digest of files; a version, once named, is always the same."""
-    return model.uri.startswith("models:/") and "@" not in model.uri and content.get("uri") == model.uri
+    return is_same_model(model, content.get("uri"), content.get("digest"))
 
 
 def _read(revision: Raw, handed_at: datetime | None) -> Fate:

@@ -134,6 +134,8 @@ def advance_observing(s: RunSnapshot, r: RetrainRunStatus) -> RetrainRunStatus:
         return _roll_back(s, r, promotion, fate)
     if fate is not None and fate.phase in ("Retired", "Superseded"):
         return enter(s, r, "Superseded", words.REPLACED, f"{fate.revision} was replaced: {fate.message}")
+    if fate is not None and fate.phase != "Stable":
+        return r.model_copy(update={"deadline_at": None})
     bake = s.spec.plan.observation.bake
     ends = stable_at + parse_duration(bake)
     if s.now >= ends and fate is None and promotion.revision is not None:
