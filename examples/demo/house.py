@@ -91,16 +91,22 @@ def load_images(cluster: Cluster, images: Mapping[str, Path]) -> None:
 
 @contextlib.contextmanager
 def open_house(
-    name: str, folder: Path, tell: Tell, *, keep: bool = False, versions: Sequence[str] = tuple(FAULT_RATIOS)
+    name: str,
+    folder: Path,
+    tell: Tell,
+    *,
+    keep: bool = False,
+    build: Callable[[], Mapping[str, Path]] = lambda: build_images(tuple(FAULT_RATIOS)),
 ) -> Iterator[House]:
     """Build, start, install; on leaving copy the logs to `folder` and stop everything. HouseError where that fails.
 
-    With `keep` a cluster that got as far as running is left, and `tell` says how to use it.
+    `build` makes the images that are known on the node. With `keep` a cluster that got as far as running is left, and
+    `tell` says how to use it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     tell("building what is missing; the first time takes a while")
-    images = build_images(versions)
+    images = build()
     tell("starting a cluster: API server, node, gateway, Prometheus")
     cluster = Cluster.start("node", name, scrape_interval=SCRAPE_INTERVAL)
     try:

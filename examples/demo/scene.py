@@ -1,6 +1,6 @@
 """What can be seen at one moment, put together from the cluster's objects and the client's book. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +66,20 @@ def observe_condition(obj: Raw, kind: str) -> Raw:
     return next((c for c in conditions if c["type"] == kind), {})
 
 
-def observe_scene(deployment: Raw, pods: Iterable[Raw], weights: Mapping[str, int], tally: Tally) -> Scene:
-    """`deployment` is the ModelDeployment (empty where there is none), `weights` those in the route by revision."""
+def observe_scene(
+    deployment: Raw,
+    pods: Iterable[Raw],
+    weights: Mapping[str, int],
+    tally: Tally,
+    name: Callable[[Raw], str] = observe_version,
+) -> Scene:
+    """`deployment` is the ModelDeployment (empty where there is none), `weights` those in the route by revision, `name`
+    gives the version of a pod."""
     status = deployment.get("status") or {}
     candidate = status.get("candidate") or {}
     analysis = (status.get("analysis") or [{}])[0]
     return Scene(
-        rows=_observe_rows(status, list(pods), weights, tally),
+        rows=_observe_rows(status, list(pods), weights, tally, name),
         stage=_describe_stage(status),
         verdict=candidate.get("verdict") or "",
         finding=_describe_finding(analysis) if candidate else "",
@@ -83,7 +90,9 @@ def observe_scene(deployment: Raw, pods: Iterable[Raw], weights: Mapping[str, in
     )
 
 
-def _observe_rows(status: Raw, pods: list[Raw], weights: Mapping[str, int], tally: Tally) -> tuple[Row, ...]:
+def _observe_rows(
+    status: Raw, pods: list[Raw], weights: Mapping[str, int], tally: Tally, name: Callable[[Raw], str]
+) -> tuple[Row, ...]:
     by_revision: dict[str, list[Raw]] = {}
     for pod in pods:
         by_revision.setdefault(pod["metadata"].get("labels", {}).get(LABEL_REVISION, ""), []).append(pod)
@@ -91,7 +100,7 @@ def _observe_rows(status: Raw, pods: list[Raw], weights: Mapping[str, int], tall
     candidate = (status.get("candidate") or {}).get("revision")
     rows = []
     for revision, own in by_revision.items():
-        version = observe_version(own[0])
+        version = name(own[0])
         counted = tally.of(version)
         rows.append(
             Row(

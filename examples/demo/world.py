@@ -3,13 +3,13 @@
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import yaml
 
-from examples.demo.scene import LABEL_REVISION, Scene, is_leaving, is_ready, observe_scene
+from examples.demo.scene import LABEL_REVISION, Scene, is_leaving, is_ready, observe_scene, observe_version
 from tests.traffic.answers import Tally, count
 from tests.traffic.route import RouteWatch
 from tests.traffic.runner import Traffic
@@ -42,9 +42,9 @@ class Cluster(Protocol):
 class World:
     """Everything that is followed while the context lasts."""
 
-    def __init__(self, cluster: Cluster, rate: float, seconds: float, book: Path) -> None:
+    def __init__(self, cluster: Cluster, rate: float, seconds: float, book: Path, manifest: Path = MANIFEST) -> None:
         self.cluster = cluster
-        self.manifest: Raw = yaml.safe_load(MANIFEST.read_text())
+        self.manifest: Raw = yaml.safe_load(manifest.read_text())
         self.name = str(self.manifest["metadata"]["name"])
         self.namespace = str(self.manifest["metadata"]["namespace"])
         start, inside = cluster.start_kubectl, ("--namespace", self.namespace)
@@ -52,25 +52,35 @@ class World:
         self._deployments = Watch(start, "modeldeployments", *inside, name=self.name)
         self._records = Watch(start, "modelrevisions", *inside)
         self._pods = Watch(start, "pods", *inside, f"--selector=serinus.dev/deployment={self.name}")
-        self.traffic = Traffic(
-            cluster.start,
+        self.watches: list[Watch | RouteWatch] = [self.route, self._deployments, self._records, self._pods]
+        self.traffic = self.build_traffic(rate, seconds, book)
+        self.tally = Tally()
+        self._traffic_wanted = False
+        self._stack = contextlib.ExitStack()
+
+    def build_traffic(self, rate: float, seconds: float, book: Path) -> Traffic:
+        """What is sent; it does not begin yet."""
+        return Traffic(
+            self.cluster.start,
             book,
-            url=f"{cluster.gateway_url}/predict",
-            host=self.manifest["spec"]["route"]["hostnames"][0],
+            url=f"{self.cluster.gateway_url}/predict",
+            host=self.host,
             rate=rate,
             seconds=seconds,
             max_requests=int(rate * seconds),
             bodies=SAMPLES,
         )
-        self.tally = Tally()
-        self._traffic_wanted = False
-        self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> "World":
+    @property
+    def host(self) -> str:
+        """The name by which the gateway knows the model."""
+        return str(self.manifest["spec"]["route"]["hostnames"][0])
+
+    def __enter__(self) -> Self:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
         self.cluster.kubectl("apply", "--filename=-", stdin=yaml.safe_dump(namespace))
         with contextlib.ExitStack() as stack:
-            for watch in (self.route, self._deployments, self._records, self._pods):
+            for watch in self.watches:
                 stack.enter_context(watch)
             self._stack = stack.pop_all()
         return self
@@ -105,8 +115,13 @@ class World:
     def pods(self) -> list[Raw]:
         return list(self._pods.objects.values())
 
+    @property
+    def records(self) -> dict[str, Raw]:
+        """The ModelRevisions by name."""
+        return self._records.objects
+
     def record(self, revision: str) -> Raw:
-        return self._records.objects.get(revision, {})
+        return self.records.get(revision, {})
 
     def pods_of(self, revision: str, *, ready: bool = True) -> frozenset[str]:
         """UIDs of a revision's pods that are not going away; with `ready` only those that are ready."""
@@ -119,7 +134,11 @@ class World:
         )
 
     def scene(self) -> Scene:
-        return observe_scene(self.deployment, self.pods, self.route.weights, self.tally)
+        return observe_scene(self.deployment, self.pods, self.route.weights, self.tally, self.observe_version)
+
+    def observe_version(self, pod: Mapping[str, Any]) -> str:
+        """What the answers of a pod call themselves."""
+        return observe_version(pod)
 
     def tally_between(self, began: float, ended: float) -> Tally:
         return count(answer for answer in self.traffic.answers if began <= answer.sent < ended)

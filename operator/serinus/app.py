@@ -116,7 +116,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     store = Store(owner_of, slim, lambda kind, raw: _notify_written(wakeup, loop.wakeup, kind, raw))
     wakeup = Wakeup(store, claims, queue.add)
     kinds = read_training_kinds(settings.training_kinds)
-    watched = watch_with(kinds)
+    watched = watch_with(kinds, kueue=settings.kueue)
     lister = Lister(free, settings.watch_namespaces, watched)
     recorder = EventRecorder(kube, clock, settings.identity)
     providers = MetricsProviderController(

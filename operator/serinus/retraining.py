@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from serinus.api import reasons
+from serinus.api.retrainstatus import TriggerState
 from serinus.api.validate import check_metrics_provider
 from serinus.controllers.access import build_provider
 from serinus.controllers.analyst import Provider
@@ -20,7 +21,7 @@ from serinus.controllers.retrain.runs import RetrainRunController
 from serinus.controllers.retrain.snapshots import SnapshotReader
 from serinus.controllers.retrain.wakeup import POLICY, RetrainWakeup
 from serinus.controllers.signals import Signals
-from serinus.core.retrain.policyview import PolicyPlan
+from serinus.core.retrain.policyview import PolicyPlan, PolicySnapshot
 from serinus.core.retrain.reading import Unknown, Value
 from serinus.core.retrain.runview import RunPlan
 from serinus.engine.clock import Clock
@@ -168,6 +169,13 @@ def tell_run(telemetry: LifecycleTelemetry, gathered: RunGathered, plan: RunPlan
         telemetry.on_stage(namespace, policy, stage, seconds)
 
 
+def _was_cured_by_return(s: PolicySnapshot, state: TriggerState) -> bool:
+    """Whether the revision before has come back since the degradation began."""
+    if s.status.rolled_back is None or s.served is None or state.first_bad_at is None:
+        return False
+    return s.served.returned and s.served.since > state.first_bad_at
+
+
 def tell_policy(telemetry: LifecycleTelemetry, gathered: PolicyGathered, plan: PolicyPlan) -> None:
     """Count degradations that are over: from the first bad window to the first that is good for long enough."""
     s = gathered.snapshot
@@ -179,6 +187,6 @@ def tell_policy(telemetry: LifecycleTelemetry, gathered: PolicyGathered, plan: P
         now = after.get(before.name)
         if before.first_bad_at is None or now is None or now.state != "Clear" or before.state == "Pending":
             continue
-        cause = "Retrain" if before.state == "Latched" else "Rollback" if s.status.rolled_back else "Other"
+        cause = "Retrain" if before.state == "Latched" else "Rollback" if _was_cured_by_return(s, before) else "Other"
         seconds = ((now.since or s.now) - before.first_bad_at).total_seconds()
         telemetry.on_recovery(s.namespace, model, cause, max(seconds, 0.0))

@@ -79,6 +79,9 @@ class Settings(BaseModel):
     """Kinds that a RetrainPolicy may train with, separated by commas: GROUP/VERSION/Kind, such as
     kubeflow.org/v1/PyTorchJob, with =plural where that is not the kind in small letters with an s. The operator needs
     rights to create, watch and delete them."""
+    kueue: bool = False
+    """Whether Kueue is installed and queues what trains: its Workloads then say what a run waits for. The operator
+    needs rights to list and watch them."""
     kubeconfig: str | None = None
     """Kubeconfig to use; without it the service account of the pod, or the usual file."""
     context: str | None = None

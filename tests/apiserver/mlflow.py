@@ -2,21 +2,34 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-from tests.cluster import Cluster, netns, paths
+from tests.cluster import Cluster, netns
 from tests.cluster.bootstrap import python_tools
+from tests.cluster.mlflow import (
+    ENVIRONMENT,
+    MLFLOW,
+    START_SECONDS,
+    build_command,
+    is_up,
+    keep_database,
+    lend_database,
+)
 from tests.cluster.paths import REPOSITORY
 from tests.support.model import wait_for
 
-MLFLOW: Final = "mlflow==3.17.2"
 PORT: Final = 9096
 ADDRESS: Final = f"http://127.0.0.1:{PORT}"
+WEBHOOKS: Final = {
+    # It sends them to public addresses by https only, unless told otherwise.
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
+    "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_CACHE_TTL": "0",
+}
 
 CALL: Final = """
 import json, sys, urllib.error, urllib.request as u
@@ -39,30 +52,19 @@ class MLflow:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and wait until it answers. An empty database takes it most of a minute, so one is kept."""
-        kept, database = paths.cache() / "mlflow" / f"{MLFLOW}.db", self._folder / "mlflow.db"
-        if kept.exists():
-            shutil.copy(kept, database)
-        server: list[str] = [str(self.python.parent / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(PORT)]
-        server += ["--backend-store-uri", f"sqlite:///{database}", "--workers", "1"]
-        server += ["--artifacts-destination", str(self._folder / "artifacts")]
-        environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
-        # It sends webhooks to public addresses by https only, unless told otherwise.
-        environment |= {"MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true"}
-        environment |= {"MLFLOW_WEBHOOK_CACHE_TTL": "0"}
+        """Start it and wait until it answers."""
+        lend_database(self._folder)
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [*netns.enter(self.cluster.netns), *server],
+                [*netns.enter(self.cluster.netns), *build_command(self._folder, "127.0.0.1", PORT)],
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                env=environment,
+                env=os.environ | ENVIRONMENT | WEBHOOKS,
                 start_new_session=True,
             )
-        wait_for("MLflow", self._is_up, lambda: (self._folder / "log").read_text()[-2000:], 180)
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(database, kept)
+        wait_for("MLflow", self._is_up, lambda: (self._folder / "log").read_text()[-2000:], START_SECONDS)
+        keep_database(self._folder)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -136,6 +138,4 @@ class MLflow:
     def _is_up(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]
-        ask = "import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=2)"
-        command = [sys.executable, "-c", ask, f"{ADDRESS}/health"]
-        return self.cluster.run(command, capture_output=True, check=False).returncode == 0
+        return is_up(self.cluster, ADDRESS)

@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-from examples.demo.house import House, HouseError, open_house
+from examples.demo.house import House, HouseError, build_images, open_house
 from examples.demo.scene import observe_condition
 from examples.demo.world import DemoError, World
 from tests.bench.audit import Writes, read_log
@@ -82,7 +82,10 @@ def run_bench(name: str, title: str, measure: Callable[[Stand, Console], Sequenc
     console, folder = Console(highlight=False), FOLDER / name
     try:
         with open_house(
-            f"bench-{name}", folder, lambda text: console.print(text, soft_wrap=True), versions=[IMAGE]
+            f"bench-{name}",
+            folder,
+            lambda text: console.print(text, soft_wrap=True),
+            build=lambda: build_images([IMAGE]),
         ) as house:
             figures = measure(Stand(house, folder), console)
     except (DemoError, HouseError, NotSettledError) as error:

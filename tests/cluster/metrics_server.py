@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.build import build
 from tests.cluster.pki import NODE_ADDRESS
@@ -41,15 +42,15 @@ def is_ready(kubectl: Kubectl) -> bool:
     return kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/pods", check=False).returncode == 0
 
 
-def _objects() -> list[dict[str, object]]:
+def _objects() -> list[dict[str, Any]]:
     place = {"name": NAME, "namespace": NAMESPACE}
-    service = {
+    service: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": place,
         "spec": {"ports": [{"name": "https", "port": 443, "targetPort": PORT}]},
     }
-    endpoints = {
+    endpoints: dict[str, Any] = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {**place, "labels": {"kubernetes.io/service-name": NAME}},
@@ -57,7 +58,7 @@ def _objects() -> list[dict[str, object]]:
         "endpoints": [{"addresses": [NODE_ADDRESS]}],
         "ports": [{"name": "https", "port": PORT}],
     }
-    api = {
+    api: dict[str, Any] = {
         "apiVersion": "apiregistration.k8s.io/v1",
         "kind": "APIService",
         "metadata": {"name": API},

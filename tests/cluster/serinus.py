@@ -32,7 +32,7 @@ def install_serinus(cluster: Cluster, *, scrape_interval: str = "1s", operator: 
 
 def start_operator(cluster: Cluster, name: str = OPERATOR, port: int = PORT, **settings: str) -> None:
     """Start one replica and wait until it is ready; `settings` are further SERINUS_ variables, in lower case."""
-    launch_operator(cluster, name, port, **settings)
+    launch_operator(cluster, name, port, settings=settings)
     cluster.processes.wait_for(f"{name} ready", lambda: is_ready(cluster, port), name)
 
 
@@ -43,11 +43,11 @@ def launch_operator(
     *,
     program: Sequence[str] = ("-m", "serinus"),
     environment: Mapping[str, str] | None = None,
-    **settings: str,
+    settings: Mapping[str, str] | None = None,
 ) -> None:
     """Start one replica, or what is to run in its place, and wait for nothing."""
-    settings = {"training_kinds": ",".join(TRAINING_KINDS), **settings}
-    variables = {f"SERINUS_{key.upper()}": value for key, value in settings.items()}
+    given = {"training_kinds": ",".join(TRAINING_KINDS), **(settings or {})}
+    variables = {f"SERINUS_{key.upper()}": value for key, value in given.items()}
     variables |= {
         "KUBECONFIG": str(cluster.kubeconfig),
         "SERINUS_NAMESPACE": NAMESPACE,

@@ -309,3 +309,19 @@ def _long_ago() -> object:
     from datetime import UTC, datetime
 
     return datetime(2020, 1, 1, tzinfo=UTC)
+
+
+async def test_a_policy_that_is_made_anew_sends_nobody_back_to_its_first_model() -> None:
+    stage = Stage()
+    champion = {"uri": "https://models.example/9.bin", "digest": "sha256:" + "9" * 64}
+    spec = {"modelDeploymentRef": {"name": "fraud"}, "initialModel": {"uri": "https://models.example/1.bin"}}
+    policy = {"kind": "RetrainPolicy", "metadata": {"name": "fraud", "namespace": "ml"}, "spec": spec}
+    stage.kube.put({**policy, "status": {"observedGeneration": 1, "champion": champion}})
+    stage.apply(model_deployment(model={"from": {"retrainPolicy": "fraud"}}))
+    await stage.settle()
+    stable = stage.object()["status"]["stable"]["revision"]
+    stage.kube.remove("RetrainPolicy", "ml", "fraud")
+    stage.kube.put(policy)
+    await stage.settle()
+    assert stage.object()["status"]["stable"]["revision"] == stable
+    assert "candidate" not in stage.object()["status"]

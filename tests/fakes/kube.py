@@ -100,6 +100,9 @@ class FakeKube:
     ) -> Raw:
         self._note("patch", resource, name, patch)
         old = await self.get(resource, namespace, name)
+        wanted = (patch.get("metadata") or {}).get("resourceVersion")
+        if wanted is not None and wanted != old["metadata"]["resourceVersion"]:
+            raise Conflict("changed", status=409)
         return self.put(_merge(old, patch))
 
     async def delete(self, resource: Resource, namespace: str, name: str, **_: Any) -> bool:

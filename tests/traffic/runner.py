@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.traffic.answers import Answer, Tail
@@ -30,12 +30,16 @@ class Traffic:
         bodies: Path | None = None,
         keep_alive: bool = True,
         grpc: bool = False,
+        module: str | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
+        """`module` is another client with the same command line, `settings` are added to its environment."""
         self._start = start
         self._out = out
-        module = "tests.traffic.grpc_client" if grpc else "tests.traffic.client"
+        module = module or ("tests.traffic.grpc_client" if grpc else "tests.traffic.client")
+        environment = [f"{key}={value}" for key, value in {**(settings or {}), "PYTHONPATH": str(ROOT)}.items()]
         self._command = [
-            *("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", module),
+            *("env", *environment, sys.executable, "-m", module),
             *("--url", url, "--host", host),
             *("--rate", str(rate), "--seconds", str(seconds), "--max-requests", str(max_requests)),
             *("--out", str(out.absolute())),

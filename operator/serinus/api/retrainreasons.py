@@ -58,6 +58,10 @@ INVALID_TEMPLATE: Final = _reason("InvalidTemplate", "No child can be made from 
 MODEL_DEPLOYMENT_NOT_FOUND: Final = _reason(
     "ModelDeploymentNotFound", "There is no such ModelDeployment here; nothing is started until there is."
 )
+RUN_UNREADABLE: Final = _reason(
+    "RunUnreadable",
+    "A RetrainRun of the policy cannot be read, so that nobody knows whether it is under way; nothing is started.",
+)
 RETRAIN_STARTED: Final = _reason("RetrainStarted", "A run was started, for the reasons in the message.")
 ROLLBACK_ORDERED: Final = _reason(
     "RollbackOrdered",

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from serinus.api.meta import Condition, Message, StatusModel, Text, Time, Word
+from serinus.api.meta import Condition, Message, StatusModel, Text, Time, Word, shorten_to
 from serinus.api.resource import list_map
 from serinus.api.status import Count, LastCommand, ModelUri, Name
 
@@ -334,9 +334,9 @@ class PromotionState(StatusModel):
 
     target: Word = ""
     """Direct, PullRequest or Alias."""
-    reference: Annotated[str, Field(max_length=512)] | None = None
+    reference: Annotated[str, Field(max_length=512), shorten_to(512)] | None = None
     """Revision, pull request or alias."""
-    before: Annotated[str, Field(max_length=512)] | None = None
+    before: Annotated[str, Field(max_length=512), shorten_to(512)] | None = None
     """What was there before: the champion's address, or the version that the alias led to."""
     at: Time | None = None
     """When it was handed over."""

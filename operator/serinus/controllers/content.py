@@ -61,10 +61,13 @@ def read_content(spec: ModelDeploymentSpec, status: ModelDeploymentStatus, known
 
 def _with_model(found: Content, spec: ModelDeploymentSpec, status: ModelDeploymentStatus, known: Known) -> Content:
     followed = _follow(spec, known)
-    if followed is not None:
-        if isinstance(followed, Problem):
+    match followed:
+        case Problem():
             return replace(found, problems=[*found.problems, followed])
-        return replace(found, model=followed)
+        case str():
+            return replace(found, pending=followed)
+        case ResolvedModel():
+            return replace(found, model=followed)
     reference = spec.model.from_.reference if spec.model is not None else None
     meant = status.model
     if reference is not None and (meant is None or meant.uri != reference):
@@ -77,8 +80,8 @@ def _with_model(found: Content, spec: ModelDeploymentSpec, status: ModelDeployme
     return replace(found, model=model)
 
 
-def _follow(spec: ModelDeploymentSpec, known: Known) -> ResolvedModel | Problem | None:
-    """What a RetrainPolicy says that is to be served; None where the spec follows none."""
+def _follow(spec: ModelDeploymentSpec, known: Known) -> ResolvedModel | Problem | str | None:
+    """What a RetrainPolicy says that is to be served, as `follow` does; None where the spec follows none."""
     if spec.model is None:
         return None
     source = spec.model.from_
@@ -88,8 +91,10 @@ def _follow(spec: ModelDeploymentSpec, known: Known) -> ResolvedModel | Problem 
         return None
     # An alias that a policy moves is not asked for again: the policy knows when it was moved, and where to.
     for policy in known.list_policies():
+        if alias_of(policy) != source.reference:
+            continue
         status = observe_policy_status(policy)
-        if alias_of(policy) == source.reference and (status.candidate or status.champion):
+        if status.candidate or status.champion:
             followed = follow(policy, policy["metadata"]["name"], known.key.name)
             return followed if isinstance(followed, ResolvedModel) else None
     return None

@@ -14,6 +14,7 @@ from serinus.core.configmaps import list_references
 from serinus.core.configmaps import slim as slim_config_map
 from serinus.core.observe import created_at
 from serinus.engine.store import Key, Store
+from serinus.kube.resources import KUEUE_WORKLOADS
 from serinus.routing.places import list_claims
 
 Raw = dict[str, Any]
@@ -26,7 +27,10 @@ def slim(kind: str, raw: Raw) -> Raw:
 
 def owner_of(raw: Raw) -> str | None:
     """Whom a child is labelled with, of the same namespace: a ModelDeployment by its name, else a RetrainRun or a
-    RetrainPolicy in the words of `of_run` and `of_policy`."""
+    RetrainPolicy in the words of `of_run` and `of_policy`. Kueue's Workload belongs to the run that what it queues has
+    the name of."""
+    if raw.get("kind") == KUEUE_WORKLOADS.kind and raw.get("apiVersion") == KUEUE_WORKLOADS.api_version:
+        return next((of_run(one["name"]) for one in raw["metadata"].get("ownerReferences") or ()), None)
     labels = raw["metadata"].get("labels") or {}
     name = labels.get(LABEL_DEPLOYMENT) or labels.get(LABEL_CHECK_OF)
     if name is not None:

@@ -69,12 +69,17 @@ def build_wants(
 
 
 def list_query_problems(spec: RetrainPolicySpec) -> Iterator[tuple[str, str]]:
-    """Each query of the triggers that cannot be asked: its field, and a sentence."""
-    for index, trigger in enumerate(spec.triggers):
-        for field, text in _list_queries(trigger):
-            query = parse_number_query(text)
-            if isinstance(query, QueryProblem):
-                yield f"spec.triggers[{index}].{field}", query.message
+    """Each query of triggers and gates that cannot be asked: its field, and a sentence."""
+    given = [
+        (f"spec.triggers[{index}].{field}", text)
+        for index, trigger in enumerate(spec.triggers)
+        for field, text in _list_queries(trigger)
+    ]
+    given += [(f"spec.gates[{index}].query", gate.query) for index, gate in enumerate(spec.gates) if gate.query]
+    for place, text in given:
+        query = parse_number_query(text)
+        if isinstance(query, QueryProblem):
+            yield place, query.message
 
 
 def build_reading(want: Want, results: Mapping[str, QueryResult], now: datetime) -> Reading:

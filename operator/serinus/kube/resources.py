@@ -55,6 +55,7 @@ GRPCROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "grpcroutes", "G
 INFERENCEPOOLS: Final = Resource("inference.networking.k8s.io", "v1", "inferencepools", "InferencePool")
 GATEWAYS: Final = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
 GATEWAYCLASSES: Final = Resource("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass", namespaced=False)
+KUEUE_WORKLOADS: Final = Resource("kueue.x-k8s.io", "v1beta1", "workloads", "Workload")
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
@@ -107,6 +108,8 @@ WATCHED: Final = (
 _PLAIN: Final = frozenset(entry.resource for entry in WATCHED)
 
 
-def watch_with(training: tuple[Resource, ...]) -> tuple[Watched, ...]:
-    """Everything watched, with the kinds that may train: of those only what is ours."""
-    return (*WATCHED, *(Watched(resource, OURS) for resource in training if resource not in _PLAIN))
+def watch_with(training: tuple[Resource, ...], *, kueue: bool = False) -> tuple[Watched, ...]:
+    """Everything watched, with the kinds that may train: of those only what is ours. Kueue makes its Workloads itself,
+    without a label of ours, so that all of them are watched where `kueue` is set."""
+    queues = (Watched(KUEUE_WORKLOADS),) if kueue else ()
+    return (*WATCHED, *(Watched(resource, OURS) for resource in training if resource not in _PLAIN), *queues)

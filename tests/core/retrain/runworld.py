@@ -12,7 +12,7 @@ from serinus.core.retrain.gates import Evidence, assess_gates
 from serinus.core.retrain.outcome import ChildView
 from serinus.core.retrain.results import Results, read_results
 from serinus.core.retrain.run import decide_run
-from serinus.core.retrain.runview import CreateChild, DeleteChild, RunSnapshot
+from serinus.core.retrain.runview import CreateChild, DeleteChild, RunGateJob, RunSnapshot
 from serinus.core.retrain.runview import RunPlan as Decision
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -68,6 +68,8 @@ class RunWorld:
     text: str | None = field(default_factory=results)
     seen: dict[str, Any] = field(default_factory=dict)
     followed: bool = True
+    champion: str = "models:/fraud/7"
+    gate_jobs: list[str] = field(default_factory=list)
     created: int = 0
     deleted: int = 0
     writes: int = 0
@@ -82,7 +84,7 @@ class RunWorld:
             model_deployment="fraud",
             reasons=(TriggerReason(trigger="accuracy", kind="metric", at=START, first_bad_at=first_bad),),
             decided_at=START,
-            champion=ModelState(uri="models:/fraud/7", digest=CHAMPION),
+            champion=ModelState(uri=self.champion, digest=CHAMPION),
             accelerators=2,
             plan=self.plan,
             template_digest="1" * 64,
@@ -95,6 +97,7 @@ class RunWorld:
         gates = self.status.gates
         if isinstance(found, Results) and not gates:
             gates = assess_gates(self.plan.gates, Evidence(found, champion=self.spec.champion))
+        gates = self.seen.get("gates", gates)
         known: dict[str, Any] = {"child": self.child, "results": found, "results_text": self.text, "gates": gates}
         return RunSnapshot(
             name="fraud-1",
@@ -114,6 +117,9 @@ class RunWorld:
             if isinstance(action, CreateChild):
                 self.created += 1
                 self.child = ChildView("Queued")
+            if isinstance(action, RunGateJob):
+                self.gate_jobs.append(action.gate.name)
+                self.seen["missing_jobs"] = self.seen["missing_jobs"] - {action.gate.name}
             if isinstance(action, DeleteChild):
                 self.deleted += 1
                 self.child = ChildView("Absent")
@@ -139,6 +145,9 @@ class RunWorld:
         self.now += timedelta(minutes=10)
         self.child = ChildView("Succeeded", started_at=self.now - timedelta(minutes=10), finished_at=self.now)
         return self.settle()
+
+    def train_until_validating(self) -> None:
+        assert self.train() == "Validating"
 
     def later(self, **delta: float) -> str:
         self.now += timedelta(**delta)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from serinus.api import retrainreasons as words
-from serinus.api.retrainstatus import TERMINAL
+from serinus.api.retrainstatus import TERMINAL, GateResult
 from serinus.core.retrain.approval import Approved, Ballot, Expired, Rejected, Waiting
 from serinus.core.retrain.outcome import ChildView
 from serinus.core.retrain.runview import Fate, Handed
@@ -109,6 +109,7 @@ def test_a_kind_that_is_not_allowed_fails_with_its_name() -> None:
 def test_results_that_never_come_are_no_success() -> None:
     world = RunWorld(text=None)
     assert world.train() == "Collecting"
+    assert "TerminationMessage" in str(world.status.message)
     assert world.later(minutes=6) == "Failed"
     assert world.status.reason == words.RESULTS_MISSING
 
@@ -306,3 +307,103 @@ def test_a_candidate_that_nobody_follows_expires() -> None:
     world.train()
     assert world.later(hours=169) == "Rejected"
     assert world.status.reason == words.PROMOTION_EXPIRED
+
+
+JOB_GATE: dict[str, Any] = {
+    "name": "attack",
+    "kind": "Robustness",
+    "job": {"template": {"spec": {"containers": [{"name": "a", "image": "a"}]}}},
+}
+
+
+def running_gate() -> RunWorld:
+    """A run whose one gate is a Job that is at work."""
+    world = RunWorld(plan=plan(gates=[JOB_GATE]))
+    world.seen["missing_jobs"] = frozenset({"attack"})
+    world.train_until_validating()
+    return world
+
+
+def test_the_job_of_a_gate_is_made_once_and_waited_for_without_looking_again_and_again() -> None:
+    world = running_gate()
+    assert world.gate_jobs == ["attack"]
+    for minutes in (1, 9, 20, 60):
+        world.now += timedelta(minutes=minutes)
+        decision = world.turn()
+        assert not decision.before
+        assert decision.wake_at is None or decision.wake_at > world.now
+    assert world.status.phase == "Validating"
+    assert world.gate_jobs == ["attack"]
+
+
+def test_a_query_of_a_gate_is_given_up_at_a_time_that_wakes_the_run() -> None:
+    gate = {"name": "errors", "kind": "Custom", "query": "up", "max": "1"}
+    world = RunWorld(plan=plan(gates=[gate]))
+    world.train_until_validating()
+    wake_at = world.turn().wake_at
+    assert wake_at == world.now + timedelta(minutes=10)
+    world.now = wake_at + timedelta(seconds=1)
+    assert world.turn().wake_at is None
+
+
+def test_whatever_others_say_the_status_of_a_run_can_be_written() -> None:
+    long = "x" * 5000
+    world = RunWorld(plan=plan(gates=[JOB_GATE | {"name": f"g{number}"} for number in range(24)]))
+    world.champion = "https://models.example/" + "m" * 1000
+    world.settle()
+    world.child = ChildView("Queued", long, long)
+    world.settle()
+    world.child = ChildView("Running", started_at=world.now)
+    world.settle()
+    world.child = ChildView("Succeeded", started_at=world.now)
+    world.seen["gates"] = tuple(
+        GateResult(name=f"g{number}", kind="Custom", verdict="Passed", message=long) for number in range(24)
+    )
+    assert world.settle() == "Promoting"
+    world.seen["fate"] = Fate("fraud-2", "Candidate", message=long)
+    world.settle()
+    assert len(world.status.model_dump_json(by_alias=True, exclude_none=True)) < 16_384
+    world.seen["cancel"] = long
+    assert world.settle() == "Cancelled"
+
+
+def test_a_registry_that_is_still_being_asked_is_waited_for() -> None:
+    world = RunWorld(seen={"pinned": Problem(words.DIGEST_MISMATCH, "the registry is being asked")})
+    assert world.train() == "Collecting"
+    world.seen["pinned"] = "sha256:" + "b" * 64
+    assert world.settle() == "Rejected"
+
+
+def test_a_model_that_nobody_serves_any_more_has_not_succeeded() -> None:
+    world = RunWorld()
+    world.train()
+    world.seen["fate"] = stable()
+    assert world.settle() == "Observing"
+    del world.seen["fate"]
+    assert world.later(minutes=10) == "Observing", "its ModelDeployment may be made anew"
+    assert world.later(hours=2) == "Superseded"
+    assert world.status.reason == words.REPLACED
+
+
+def test_what_waits_to_be_handed_over_wakes_when_it_expires() -> None:
+    world = RunWorld(followed=False)
+    assert world.train() == "Promoting"
+    assert world.turn().wake_at == world.now + timedelta(hours=168)
+    held = RunWorld(seen={"promotion_held": "blackout '0 0 * * *'"})
+    held.train()
+    assert held.turn().wake_at == held.now + timedelta(hours=168)
+
+
+def test_a_candidate_that_is_stable_by_now_is_not_cancelled_any_more() -> None:
+    world = RunWorld()
+    world.train()
+    world.seen |= {"fate": stable(), "cancel": "too late"}
+    assert world.settle() == "Observing"
+
+
+def test_an_old_verdict_is_told_and_waited_out() -> None:
+    world = RunWorld()
+    world.train()
+    world.seen["fate"] = Fate("fraud-2", "Rejected", "AnalysisFailed", "errors 4%", is_old=True)
+    assert world.settle() == "Promoting"
+    assert 'serinus.dev/command="retry fraud-2"' in str(world.status.message)

@@ -80,7 +80,7 @@ class RunDesk:
     ) -> None:
         self._places = places
         self._results: Inquiry[tuple[ResultsSpec, str], str] = Inquiry(self._fetch_results, notify, pauses, slowly)
-        self._pins: Inquiry[str, str | None] = Inquiry(self._resolve, notify, pauses, slowly)
+        self._pins: Inquiry[str, str] = Inquiry(self._resolve, notify, pauses, slowly)
         self._gates: Inquiry[tuple[str, tuple[Gate, ...]], Mapping[str, Value]] = Inquiry(
             self._ask_gates, notify, pauses, slowly
         )
@@ -96,11 +96,14 @@ class RunDesk:
         return self._results.observe(key, (source, digest_of(known) if known is not None else ""))
 
     def pin(self, key: Key, uri: str, digest: str | None) -> str | Problem | None:
-        """The digest that a registry of images has for the address; None where none keeps one, or while it is asked."""
+        """The digest that a registry of images has for the address, or why that is not known; None where none has."""
         reference = parse_reference(uri)
         if not isinstance(reference, Reference) or reference.scheme != "oci" or digest is None:
             return None
-        return self._pins.observe(key, uri)
+        found = self._pins.observe(key, uri)
+        if found is None:
+            return Problem(words.DIGEST_MISMATCH, f"the registry is asked for the digest of {uri}")
+        return found or None
 
     def ask_gates(self, key: Key, policy: str, gates: tuple[Gate, ...], *, late: bool) -> Mapping[str, Value]:
         """What is known of each gate's query by now; unknown once it is `late`."""
@@ -149,15 +152,16 @@ class RunDesk:
             return Later(Problem(words.RESULTS_MISSING, "no registry is configured (SERINUS_MLFLOW_URL)"))
         return await self._places.fetch_registry(source, key.name)
 
-    async def _resolve(self, _: Key, uri: str) -> str | Later | None:
+    async def _resolve(self, _: Key, uri: str) -> str | Later:
+        """The digest; empty where nobody keeps one."""
         reference = parse_reference(uri)
         if self._places.resolve is None or not isinstance(reference, Reference):
-            return None
+            return ""
         match await self._places.resolve(reference):
             case Pinned(_, digest):
                 return digest
             case Unpinned():
-                return None
+                return ""
             case NotFound(message) | Refused(message):
                 return Later(Problem(words.DIGEST_MISMATCH, message))
             case Away(message):

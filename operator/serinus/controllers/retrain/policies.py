@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from serinus.api.meta import ANNOTATION_CANCEL, ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, API_VERSION
+from serinus.api.meta import ANNOTATION_CANCEL, ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, API_VERSION, LABEL_RUN
 from serinus.controllers.modeldeployment import Recorder
 from serinus.controllers.retrain.policygather import Looks, PolicyGathered, gather_policy
 from serinus.controllers.retrain.snapshots import SnapshotReader
@@ -115,7 +115,7 @@ class RetrainPolicyController:
 
     async def _create_run(self, key: Key, gathered: PolicyGathered, action: CreateRun) -> None:
         labels = build_labels(action.name, key.name)
-        labels.pop("serinus.dev/retrain-run")
+        labels.pop(LABEL_RUN)
         body = {
             "apiVersion": API_VERSION,
             "kind": "RetrainRun",
@@ -137,21 +137,23 @@ class RetrainPolicyController:
             "spec": action.spec.dump(),
         }
         try:
-            raw = await self.kube.create(RETRAINRUNS, body, RECORD)
+            self.store.written("RetrainRun", await self.kube.create(RETRAINRUNS, body, RECORD))
         except AlreadyExists:
-            # Made by a pass that did not get to say so; what it was decided on is in the record.
-            raw = await self.kube.get(RETRAINRUNS, key.namespace, action.name)
-        self.store.written("RetrainRun", raw)
+            # Made by a pass that did not get to say so. What it was decided on is in the record, and is looked at anew.
+            self.store.written("RetrainRun", await self.kube.get(RETRAINRUNS, key.namespace, action.name))
+            raise Conflict(f"RetrainRun {action.name} is there already") from None
 
     async def _order_rollback(self, key: Key, gathered: PolicyGathered, revision: str, why: str) -> None:
         if gathered.deployment is None:
             return
-        name = gathered.deployment["metadata"]["name"]
+        metadata = gathered.deployment["metadata"]
         annotations = {
             ANNOTATION_COMMAND: f"undo {revision} {why}",
             ANNOTATION_COMMAND_BY: f"retrainpolicy/{key.name}",
         }
-        await self._patch(MODELDEPLOYMENTS, key.namespace, name, {"metadata": {"annotations": annotations}}, COMMAND)
+        # A command that somebody has written since would be lost: where it has changed, it is looked at anew.
+        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": annotations}}
+        await self._patch(MODELDEPLOYMENTS, key.namespace, metadata["name"], patch, COMMAND)
 
     async def _patch(self, resource: Resource, namespace: str, name: str, patch: Raw, manager: str) -> None:
         try:

@@ -13,6 +13,7 @@ from serinus.api import retrainreasons as words
 from serinus.api.meta import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, parse_time
 from serinus.api.podtemplate import child
 from serinus.api.retrainpolicy import RetrainPolicySpec
+from serinus.api.retrainrun import RetrainRunSpec
 from serinus.api.retrainstatus import ModelState, RetrainPolicyStatus, RetrainRunStatus
 from serinus.api.status import LastCommand, ModelDeploymentStatus
 from serinus.api.validate import check_metrics_provider, check_retrain_policy
@@ -21,6 +22,7 @@ from serinus.controllers.analyst import Provider
 from serinus.controllers.retrain.rungather import observe_run_status
 from serinus.controllers.retrain.snapshots import SnapshotReader
 from serinus.controllers.wakeup import of_policy
+from serinus.controllers.wants import list_query_problems
 from serinus.core.observe import created_at, observe_status
 from serinus.core.retrain.child import check_template
 from serinus.core.retrain.cost import accelerators_of
@@ -81,8 +83,11 @@ def gather_policy(
     checked = check_retrain_policy(raw.get("spec") or {}, key.name)
     spec = checked if isinstance(checked, RetrainPolicySpec) else None
     problems = [Problem(reasons.INVALID_SPEC, str(one)) for one in checked] if isinstance(checked, tuple) else []
-    runs, run_statuses = _observe_runs(store, key, metadata["uid"])
-    deployment = store.get("ModelDeployment", key.namespace, spec.model_deployment_ref.name) if spec else None
+    runs = _observe_runs(store, key, metadata["uid"], status)
+    problems += runs.problems
+    # By what is written, whether or not the rest of the spec can be read: a champion is not lost for that.
+    target = str(child(raw, "spec", "modelDeploymentRef").get("name") or "")
+    deployment = store.get("ModelDeployment", key.namespace, target)
     template_problem = _check_template(spec, kinds) if spec is not None else None
     if template_problem is not None:
         problems.append(template_problem)
@@ -91,7 +96,7 @@ def gather_policy(
         problems.append(Problem(words.MODEL_DEPLOYMENT_NOT_FOUND, message))
     provider, provider_problem = _find_provider(store, spec)
     of_deployment = observe_status(deployment) if deployment is not None else ModelDeploymentStatus()
-    served = _find_served(store, key, spec, of_deployment)
+    served = _find_served(store, key, target, of_deployment)
     warm_until = served.since + resolve_warmup(spec) if spec is not None and served is not None else None
     readings: Mapping[str, Reading] = {}
     if spec is None:
@@ -118,13 +123,17 @@ def gather_policy(
         accelerators=accelerators_of(spec.template) if spec is not None else 0,
         readings=readings,
         provider_problem=provider_problem,
-        runs=runs,
-        run_statuses=run_statuses,
+        query_problems=tuple(f"{place}: {why}" for place, why in list_query_problems(spec)) if spec is not None else (),
+        runs=runs.records,
+        run_statuses=runs.statuses,
+        untold=runs.untold,
         served=served,
         stable=_find_stable_model(store, key, of_deployment),
         releasing=of_deployment.candidate is not None,
+        deployment_busy=_is_busy(deployment, of_deployment),
+        undo_failed=_find_failed_undo(deployment, of_deployment, status.rolled_back),
         rejected=of_deployment.rejected,
-        rejected_is_own=_is_own(store, key, of_deployment, run_statuses.values()),
+        rejected_is_own=_is_own(store, key, of_deployment, runs.statuses.values()),
         command=LastCommand(text=command).text if command else None,
         command_by=LastCommand(text="", by=annotations.get(ANNOTATION_COMMAND_BY)).by,
         snapshot=snapshot if isinstance(snapshot, str) else None,
@@ -140,14 +149,56 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _observe_runs(store: Store, key: Key, uid: str) -> tuple[tuple[RunRecord, ...], dict[str, RetrainRunStatus]]:
-    records, statuses = [], {}
+@dataclass(frozen=True)
+class _Runs:
+    """The runs of a policy. `untold` are those that its status does not know of; `problems` says of which it cannot be
+    known where they stand."""
+
+    records: tuple[RunRecord, ...]
+    statuses: Mapping[str, RetrainRunStatus]
+    untold: Mapping[str, RetrainRunSpec]
+    problems: tuple[Problem, ...]
+
+
+def _observe_runs(store: Store, key: Key, uid: str, status: RetrainPolicyStatus) -> _Runs:
+    records: list[RunRecord] = []
+    statuses: dict[str, RetrainRunStatus] = {}
+    untold: dict[str, RetrainRunSpec] = {}
+    problems: list[Problem] = []
     for raw in store.by_owner("RetrainRun", key.namespace, of_policy(key.name)):
-        record = observe_run(raw) if child(raw, "spec", "policy").get("uid") == uid else None
-        if record is not None:
-            records.append(record)
-            statuses[record.name] = observe_run_status(raw)
-    return tuple(records), statuses
+        if child(raw, "spec", "policy").get("uid") != uid:
+            continue
+        record, seen = observe_run(raw), observe_run_status(raw)
+        if record is None or seen is None:
+            name = raw["metadata"]["name"]
+            message = (
+                f"RetrainRun {name} cannot be read, perhaps it is of another version: delete it, or run that version"
+            )
+            problems.append(Problem(words.RUN_UNREADABLE, message))
+            continue
+        records.append(record)
+        statuses[record.name] = seen
+        if record.number > status.runs:
+            untold[record.name] = RetrainRunSpec.model_validate(raw["spec"])
+    return _Runs(tuple(records), statuses, untold, tuple(problems))
+
+
+def _is_busy(deployment: Raw | None, status: ModelDeploymentStatus) -> bool:
+    """Whether the ModelDeployment has a command that it has not read yet."""
+    text = ((deployment or {}).get("metadata", {}).get("annotations") or {}).get(ANNOTATION_COMMAND)
+    return bool(text) and (status.last_command is None or LastCommand(text=text).text != status.last_command.text)
+
+
+def _find_failed_undo(deployment: Raw | None, status: ModelDeploymentStatus, rolled_back: str | None) -> str | None:
+    """Why the revision that was to be taken back serves all the same, and nothing is on its way to change that."""
+    last, stable = status.last_command, status.stable
+    if rolled_back is None or stable is None or stable.revision != rolled_back:
+        return None
+    if status.candidate is not None or _is_busy(deployment, status):
+        return None
+    if last is None or (last.verb, last.revision) != ("undo", rolled_back):
+        return "another command took the place of the one to take it back"
+    return last.message or last.outcome
 
 
 def _check_template(spec: RetrainPolicySpec, kinds: Iterable[Resource]) -> Problem | None:
@@ -170,28 +221,32 @@ def _find_provider(store: Store, spec: RetrainPolicySpec | None) -> tuple[Provid
     return build_provider(spec.provider, checked), None
 
 
-def _find_served(
-    store: Store, key: Key, spec: RetrainPolicySpec | None, status: ModelDeploymentStatus
-) -> Served | None:
+def _find_served(store: Store, key: Key, deployment: str, status: ModelDeploymentStatus) -> Served | None:
     """The stable revision, and to which one could return."""
     stable = status.stable
-    if spec is None or stable is None or stable.since is None:
+    if stable is None or stable.since is None:
         return None
-    name = spec.model_deployment_ref.name
-    records = {one["metadata"]["name"]: one for one in store.by_owner("ModelRevision", key.namespace, name)}
+    records = {one["metadata"]["name"]: one for one in store.by_owner("ModelRevision", key.namespace, deployment)}
     own = child(records.get(stable.revision) or {}, "status")
     retired = [one for one in records.values() if child(one, "status").get("phase") == "Retired"]
     newest = max(retired, key=lambda one: str(child(one, "status").get("retiredAt") or ""), default=None)
-    numbers = {label: int(child(one, "spec").get("number") or 0) for label, one in records.items()}
-    previous = newest["metadata"]["name"] if newest is not None else None
-    returned = previous is not None and numbers.get(previous, 0) > numbers.get(stable.revision, 0)
     return Served(
         revision=stable.revision,
         since=stable.since,
         began_at=parse_time(own.get("startedAt")),
-        previous=previous,
-        returned=returned,
+        previous=newest["metadata"]["name"] if newest is not None else None,
+        returned=_is_return(records, stable.revision),
     )
+
+
+def _is_return(records: Mapping[str, Raw], stable: str) -> bool:
+    """Whether a revision that was made later has been stable before: retired since, or taken back."""
+    numbers = {
+        name: int(child(one, "spec").get("number") or 0)
+        for name, one in records.items()
+        if name == stable or child(one, "status").get("promotedAt")
+    }
+    return max(numbers.values(), default=0) > numbers.get(stable, 0)
 
 
 def _find_stable_model(store: Store, key: Key, status: ModelDeploymentStatus) -> ModelState | None:

@@ -26,7 +26,7 @@ FetchSecret = Callable[[str, str], Awaitable[Raw | Away | Refused]]
 
 AUTHOR: Final = ("Serinus", "serinus@serinus.dev")
 NEWER: Final = "Replaced by a newer candidate of the same RetrainPolicy."
-TAKEN_BACK: Final = "The candidate was rolled back, and its digest is held."
+TAKEN_BACK: Final = "The candidate is not to be served any more: its run has ended."
 
 
 @dataclass(frozen=True)

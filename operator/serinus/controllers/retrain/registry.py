@@ -97,7 +97,7 @@ class AliasCarrier:
             moved = await move_alias(self.mlflow, version.name, spec.alias, target)
             if not isinstance(moved, AliasMoved | AliasAt):
                 return _say(moved)
-        tagged = await set_tags(self.mlflow, version, {OUTCOME_TAG: "RolledBack"})
+        tagged = await set_tags(self.mlflow, version, {OUTCOME_TAG: str(order.status.phase)})
         return _say(tagged) if isinstance(tagged, Away) else True
 
     async def _find(self, order: Order, spec: AliasSpec) -> Version | NotFound | Away | Refused:

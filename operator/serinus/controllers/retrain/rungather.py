@@ -1,41 +1,50 @@
 """Gather: everything that a decision about a RetrainRun looks at. The only place of it that reads the store."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from serinus.api import retrainreasons as words
-from serinus.api.gatespec import Gate
-from serinus.api.meta import ANNOTATION_CANCEL
+from serinus.api.meta import ANNOTATION_CANCEL, parse_time
 from serinus.api.podtemplate import child
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import GateResult, RetrainPolicyStatus, RetrainRunStatus, RunModel
+from serinus.api.retrainstatus import RetrainPolicyStatus, RetrainRunStatus, RunModel
 from serinus.api.validate import check_retrain_policy
 from serinus.controllers.retrain.desk import Order, RunDesk
+from serinus.controllers.retrain.gategather import Jobs, is_ours, model_of, with_gates
 from serinus.controllers.wakeup import of_run
-from serinus.core.features import Features
 from serinus.core.observe import observe_status
 from serinus.core.retrain.approval import Ballot, count_approvals
 from serinus.core.retrain.blackout import find_blackout
 from serinus.core.retrain.child import name_results
 from serinus.core.retrain.fate import find_fate
 from serinus.core.retrain.following import follows, observe_policy_status
-from serinus.core.retrain.gatejobs import JobReport, name_gate_job, observe_gate_job
-from serinus.core.retrain.gates import Evidence, Reading, assess_gates
 from serinus.core.retrain.outcome import ChildView, find_workload, observe_child
 from serinus.core.retrain.quarantine import find_quarantine
-from serinus.core.retrain.reading import Unknown
-from serinus.core.retrain.results import Fault, Results, find_in_child, find_termination_message, read_results
-from serinus.core.retrain.run import evidence_is_late
+from serinus.core.retrain.results import Fault, find_in_child, find_termination_message, read_results
 from serinus.core.retrain.runview import RunSnapshot
 from serinus.core.snapshot import Problem
 from serinus.engine.store import Key, Store
-from serinus.kube.resources import Resource, kind_of
+from serinus.kube.resources import KUEUE_WORKLOADS, Resource, kind_of
 from serinus.kube.training import find_training_kind
 
 Raw = dict[str, Any]
+
+
+TAKEN_BACK: Final = frozenset({"RolledBack", "Rejected", "Cancelled"})
+"""Ends after which what was handed over is not to be served: an open pull request is closed, an alias moved back."""
+NOTHING_REFUSED: Final[Mapping[str, Problem]] = {}
+
+
+@dataclass(frozen=True)
+class Child:
+    """What trains, if it is there, and the metadata of its run."""
+
+    raw: Raw | None
+    run: Raw
 
 
 @dataclass(frozen=True)
@@ -52,17 +61,28 @@ class RunGathered:
 
 
 def gather_run(
-    store: Store, key: Key, raw: Raw, *, now: datetime, desk: RunDesk, kinds: tuple[Resource, ...]
+    store: Store,
+    key: Key,
+    raw: Raw,
+    *,
+    now: datetime,
+    desk: RunDesk,
+    kinds: tuple[Resource, ...],
+    refused: Mapping[str, Problem] = NOTHING_REFUSED,
 ) -> RunGathered | None:
-    """Everything known of one run; None where its record cannot be read."""
+    """Everything known of one run; None where its record cannot be read. `refused` says of which gates the Job cannot
+    be made, by their name."""
     try:
         spec = RetrainRunSpec.model_validate(raw.get("spec") or {})
     except ValidationError:
         return None
     status, metadata = observe_run_status(raw), raw["metadata"]
+    if status is None:
+        return None
     template = spec.plan.template
     resource = find_training_kind(kinds, str(template.get("apiVersion")), str(template.get("kind")))
     found = _find_child(store, key, metadata["uid"], resource)
+    policy = _find_policy(store, key, spec)
     snapshot = RunSnapshot(
         name=key.name,
         namespace=key.namespace,
@@ -73,34 +93,32 @@ def gather_run(
         child=_observe(store, key, spec, status, found),
         child_uid=found["metadata"]["uid"] if found is not None else None,
         child_problem=_find_child_problem(spec, status, resource),
-        cancel=(metadata.get("annotations") or {}).get(ANNOTATION_CANCEL),
+        cancel=_find_cancel(metadata, policy),
     )
-    snapshot = _with_results(store, key, snapshot, found, desk)
-    policy = _find_policy(store, key, spec)
+    snapshot = _with_results(store, key, snapshot, Child(found, metadata), desk)
     snapshot = _with_surroundings(store, key, snapshot, policy)
-    snapshot = _with_gates(store, key, snapshot, desk)
+    snapshot = with_gates(store, key, snapshot, desk, Jobs(metadata["uid"], model_of(snapshot), refused))
     snapshot = _with_promotion(key, snapshot, desk)
-    return RunGathered(snapshot, spec, metadata["uid"], raw, resource, found, _model_of(snapshot))
+    return RunGathered(snapshot, spec, metadata["uid"], raw, resource, found, model_of(snapshot))
 
 
-def observe_run_status(raw: Raw) -> RetrainRunStatus:
-    """The status as it stands; what cannot be read counts as not there."""
+def observe_run_status(raw: Raw) -> RetrainRunStatus | None:
+    """The status as it stands; None where it cannot be read: a run that begins anew would train twice."""
     try:
         return RetrainRunStatus.model_validate(raw.get("status") or {})
     except ValidationError:
-        return RetrainRunStatus()
+        return None
 
 
 def _find_child(store: Store, key: Key, uid: str, resource: Resource | None) -> Raw | None:
     if resource is None:
         return None
     raw = store.get(kind_of(resource), key.namespace, key.name)
-    owned = raw is not None and any(ref.get("uid") == uid for ref in raw["metadata"].get("ownerReferences") or ())
-    return raw if owned else None
+    return raw if raw is not None and is_ours(raw, uid) else None
 
 
 def _observe(store: Store, key: Key, spec: RetrainRunSpec, status: RetrainRunStatus, found: Raw | None) -> ChildView:
-    workloads = store.list("Workload.kueue.x-k8s.io", key.namespace) if found is not None else ()
+    workloads = store.by_owner(kind_of(KUEUE_WORKLOADS), key.namespace, of_run(key.name))
     return observe_child(
         found,
         spec.plan.template,
@@ -120,12 +138,18 @@ def _find_child_problem(spec: RetrainRunSpec, status: RetrainRunStatus, resource
     return Problem(words.CHILD_REFUSED, f"{message} (SERINUS_TRAINING_KINDS)")
 
 
+def _find_cancel(metadata: Raw, policy: Raw | None) -> str | None:
+    """Why the run is to end. Without its policy nobody would take a candidate over, and nobody wants one."""
+    asked = (metadata.get("annotations") or {}).get(ANNOTATION_CANCEL)
+    return asked or ("its RetrainPolicy is gone" if policy is None else None)
+
+
 def _find_policy(store: Store, key: Key, spec: RetrainRunSpec) -> Raw | None:
     policy = store.get("RetrainPolicy", key.namespace, spec.policy.name)
     return policy if policy is not None and policy["metadata"]["uid"] == spec.policy.uid else None
 
 
-def _with_results(store: Store, key: Key, s: RunSnapshot, found: Raw | None, desk: RunDesk) -> RunSnapshot:
+def _with_results(store: Store, key: Key, s: RunSnapshot, child_: Child, desk: RunDesk) -> RunSnapshot:
     """The results, as long as somebody waits for them: what they said is in the status afterwards."""
     ended = s.child is not None and s.child.state == "Succeeded"
     if s.status.phase not in ("Training", "Collecting", "Queued") or not ended:
@@ -135,10 +159,10 @@ def _with_results(store: Store, key: Key, s: RunSnapshot, found: Raw | None, des
     if source.from_ == "TerminationMessage":
         text = find_termination_message(store.by_owner("Pod", key.namespace, of_run(key.name)))
     elif source.from_ == "ChildStatus":
-        text = find_in_child(found or {}, source.path or "")
+        text = find_in_child(child_.raw or {}, source.path or "")
     else:
         known = store.get("ConfigMap", key.namespace, name_results(key.name))
-        text = desk.read_results(key, source, known)
+        text = _find_stranger(known, child_.run) or desk.read_results(key, source, known)
     if not isinstance(text, str):
         return replace(s, results=text)
     results = read_results(text, s.spec.plan, s.spec.snapshot)
@@ -148,9 +172,22 @@ def _with_results(store: Store, key: Key, s: RunSnapshot, found: Raw | None, des
     return replace(s, pinned=desk.pin(key, results.uri, results.digest))
 
 
+def _find_stranger(config_map: Raw | None, run: Raw) -> Problem | None:
+    """Why a ConfigMap has no results of this run: its name can be guessed, and one that was there before is no work of
+    its training."""
+    if config_map is None:
+        return None
+    made, begun = (parse_time(one.get("creationTimestamp")) for one in (config_map["metadata"], run))
+    if made is None or begun is None or made >= begun:
+        return None
+    return Problem(
+        words.RESULTS_MISSING, f"ConfigMap {config_map['metadata']['name']} is older than the run: remove it"
+    )
+
+
 def _with_surroundings(store: Store, key: Key, s: RunSnapshot, policy: Raw | None) -> RunSnapshot:
     deployment = store.get("ModelDeployment", key.namespace, s.spec.model_deployment)
-    model = _model_of(s)
+    model = model_of(s)
     status = observe_policy_status(policy) if policy is not None else RetrainPolicyStatus()
     checked = check_retrain_policy((policy or {}).get("spec") or {}, s.spec.policy.name)
     blackout = None if isinstance(checked, tuple) else find_blackout(checked.blackouts, "Promotion", s.now)
@@ -173,14 +210,6 @@ def _find_stable(deployment: Raw | None) -> str | None:
     """The revision that a ModelDeployment says is stable."""
     stable = observe_status(deployment).stable if deployment is not None else None
     return stable.revision if stable is not None else None
-
-
-def _model_of(s: RunSnapshot) -> RunModel | None:
-    if s.status.model is not None:
-        return s.status.model
-    if isinstance(s.results, Results):
-        return RunModel(uri=s.results.uri, digest=s.results.digest)
-    return None
 
 
 def _find_held(store: Store, key: Key, s: RunSnapshot, model: RunModel | None) -> str | None:
@@ -219,65 +248,13 @@ def _count(store: Store, key: Key, s: RunSnapshot) -> Ballot | None:
     )
 
 
-def _with_gates(store: Store, key: Key, s: RunSnapshot, desk: RunDesk) -> RunSnapshot:
-    """What each gate says by now. What has been said is kept: the results may be gone by the next pass."""
-    looking = isinstance(s.results, Results) or s.status.phase == "Validating"
-    if not looking:
-        return s
-    plan = s.spec.plan
-    said = {one.name: one for one in s.status.gates if one.verdict != "Running"}
-    open_ = tuple(gate for gate in plan.gates if gate.name not in said)
-    model = _model_of(s)
-    if model is None:
-        return s
-    evidence = Evidence(
-        # Where they are gone by now, gates that had not spoken find nothing, and that is no evidence.
-        results=s.results if isinstance(s.results, Results) else Results(uri=model.uri),
-        champion=s.spec.champion,
-        readings=_ask(desk, key, s, open_),
-        reports=_observe_jobs(store, key, open_, model, s.now),
-        features=_champion_schema(store, key, s),
-    )
-    fresh = {one.name: one for one in assess_gates(open_, evidence)}
-    gates: tuple[GateResult, ...] = tuple(said.get(gate.name) or fresh[gate.name] for gate in plan.gates)
-    return replace(s, gates=gates)
-
-
-def _champion_schema(store: Store, key: Key, s: RunSnapshot) -> Features | None:
-    """The features that the champion's revision was made for."""
-    name = s.spec.champion_revision
-    record = store.get("ModelRevision", key.namespace, name) if name is not None else None
-    features = child(record or {}, "spec", "content", "schema").get("features")
-    return features if isinstance(features, dict) else None
-
-
-def _ask(desk: RunDesk, key: Key, s: RunSnapshot, gates: tuple[Gate, ...]) -> dict[str, Reading | None]:
-    values = desk.ask_gates(key, s.spec.policy.name, gates, late=evidence_is_late(s.now, s.status))
-    return {
-        name: Reading(problem=value.message) if isinstance(value, Unknown) else Reading(value)
-        for name, value in values.items()
-    }
-
-
-def _observe_jobs(
-    store: Store, key: Key, gates: tuple[Gate, ...], model: RunModel, now: datetime
-) -> dict[str, JobReport]:
-    pods = store.by_owner("Pod", key.namespace, of_run(key.name))
-    found = {}
-    for gate in gates:
-        if gate.job is not None:
-            job = store.get("Job", key.namespace, name_gate_job(key.name, gate.name))
-            found[gate.name] = observe_gate_job(job, pods, gate, model, now)
-    return found
-
-
 def _with_promotion(key: Key, s: RunSnapshot, desk: RunDesk) -> RunSnapshot:
     """The hand-over by somebody else's system, once it is time, and its return after a rollback."""
     promotion = s.spec.plan.promotion
     if promotion.target == "Direct" or s.status.model is None:
         return s
     order = Order(s.name, s.namespace, s.spec, s.status)
-    if s.status.phase == "RolledBack":
+    if s.status.phase in TAKEN_BACK:
         return replace(s, restored=desk.restore(key, order))
     free = s.promotion_held is None or (s.status.promotion is not None and s.status.promotion.at is not None)
     if s.status.phase == "Promoting" and free:

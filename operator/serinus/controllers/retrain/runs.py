@@ -14,6 +14,7 @@ from serinus.api import retrainreasons as words
 from serinus.api.gatespec import Gate
 from serinus.controllers.modeldeployment import Recorder
 from serinus.controllers.retrain.desk import RunDesk
+from serinus.controllers.retrain.gategather import is_ours
 from serinus.controllers.retrain.rungather import RunGathered, gather_run
 from serinus.core.retrain.child import build_child
 from serinus.core.retrain.gatejobs import build_gate_job, name_gate_job
@@ -30,6 +31,7 @@ from serinus.kube.resources import JOBS, RETRAINRUNS, Resource, kind_of
 Raw = dict[str, Any]
 
 TRAINING: Final = "serinus/training"
+_CHILD: Final = ""
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +50,8 @@ class RetrainRunController:
     desk: RunDesk
     kinds: tuple[Resource, ...]
     on_change: OnRun = lambda gathered, plan: None
-    _refused: dict[Key, Problem] = field(default_factory=dict)
+    _refused: dict[Key, dict[str, Problem]] = field(default_factory=dict)
+    """What the API server will not make until a person has acted: by name of the gate, what trains under no name."""
 
     async def reconcile(self, key: Key) -> Result:
         """One turn. KubeErrors other than conflicts are raised: the worker backs off and tries again."""
@@ -57,12 +60,15 @@ class RetrainRunController:
             self._refused.pop(key, None)
             self.desk.forget(key)
             return Result()
-        gathered = gather_run(self.store, key, raw, now=self.clock.now(), desk=self.desk, kinds=self.kinds)
+        refused = self._refused.get(key, {})
+        gathered = gather_run(
+            self.store, key, raw, now=self.clock.now(), desk=self.desk, kinds=self.kinds, refused=refused
+        )
         if gathered is None:
             log.error("a record that cannot be read is left alone", key=str(key))
             return Result()
-        if key in self._refused:
-            gathered = replace(gathered, snapshot=replace(gathered.snapshot, child_problem=self._refused[key]))
+        if _CHILD in refused:
+            gathered = replace(gathered, snapshot=replace(gathered.snapshot, child_problem=refused[_CHILD]))
         plan = decide_run(gathered.snapshot)
         try:
             return await self._carry_out(key, gathered, plan)
@@ -97,7 +103,7 @@ class RetrainRunController:
             case DeleteChild():
                 await self._delete_child(key, gathered)
             case RunGateJob(gate):
-                await self._run_gate(key, gathered, gate)
+                return await self._run_gate(key, gathered, gate)
             case DeleteGateJobs():
                 for gate in gathered.run.plan.gates:
                     made = self.store.get("Job", key.namespace, name_gate_job(key.name, gate.name))
@@ -106,27 +112,27 @@ class RetrainRunController:
                         await self.kube.delete(JOBS, key.namespace, made["metadata"]["name"], uid=uid)
         return True
 
-    async def _run_gate(self, key: Key, gathered: RunGathered, gate: Gate) -> None:
+    async def _run_gate(self, key: Key, gathered: RunGathered, gate: Gate) -> bool:
         assert gathered.model is not None  # noqa: S101
         body = build_gate_job(
             gathered.run, gate, gathered.model, run_name=key.name, owner_uid=gathered.uid, namespace=key.namespace
         )
-        known = self.store.get("Job", key.namespace, body["metadata"]["name"])
-        if known is None:
-            await self._create_owned(JOBS, gathered, body)
+        return await self._make(key, JOBS, gathered, body, gate.name)
 
     async def _create_child(self, key: Key, gathered: RunGathered) -> bool:
         assert gathered.resource is not None  # noqa: S101
         body = build_child(gathered.run, key.name, gathered.uid, key.namespace)
+        return await self._make(key, gathered.resource, gathered, body, _CHILD)
+
+    async def _make(self, key: Key, resource: Resource, gathered: RunGathered, body: Raw, what: str) -> bool:
+        """Make an object of the run; False where the API server will not have it, which the next turn sees."""
         try:
-            await self._create_owned(gathered.resource, gathered, body)
-        except Invalid as refused:
-            self._refused[key] = Problem(words.CHILD_REFUSED, f"the API server refuses what trains: {refused}")
-            return False
-        except Forbidden as refused:
-            if "exceeded quota" in str(refused):
+            await self._create_owned(resource, gathered, body)
+        except (Invalid, Forbidden) as refused:
+            if isinstance(refused, Forbidden) and "exceeded quota" in str(refused):
                 raise
-            self._refused[key] = Problem(words.CHILD_REFUSED, f"what trains must not be made: {refused}")
+            message = f"the API server refuses {resource.kind} {body['metadata']['name']}: {refused}"
+            self._refused.setdefault(key, {})[what] = Problem(words.CHILD_REFUSED, message)
             return False
         return True
 
@@ -158,11 +164,6 @@ class RetrainRunController:
             self.store.written(key.kind, await self.kube.get(RETRAINRUNS, key.namespace, key.name))
         except (NotFound, KubeError):
             return
-
-
-def is_ours(raw: Raw, uid: str) -> bool:
-    """Whether an object belongs to the run of this uid: a name proves nothing."""
-    return any(ref.get("uid") == uid for ref in raw["metadata"].get("ownerReferences") or ())
 
 
 def _seconds_until(moment: datetime | None, now: datetime) -> float | None:

@@ -9,11 +9,13 @@ from serinus.api.podtemplate import child
 from serinus.api.presets import DEFAULT_PROVIDER
 from serinus.core.retrain.child import run_of_results
 from serinus.engine.store import Key, Store
+from serinus.kube.resources import KUEUE_WORKLOADS, kind_of
 
 Raw = dict[str, Any]
 
 POLICY = "RetrainPolicy"
 RUN = "RetrainRun"
+WORKLOAD = kind_of(KUEUE_WORKLOADS)
 _SHARED = frozenset({POLICY, RUN, "ModelDeployment", "ModelRevision"})
 
 
@@ -49,7 +51,8 @@ class RetrainWakeup:
             case "RetrainPolicy":
                 key = Key(POLICY, namespace, name)
                 self._note(key, raw)
-                return [key, *self._active_runs(key)]
+                # Of what is told, not of what is known: one that is gone has runs that must end.
+                return [key, *_runs_of(key, raw)]
             case "RetrainRun":
                 policy = labels.get(LABEL_POLICY)
                 return [Key(RUN, namespace, name), *([Key(POLICY, namespace, policy)] if policy else [])]
@@ -65,8 +68,15 @@ class RetrainWakeup:
             case "ConfigMap":
                 readers = sorted(self._readers.get((namespace, name), ()))
                 return [*readers, *self._awaiting_results(namespace, name)]
+        if kind == WORKLOAD:
+            return self._queued_by(namespace, raw)
         run = labels.get(LABEL_RUN)
         return [Key(RUN, namespace, run)] if run is not None else []
+
+    def _queued_by(self, namespace: str, workload: Raw) -> list[Key]:
+        """The run whose training a Workload of Kueue queues; most are of somebody else."""
+        owners = [one["name"] for one in workload["metadata"].get("ownerReferences") or ()]
+        return [Key(RUN, namespace, one) for one in owners if self._store.get(RUN, namespace, one) is not None]
 
     def _awaiting_results(self, namespace: str, name: str) -> list[Key]:
         run = run_of_results(name)
@@ -78,9 +88,7 @@ class RetrainWakeup:
         return [*policies, *(run for policy in policies for run in self._active_runs(policy))]
 
     def _active_runs(self, policy: Key) -> list[Key]:
-        raw = self._store.get(POLICY, policy.namespace, policy.name)
-        active = child(raw or {}, "status").get("activeRun")
-        return [Key(RUN, policy.namespace, active)] if isinstance(active, str) else []
+        return _runs_of(policy, self._store.get(POLICY, policy.namespace, policy.name) or {})
 
     def _asking(self, provider: str) -> list[Key]:
         return [
@@ -98,6 +106,11 @@ class RetrainWakeup:
         config_map = child(spec, "data", "snapshotFrom", "configMap").get("configMap")
         _keep(self._of_deployment, self._deployment_of, key, deployment)
         _keep(self._readers, self._reads, key, config_map)
+
+
+def _runs_of(policy: Key, raw: Raw) -> list[Key]:
+    active = child(raw, "status").get("activeRun")
+    return [Key(RUN, policy.namespace, active)] if isinstance(active, str) else []
 
 
 def _keep(index: dict[tuple[str, str], set[Key]], names: dict[Key, str], key: Key, name: object) -> None:

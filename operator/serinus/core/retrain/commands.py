@@ -40,8 +40,8 @@ class Retrain:
         return mark_of("retrain", self.key)
 
     @property
-    def text(self) -> str:
-        """What the run that it starts says of it."""
+    def sentence(self) -> str:
+        """What is told of it as reason of a run."""
         return f"asked for by command {self.key}" + (f": {self.note}" if self.note else "")
 
 

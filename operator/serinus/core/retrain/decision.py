@@ -131,7 +131,7 @@ def _obey(s: Standing, command: Retrain) -> Decision:
     if was_taken(command, s.keys):
         without = decide_start(replace(s, command=None))
         return replace(without, reply=Reply("Ignored", f"{command.key!r} was asked for before: use another word"))
-    asked = TriggerReason(trigger=COMMAND, kind=COMMAND, at=s.now, message=command.text, by=command.by)
+    asked = TriggerReason(trigger=COMMAND, kind=COMMAND, at=s.now, message=command.sentence, by=command.by)
     former = s.pending.reasons if s.pending is not None else ()
     reasons = merge_reasons((asked,), build_reasons(s.spec, s.states, s.now, asked=True))
     refusal = _find_refusal(s)

@@ -22,9 +22,10 @@ _BY_WEIGHT = ("Stable", "Candidate", "Rejected", "Retired", "Superseded")
 
 def find_fate(revisions: Iterable[Raw], model: RunModel, handed_at: datetime | None, stable: str | None) -> Fate | None:
     """The revision with this model, and where it stands; None where there is none. One that was retired before the
-    model was handed over says nothing of it. `stable` is the revision that the ModelDeployment says is stable."""
-    fates = [_read(one) for one in revisions if _has(one, model)]
-    told = [one for one in fates if not _is_old(one, handed_at)]
+    model was handed over says nothing of it; one that was rejected before keeps it from being released. `stable` is the
+    revision that the ModelDeployment says is stable."""
+    fates = [_read(one, handed_at) for one in revisions if _has(one, model)]
+    told = [one for one in fates if not _was_retired(one, handed_at)]
     rank = {phase: place for place, phase in enumerate(_BY_WEIGHT)}
     fate = min(told, key=lambda one: rank.get(one.phase or "", len(rank)), default=None)
     if fate is None or fate.phase != "Stable" or fate.revision == stable:
@@ -37,18 +38,21 @@ def _has(revision: Raw, model: RunModel) -> bool:
     return is_same_model(model, content.get("uri"), content.get("digest"))
 
 
-def _read(revision: Raw) -> Fate:
+def _read(revision: Raw, handed_at: datetime | None) -> Fate:
     status = child(revision, "status")
+    rejected_at = parse_time(status.get("rejectedAt"))
+    rejected = status.get("phase") == "Rejected"
     return Fate(
         revision=revision["metadata"]["name"],
         phase=status.get("phase"),
         reason=str(status.get("reason") or ""),
         message=str(status.get("message") or ""),
         promoted_at=parse_time(status.get("promotedAt")),
+        is_old=rejected and (handed_at is None or (rejected_at is not None and rejected_at < handed_at)),
     )
 
 
-def _is_old(fate: Fate, handed_at: datetime | None) -> bool:
+def _was_retired(fate: Fate, handed_at: datetime | None) -> bool:
     if fate.phase not in ("Retired", "Superseded"):
         return False
     return handed_at is None or fate.promoted_at is None or fate.promoted_at < handed_at

@@ -1,15 +1,16 @@
-"""The status of a RetrainPolicy, kept under 8 KiB: with many triggers, reasons and held digests, words go that stand
-elsewhere too. States, numbers and digests never do, so that sixteen triggers which all fire, with twenty digests held,
-take nearly twice as much."""
+"""The statuses of RetrainPolicy and RetrainRun, kept under 8 KiB: with many triggers, gates, reasons and held digests,
+words go that stand elsewhere too. States, numbers and digests never do, so that sixteen triggers which all fire, with
+twenty digests held, take nearly twice as much."""
 
 import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from serinus.api.retrainstatus import RetrainPolicyStatus
+from serinus.api.retrainstatus import RetrainPolicyStatus, RetrainRunStatus
 
 LARGEST: Final = 8_000
 """Bytes of JSON."""
+_LET_PASS: Final = frozenset({"Passed", "Skipped", "Running"})
 _ACTED_ON: Final = frozenset({"Firing", "Pending", "Latched"})
 
 
@@ -18,9 +19,31 @@ def fit_status(status: RetrainPolicyStatus) -> RetrainPolicyStatus:
     return next((one for one in _shorter_and_shorter(status) if measure_status(one) <= LARGEST), _barest(status))
 
 
-def measure_status(status: RetrainPolicyStatus) -> int:
+def measure_status(status: RetrainPolicyStatus | RetrainRunStatus) -> int:
     """Bytes of JSON that a status takes."""
     return len(json.dumps(status.dump(), ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def fit_run_status(status: RetrainRunStatus) -> RetrainRunStatus:
+    """The same for a run: words of gates that let it pass go first, then those of people, then its own."""
+    room = ((256, 256, 1024), (96, 128, 1024), (0, 64, 512), (0, 0, 256))
+    cuts = (_cut_run(status, *one) for one in room)
+    return next((one for one in (status, *cuts) if measure_status(one) <= LARGEST), _cut_run(status, *room[-1]))
+
+
+def _cut_run(status: RetrainRunStatus, passed: int, told: int, own: int) -> RetrainRunStatus:
+    gates = tuple(
+        one.model_copy(update={"message": _cut(one.message, passed if one.verdict in _LET_PASS else told)})
+        for one in status.gates
+    )
+    approvals = tuple(one.model_copy(update={"message": _cut(one.message, told)}) for one in status.approvals)
+    conditions = tuple(one.model_copy(update={"message": _cut(one.message, own)}) for one in status.conditions)
+    promotion = status.promotion
+    if promotion is not None and promotion.message is not None:
+        promotion = promotion.model_copy(update={"message": _cut(promotion.message, own)})
+    message = _cut(status.message, own) if status.message is not None else None
+    update = {"gates": gates, "approvals": approvals, "conditions": conditions, "promotion": promotion}
+    return status.model_copy(update=update | {"message": message})
 
 
 def _shorter_and_shorter(status: RetrainPolicyStatus) -> Iterator[RetrainPolicyStatus]:

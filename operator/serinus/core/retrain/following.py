@@ -16,8 +16,8 @@ Raw = dict[str, Any]
 FIELD: Final = "spec.model.from.retrainPolicy"
 
 
-def follow(policy: Raw | None, name: str, deployment: str) -> ResolvedModel | Problem:
-    """What the policy `name` has for the ModelDeployment `deployment`."""
+def follow(policy: Raw | None, name: str, deployment: str) -> ResolvedModel | Problem | str:
+    """What the policy `name` has for the ModelDeployment `deployment`; a text that says what is waited for."""
     if policy is None:
         return Problem(reasons.MODEL_NOT_FOUND, f"{FIELD}: there is no RetrainPolicy {name!r} here")
     meant = child(policy, "spec", "modelDeploymentRef").get("name")
@@ -25,6 +25,9 @@ def follow(policy: Raw | None, name: str, deployment: str) -> ResolvedModel | Pr
         return Problem(
             reasons.INVALID_SPEC, f"{FIELD}: RetrainPolicy {name!r} is for ModelDeployment {meant!r}: name another"
         )
+    if observe_policy_status(policy).observed_generation is None:
+        # One that was made anew does not know yet what is stable; nobody is sent to its first model for that.
+        return f"RetrainPolicy {name} is looked at for the first time"
     model = find_wanted_model(policy)
     if model is None:
         message = f"{FIELD}: RetrainPolicy {name!r} has no model yet: set its spec.initialModel, or start a run"
@@ -46,11 +49,27 @@ def find_wanted_model(policy: Raw) -> ModelState | None:
 
 
 def observe_policy_status(policy: Raw) -> RetrainPolicyStatus:
-    """The status as it stands; what cannot be read counts as not there."""
+    """The status as it stands. What cannot be read, having been written by another version, is left out, and nothing
+    else: a champion and digests that are held are not lost for it."""
+    status = policy.get("status") or {}
     try:
-        return RetrainPolicyStatus.model_validate(policy.get("status") or {})
-    except ValidationError:
-        return RetrainPolicyStatus()
+        return RetrainPolicyStatus.model_validate(status)
+    except ValidationError as error:
+        return RetrainPolicyStatus.model_validate(_without_faults(status, error))
+
+
+def _without_faults(status: Raw, error: ValidationError) -> Raw:
+    """`status` without the fields, or the entries of its lists, that `error` names."""
+    places = [one["loc"] for one in error.errors()]
+    fields = {place[0] for place in places if len(place) < 2 or not isinstance(place[1], int)}
+    entries = {place[:2] for place in places}
+    return {
+        name: [one for index, one in enumerate(value) if (name, index) not in entries]
+        if isinstance(value, list)
+        else value
+        for name, value in status.items()
+        if name not in fields
+    }
 
 
 def follows(deployment: Raw | None, policy: Raw) -> bool:

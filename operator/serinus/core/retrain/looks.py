@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from serinus.api.meta import format_duration, parse_duration
+from serinus.api.meta import parse_duration
 from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainstatus import TriggerState
 from serinus.api.triggers import Trigger
@@ -44,15 +44,32 @@ def find_silence(spec: RetrainPolicySpec, states: Iterable[TriggerState], now: d
     return tuple(one for one in said if one)
 
 
-def _describe_silence(trigger: Trigger, state: TriggerState, now: datetime) -> str:
-    period = period_of(trigger)
+def silent_at(spec: RetrainPolicySpec, states: Iterable[TriggerState]) -> dict[str, datetime]:
+    """From when on `find_silence` tells of each metric trigger of which nothing that counts is known just now."""
+    triggers = {one.name: one for one in spec.triggers}
+    moments = ((one.name, _silent_at(triggers[one.name], one)) for one in states if one.name in triggers)
+    return {name: moment for name, moment in moments if moment is not None}
+
+
+def _silent_at(trigger: Trigger, state: TriggerState) -> datetime | None:
+    period, since = period_of(trigger), _unknown_since(state)
     ignored = trigger.metric is not None and trigger.metric.on_no_data == "Ignore"
-    if period is None or ignored or state.reason in ("", "Warmup"):
+    if period is None or since is None or ignored or state.reason in ("", "Warmup"):
+        return None
+    return since + SILENT_AFTER * period
+
+
+def _unknown_since(state: TriggerState) -> datetime | None:
+    moments = (state.known_at, state.since if state.state == "Unknown" else None)
+    return max((one for one in moments if one is not None), default=None)
+
+
+def _describe_silence(trigger: Trigger, state: TriggerState, now: datetime) -> str:
+    moment, since = _silent_at(trigger, state), _unknown_since(state)
+    if moment is None or since is None or now < moment:
         return ""
-    moments = [one for one in (state.known_at, state.since if state.state == "Unknown" else None) if one is not None]
-    if not moments or now - max(moments) < SILENT_AFTER * period:
-        return ""
-    return f"{trigger.name}: {state.reason} for {format_duration(_whole_seconds(now - max(moments)))}: {state.message}"
+    # Since when, not for how long: a sentence that is another in each pass is written in each pass.
+    return f"{trigger.name}: {state.reason} since {since:%Y-%m-%d %H:%M:%SZ}: {state.message}"
 
 
 def _next(trigger: Trigger, state: TriggerState | None, now: datetime, warm_until: datetime | None) -> datetime:
@@ -73,7 +90,3 @@ def period_of(trigger: Trigger) -> timedelta | None:
     if trigger.metric is not None:
         return resolve_metric(trigger.metric).window
     return parse_duration(trigger.new_data.every or _ROWS_EVERY) if trigger.new_data is not None else None
-
-
-def _whole_seconds(duration: timedelta) -> timedelta:
-    return timedelta(seconds=round(duration.total_seconds()))

@@ -113,5 +113,7 @@ FOR_PEOPLE: Final[tuple[Rule, ...]] = (_not_suspended, _alone_for_people, _affor
 
 
 def _retrain_command(s: Standing) -> str:
-    key = f"{s.now:%Y%m%d-%H%M}"
+    # Of the moment at which it was advised first: a sentence that is another each minute is written each minute.
+    asked_at = s.pending.since if s.pending is not None else s.now
+    key = f"{asked_at:%Y%m%d-%H%M}"
     return f'kubectl annotate --overwrite retrainpolicy {s.name} -n {s.namespace} {ANNOTATION_COMMAND}="retrain {key}"'

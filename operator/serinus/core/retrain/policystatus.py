@@ -7,7 +7,7 @@ from serinus.api import retrainreasons as words
 from serinus.api.meta import Condition
 from serinus.api.retrainstatus import RetrainPolicyStatus
 from serinus.core.conditions import keep_conditions
-from serinus.core.retrain.looks import find_silence, next_look
+from serinus.core.retrain.looks import find_silence, next_look, silent_at
 from serinus.core.retrain.policyview import PolicySnapshot
 from serinus.core.retrain.standing import Decision, Hold
 from serinus.core.snapshot import Check
@@ -73,15 +73,18 @@ def _signal(s: PolicySnapshot, status: RetrainPolicyStatus) -> Check:
         return Check("False", s.provider_problem.reason, s.provider_problem.message)
     if s.spec is None or not any(one.metric or one.new_data for one in s.spec.triggers):
         return Check("Unknown", words.NO_METRICS, "no trigger looks at a metric")
+    if s.query_problems:
+        return Check("False", reasons.INVALID_QUERY, "; ".join(s.query_problems))
     silent = find_silence(s.spec, status.triggers, s.now)
     if silent:
         return Check("False", reasons.NO_DATA, "; ".join(silent))
     metrics = {one.name for one in s.spec.triggers if one.metric is not None or one.new_data is not None}
-    unknown = [one for one in status.triggers if one.name in metrics and one.reason]
+    unknown = [one for one in status.triggers if one.name in metrics and (one.reason or one.state == "Unknown")]
     if unknown:
-        first = next((one for one in unknown if one.reason == reasons.INVALID_QUERY), unknown[0])
-        wrong = first.reason == reasons.INVALID_QUERY
-        return Check("False" if wrong else "Unknown", first.reason, f"{first.name}: {first.message}")
+        first = unknown[0]
+        return Check(
+            "Unknown", first.reason or reasons.NO_DATA, f"{first.name}: {first.message or 'not looked at yet'}"
+        )
     return Check("True", words.SIGNALS_KNOWN, "every metric has a value")
 
 
@@ -124,9 +127,7 @@ def _held(s: PolicySnapshot, status: RetrainPolicyStatus) -> Check | None:
     return Check("False", words.PROMOTING, run.promotion.message or "handed over")
 
 
-def wake_at(
-    s: PolicySnapshot, status: RetrainPolicyStatus, decision: Decision, warm_until: datetime | None
-) -> datetime | None:
+def wake_at(s: PolicySnapshot, status: RetrainPolicyStatus, decision: Decision) -> datetime | None:
     """The next moment at which time alone changes something; answers of metrics wake it by themselves."""
     if s.spec is None:
         return None
@@ -135,6 +136,8 @@ def wake_at(
         status.cooldown_until,
         status.next_schedule_time,
         *(one.until for one in status.quarantined),
+        # A look in vain that is like the one before wakes nobody.
+        *silent_at(s.spec, status.triggers).values(),
     ]
     return min((one for one in moments if one is not None and one > s.now), default=None)
 

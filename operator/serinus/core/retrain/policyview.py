@@ -36,12 +36,20 @@ class PolicySnapshot:
     accelerators: int = 0
     readings: Mapping[str, Reading] = field(default_factory=dict)
     provider_problem: Problem | None = None
+    query_problems: tuple[str, ...] = ()
+    """Queries that cannot be asked: field and sentence. What does not rest on them goes on."""
     runs: tuple[RunRecord, ...] = ()
     run_statuses: Mapping[str, RetrainRunStatus] = field(default_factory=dict)
+    untold: Mapping[str, RetrainRunSpec] = field(default_factory=dict)
+    """Runs that the status does not know of: whoever made them did not get to say so."""
     served: Served | None = None
     stable: ModelState | None = None
     """The model of the stable revision."""
     releasing: bool = False
+    deployment_busy: bool = False
+    """Whether the ModelDeployment has a command that is not carried out yet."""
+    undo_failed: str | None = None
+    """Why the rollback that was ordered last has not come, and will not."""
     rejected: RejectedState | None = None
     rejected_is_own: bool = False
     command: str | None = None

@@ -32,15 +32,23 @@ def put_in_quarantine(
     """The entries with the model of a run that was rolled back, and without those that are over."""
     kept = tuple(one for one in entries if not is_over(one, now))
     model = status.model
-    if model is None or model.digest is None or any(one.digest == model.digest for one in kept):
+    if model is None or model.digest is None:
         return kept
+    at = status.finished_at or now
     entry = Quarantined(
         digest=model.digest,
         run=run,
         reason=status.reason or "RolledBack",
         evidence=status.message or "",
-        at=status.finished_at or now,
-        until=(status.finished_at or now) + parse_duration(spec.ttl) if spec.ttl is not None else None,
+        at=at,
+        until=at + parse_duration(spec.ttl) if spec.ttl is not None else None,
         scope=spec.scope,
     )
-    return (*kept, entry)[-KEPT:]
+    return hold_digest(kept, entry)
+
+
+def hold_digest(entries: tuple[Quarantined, ...], entry: Quarantined) -> tuple[Quarantined, ...]:
+    """The entries with one more; one that is held already stays as it is."""
+    if any(one.digest == entry.digest for one in entries):
+        return entries
+    return (*entries, entry)[-KEPT:]

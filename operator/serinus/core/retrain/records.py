@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from serinus.api.meta import parse_duration
 from serinus.api.retrainpolicy import BudgetSpec, CooldownSpec, HistoryLimits
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import TERMINAL, BudgetState, RetrainRunStatus, TriggerReason
+from serinus.api.retrainstatus import TERMINAL, BudgetState, RetrainRunStatus
 
 TOLD_NOTHING: Final = frozenset({"Cancelled", "Superseded"})
 """Ends that say nothing of whether training works: they make no pause longer."""
@@ -40,7 +40,6 @@ class RunRecord:
     snapshot: str | None = None
     template_digest: str = ""
     triggers: tuple[str, ...] = ()
-    reasons: tuple[TriggerReason, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -74,7 +73,6 @@ def observe_run(raw: Mapping[str, Any]) -> RunRecord | None:
         snapshot=(model.snapshot or spec.snapshot) if model else None,
         template_digest=spec.template_digest,
         triggers=tuple(one.trigger for one in spec.reasons),
-        reasons=spec.reasons,
     )
 
 

@@ -26,6 +26,8 @@ class Fate:
     reason: str = ""
     message: str = ""
     promoted_at: datetime | None = None
+    is_old: bool = False
+    """Whether it was rejected before the model was handed over: a verdict that was spoken about another attempt."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class RunSnapshot:
     pinned: str | Problem | None = None
     """Digest that the registry has for the model, where it keeps one."""
     gates: tuple[GateResult, ...] = ()
+    missing_jobs: frozenset[str] = frozenset()
+    """Gates whose Job is to be made."""
     ballot: Ballot | None = None
     fate: Fate | None = None
     held_digest: str | None = None
