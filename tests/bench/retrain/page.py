@@ -41,14 +41,16 @@ time is ours alone, without HTTP and without the API server.
 RESTARTS = """One loop is a command, a training whose results stand in a ConfigMap, two gates of which one is a Job, a
 canary of one step, and the observation; on a real API server with simulated nodes, gateway and Prometheus, counted from
 the audit log. It was run twice: left alone, and with an operator that is killed (SIGKILL) right after a write, before
-it has heard of it, and started again: once for each write that the loop left alone has made, by verb and resource.
+it has heard of it, and started again: of each verb and resource as often as the loop left alone has written it. Events
+that were still to come died with it.
 """
 
 
 def build_part(figures: list[dict[str, Any]]) -> str:
     """The part as Markdown."""
     tables = build_tables({one["name"]: one["value"] for one in figures})
-    told = [one for one in figures if one["target"] is not None or "policies" in one["name"] or KILLED in one["name"]]
+    alone = [one for one in figures if one["name"].startswith(ALONE)]
+    told = [one for one in figures if one not in alone and (one["target"] is not None or _is_told(one["name"]))]
     listed = Table(
         "Targets",
         ("Serinus", "measured", "target", "unit", ""),
@@ -63,7 +65,6 @@ def build_part(figures: list[dict[str, Any]]) -> str:
             for one in told
         ),
     )
-    alone = [one for one in figures if one["name"].startswith(ALONE)]
     writes = Table(
         "What one loop costs",
         ("one loop, left alone", "measured", "unit"),
@@ -72,6 +73,11 @@ def build_part(figures: list[dict[str, Any]]) -> str:
     parts = [INTRODUCTION, *map(_format, [listed, *tables]), EXPLAINED, FLEET]
     parts += [_format(writes), RESTARTS] if alone else []
     return "\n".join(parts)
+
+
+def _is_told(name: str) -> bool:
+    """Whether a figure without a target stands among those that have one."""
+    return "policies" in name or name.startswith(KILLED)
 
 
 def main(source: Path = FOLDER / "retrain.json", page: Path = PAGE) -> int:
