@@ -81,8 +81,7 @@ class Mortal:
                     self.cluster,
                     program=("-m", "tests.support.mortal"),
                     environment={VARIABLE: str(self.orders.path)},
-                    leader_election="false",
-                    workers="1",
+                    settings={"leader_election": "false", "workers": "1"},
                 )
 
 
