@@ -29,7 +29,7 @@ bench-noise: setup ## equal model servers against each other: false alarms on th
 bench-monitor: setup ## windows without change that the drift monitor flags, and how soon it sees a shift (WINDOWS=2000: about 5 minutes)
 	$(PYTHON) -m tests.bench.monitor --windows $(WINDOWS)
 
-bench-retrain: setup ## false triggers, delays and the cost of a thousand policies, simulated (MONTHS=200: a few minutes)
+bench-retrain: setup ## false triggers, delays, a thousand policies, simulated; a loop killed at every write (MONTHS=200: a few minutes)
 	$(PYTHON) -m tests.bench.retrain --months $(MONTHS) --shifts $(MONTHS)
 
 bench-page: setup ## write docs/benchmarks.md from the last figures

@@ -1,0 +1,135 @@
+"""Who asks, who approves and who may not: by the shipped admission policies, and by what the run says of it."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.loop import Loop, build_results, digest
+from tests.support.model import Model, wait_for
+
+pytestmark = pytest.mark.apiserver
+
+POLICIES = tuple(Path(f"examples/policies/{name}.yaml").absolute() for name in ("approvals", "commands"))
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def loop(model: Model) -> Iterator[Loop]:
+    """ada, bob and eve may approve, bob may ask for a run; a first model serves."""
+    cluster, namespace = model.cluster, model.namespace
+    loop = Loop(model)
+    loop.spec["approval"] = {"required": "Always", "minApprovals": 2}
+    loop.serve_first()
+    kinds = {"policies": "retrainpolicies.serinus.dev", "approvals": "modelapprovals.serinus.dev"}
+    verbs = {"policies": "get,patch,retrain", "approvals": "get,create,patch"}
+    for role, kind in kinds.items():
+        cluster.kubectl("create", "role", role, f"--verb={verbs[role]}", f"--resource={kind}", "-n", namespace)
+    for user, role in (("bob", "policies"), ("bob", "approvals"), ("ada", "approvals"), ("eve", "approvals")):
+        bound = f"--role={role}", f"--user={user}"
+        cluster.kubectl("create", "rolebinding", f"{user}-{role}", *bound, "-n", namespace)
+    for policy in POLICIES:
+        cluster.kubectl("apply", "-f", str(policy))
+    wait_for("one policy", lambda: "bob may not cancel" in order(loop, "bob", f"cancel x {next(numbers)}"), str, 30)
+    wait_for("the other", lambda: "must be who makes" in approve(loop, "ada", "x", "a", approver="eve"), str, 30)
+    yield loop
+    for policy in POLICIES:
+        cluster.kubectl("delete", "-f", str(policy))
+
+
+def order(loop: Loop, user: str, command: str, by: str | None = None) -> str:
+    """Give a command as somebody; what the API server says against it."""
+    annotations = {"serinus.dev/command": command, "serinus.dev/command-by": by}
+    patch = json.dumps({"metadata": {"annotations": annotations}})
+    place = ("patch", "retrainpolicy", loop.name, "-n", loop.namespace, "--type=merge", f"--as={user}")
+    return loop.cluster.kubectl(*place, "-p", patch, check=False).stderr
+
+
+def approve(loop: Loop, user: str, run: str, letter: str, *, approver: str | None = None, **spec: str) -> str:
+    """Say something of a candidate as somebody; what the API server says against it."""
+    body = {
+        "apiVersion": "serinus.dev/v1alpha1",
+        "kind": "ModelApproval",
+        "metadata": {"name": f"{user}-{next(numbers)}", "namespace": loop.namespace},
+        "spec": {"run": run, "digest": digest(letter), "approver": approver or user, **spec},
+    }
+    return loop.cluster.kubectl("create", f"--as={user}", "-f", "-", input=json.dumps(body), check=False).stderr
+
+
+def ask(loop: Loop, letter: str) -> str:
+    """A run that bob asks for, up to where it waits for people."""
+    number = len(loop.runs()) + 1
+    assert order(loop, "bob", f"retrain {letter}", by="bob") == ""
+    run = loop.await_run(number)
+    loop.tell_results(run, build_results(letter))
+    loop.await_phase(run, "AwaitingApproval", 30)
+    return run
+
+
+def votes(loop: Loop, run: str) -> list[tuple[str, bool, str]]:
+    told = loop.run(run)["status"]["approvals"]
+    return sorted((one["approver"], one["counted"], one["message"]) for one in told)
+
+
+def test_two_others_must_agree_to_this_very_digest_and_are_named(loop: Loop) -> None:
+    first = loop.model.stable()
+    assert "command-by must be given with retrain and be bob" in order(loop, "bob", "retrain a")
+    assert "command-by must be given with retrain and be bob" in order(loop, "bob", "retrain a", by="ada")
+    run = ask(loop, "a")
+    assert loop.run(run)["spec"]["requester"] == "bob"
+    assert loop.status()["phase"] == "AwaitingApproval"
+    assert "must be who makes the ModelApproval, bob, not ada" in approve(loop, "bob", run, "a", approver="ada")
+    assert approve(loop, "bob", run, "a") == ""
+    assert approve(loop, "ada", run, "b", reason="the wrong one") == ""
+    assert approve(loop, "ada", run, "a", reason="slices looked at") == ""
+    assert approve(loop, "ada", run, "a", reason="once more") == ""
+    wait_for("four votes", lambda: len(votes(loop, run)) == 4, loop.explain, 15)
+    assert [(who, counted) for who, counted, _ in votes(loop, run)] == [
+        ("ada", False),
+        ("ada", False),
+        ("ada", True),
+        ("bob", False),
+    ]
+    assert "asked for the run and may not approve it" in votes(loop, run)[-1][2]
+    assert "1 of 2 approvals (ada)" in loop.run(run)["status"]["message"]
+    assert loop.model.stable() == first
+    assert loop.model.candidate() is None
+    assert approve(loop, "eve", run, "a", reason="fine") == ""
+    status = loop.await_phase(run, "Succeeded", 60)
+    assert {one["approver"]: one["message"] for one in status["approvals"] if one["counted"]} == {
+        "ada": "slices looked at",
+        "eve": "fine",
+    }
+    assert loop.model.stable() != first
+
+
+def test_one_no_is_enough_and_silence_is_no_yes(loop: Loop) -> None:
+    first = loop.model.stable()
+    run = ask(loop, "c")
+    assert approve(loop, "ada", run, "c") == ""
+    assert approve(loop, "eve", run, "c", decision="Reject", reason="too slow on mobiles") == ""
+    status = loop.await_phase(run, "Rejected", 15)
+    assert (status["reason"], status["message"]) == ("ApprovalRejected", "rejected by eve: too slow on mobiles")
+    loop.apply(approval={"required": "Always", "expiresAfter": "2s"})
+    again = ask(loop, "d")
+    status = loop.await_phase(again, "Rejected", 15)
+    assert status["reason"] == "ApprovalExpired"
+    assert "0 of 1 approvals" in status["message"]
+    assert approve(loop, "ada", again, "d") == ""
+    assert loop.model.stable() == first
+    assert loop.phase(again) == "Rejected"
+
+
+def test_the_operator_may_order_a_return_in_the_name_of_its_policy_and_nobody_else(loop: Loop) -> None:
+    role = ("create", "role", "deployments", "--verb=get,patch,undo", "--resource=modeldeployments.serinus.dev")
+    loop.cluster.kubectl(*role, "-n", loop.namespace)
+    bound = ("create", "rolebinding", "bob-deployments", "--role=deployments", "--user=bob")
+    loop.cluster.kubectl(*bound, "-n", loop.namespace)
+    annotations = {"serinus.dev/command": "undo x", "serinus.dev/command-by": f"retrainpolicy/{loop.name}"}
+    place = ("patch", "modeldeployment", loop.model.name, "-n", loop.namespace, "--type=merge", "--dry-run=server")
+    patch = ("-p", json.dumps({"metadata": {"annotations": annotations}}))
+    assert "must be who gives the command, bob" in loop.cluster.kubectl(*place, *patch, "--as=bob", check=False).stderr
+    # The operator of these tests is an administrator.
+    assert loop.cluster.kubectl(*place, *patch, check=False).stderr == ""

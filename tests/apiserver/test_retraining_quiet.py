@@ -1,0 +1,81 @@
+"""What waits costs nothing: no write, and no query but the one of each window."""
+
+import json
+import time
+
+import pytest
+
+from tests.apiserver.conftest import Surroundings
+from tests.bench.audit import Write, read_log
+from tests.support.loop import Loop, build_results, digest
+from tests.support.model import Model
+
+pytestmark = pytest.mark.apiserver
+
+SETTLE_SECONDS = 1.5
+QUIET_SECONDS = 4.0
+WINDOW_SECONDS = 1.0
+
+
+def watch(loop: Loop, surroundings: Surroundings, seconds: float) -> tuple[list[Write], int]:
+    """What the operator writes in the namespace, and how many queries it asks, within so many seconds."""
+    time.sleep(SETTLE_SECONDS)
+    asked, began = surroundings.count_queries(), time.time()
+    time.sleep(seconds)
+    writes = read_log(loop.cluster.audit_log, "serinus/", began, time.time())
+    mine = [one for one in (*writes.objects, *writes.events) if one.namespace == loop.namespace]
+    return mine, surroundings.count_queries() - asked
+
+
+def test_a_policy_that_waits_for_calendar_and_events_costs_nothing(model: Model, surroundings: Surroundings) -> None:
+    loop = Loop(model)
+    yearly = {"cron": "0 3 1 1 *", "timeZone": "UTC", "jitter": "10m"}
+    loop.spec["triggers"] = [
+        {"name": "yearly", "schedule": yearly},
+        {"name": "registry", "event": {"type": "model_version.created", "source": "mlflow"}},
+    ]
+    loop.serve_first()
+    assert loop.status()["phase"] == "Armed"
+    assert watch(loop, surroundings, 2 * QUIET_SECONDS) == ([], 0)
+
+
+def test_a_run_that_waits_writes_nothing(model: Model, surroundings: Surroundings) -> None:
+    loop = Loop(model)
+    loop.spec["template"]["spec"]["suspend"] = True
+    loop.spec |= {"approval": {"required": "Always"}, "observation": {"bake": "1h"}}
+    loop.serve_first()
+    loop.command("retrain one")
+    run = loop.await_run(1)
+    loop.await_phase(run, "Queued")
+    assert watch(loop, surroundings, QUIET_SECONDS) == ([], 0), "queued"
+
+    loop.cluster.kubectl("patch", "job", run, "-n", loop.namespace, "--type=merge", "-p", '{"spec":{"suspend":false}}')
+    loop.tell_results(run, build_results("a"))
+    loop.await_phase(run, "AwaitingApproval")
+    assert watch(loop, surroundings, QUIET_SECONDS) == ([], 0), "awaits approval"
+
+    approval = {
+        "apiVersion": "serinus.dev/v1alpha1",
+        "kind": "ModelApproval",
+        "metadata": {"name": "ada", "namespace": loop.namespace},
+        "spec": {"run": run, "digest": digest("a"), "approver": "ada"},
+    }
+    loop.cluster.apply(json.dumps(approval))
+    loop.await_phase(run, "Observing", 60)
+    time.sleep(float(loop.model.spec["rollout"]["drain"].rstrip("s")))
+    assert watch(loop, surroundings, QUIET_SECONDS) == ([], 0), "observing"
+
+
+def test_a_metric_costs_one_query_and_one_write_a_window(model: Model, surroundings: Surroundings) -> None:
+    surroundings.set_quality(model.namespace, 0.95)
+    loop = Loop(model)
+    metric = {"query": 'model_quality{metric="f1"}', "fireBelow": "0.90", "window": f"{WINDOW_SECONDS:g}s"}
+    loop.spec |= {"triggers": [{"name": "accuracy", "metric": metric}], "warmupAfterPromotion": "0s"}
+    loop.serve_first()
+    loop.await_policy("a clear signal", lambda s: (s.get("signal") or {}).get("state") == "Clear")
+    writes, queries = watch(loop, surroundings, 2 * QUIET_SECONDS)
+    loop.cluster.kubectl("delete", "retrainpolicy", loop.name, "-n", loop.namespace)
+    windows = round(2 * QUIET_SECONDS / WINDOW_SECONDS)
+    assert windows - 2 <= queries <= windows + 1
+    assert len(writes) <= queries + 1
+    assert {one.resource for one in writes} == {"retrainpolicies/status"}
