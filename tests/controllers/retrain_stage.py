@@ -16,7 +16,7 @@ from serinus.controllers.wakeup import owner_of
 from serinus.core.retrain.reading import Reading
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
-from serinus.kube.resources import JOBS
+from serinus.kube.resources import JOBS, Resource
 from tests.fakes.clock import FakeClock
 from tests.fakes.kube import FakeKube, Raw
 from tests.support.loop import FIRST, build_results
@@ -69,7 +69,8 @@ class TellingKube(FakeKube):
 class RetrainStage:
     """`settle` lets everybody who is woken have a turn until nobody is."""
 
-    def __init__(self, **places: Any) -> None:
+    def __init__(self, *, kinds: tuple[Resource, ...] = (JOBS,), **places: Any) -> None:
+        self.kinds = kinds
         self.clock = FakeClock()
         self.store = Store(owner_of)
         self.kube = TellingKube(self.store)
@@ -86,8 +87,10 @@ class RetrainStage:
         self.desk = RunDesk(self.places, lambda key, urgent: self.wake(key))
         kube: Any = self.kube
         snapshots = SnapshotReader(self.places.fetch_config_map, lambda key, urgent: self.wake(key))
-        self.policies = RetrainPolicyController(kube, self.store, self, self.clock, Quiet(), snapshots, kinds=(JOBS,))
-        self.runs = RetrainRunController(kube, self.store, self, self.clock, self.desk, kinds=(JOBS,))
+        self.policies = RetrainPolicyController(
+            kube, self.store, self, self.clock, Quiet(), snapshots, kinds=self.kinds
+        )
+        self.runs = RetrainRunController(kube, self.store, self, self.clock, self.desk, kinds=kinds)
         for kind, namespace, name in self.kube.objects:
             if kind in (POLICY, RUN):
                 self.wake(Key(kind, namespace, name))

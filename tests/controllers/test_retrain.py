@@ -9,12 +9,13 @@ from serinus.api import retrainreasons as words
 from serinus.controllers.inquiry import Later
 from serinus.controllers.retrain.desk import Order
 from serinus.controllers.retrain.policygather import PolicyGathered, gather_policy
+from serinus.controllers.retrain.runs import LOOK
 from serinus.controllers.retrain.wakeup import RUN
 from serinus.core.retrain.policyview import PolicySnapshot
 from serinus.core.retrain.runview import Handed
 from serinus.engine.store import Key
 from serinus.kube.errors import Conflict, Invalid, KubeError, Unavailable
-from serinus.kube.resources import JOBS, watch_with
+from serinus.kube.resources import JOBS, Resource, watch_with
 from serinus.registries.outcome import Pinned
 from tests.controllers.retrain_stage import POLICY_KEY, Quiet, RetrainStage, policy
 from tests.fakes.kube import Write
@@ -384,3 +385,22 @@ async def test_what_was_handed_over_and_is_not_to_be_served_is_taken_back(end: s
     assert stage.status(RUN, run)["phase"] in ("Cancelled", "Rejected")
     assert carrier.done == ["over", "back"]
     assert stage.status(RUN, run)["promotion"]["restoredAt"]
+
+
+async def test_a_child_whose_kind_is_not_watched_yet_is_looked_at_all_the_same() -> None:
+    ray = Resource("ray.io", "v1", "rayjobs", "RayJob")
+    stage = RetrainStage(kinds=(JOBS, ray))
+    stage.serve()
+    pod = {"containers": [{"name": "train", "image": "train:1"}]}
+    spec = {"submitterPodTemplate": {"spec": pod}, "rayClusterSpec": {"headGroupSpec": {"template": {"spec": pod}}}}
+    stage.put(policy(template={"apiVersion": "ray.io/v1", "kind": "RayJob", "spec": spec}))
+    run = await stage.start_run()
+    assert stage.status(RUN, run)["phase"] == "Queued"
+    assert stage.waits[Key(RUN, "ml", run)] == LOOK
+    stage.change("RayJob", run, status={"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"})
+    await stage.settle()
+    assert stage.status(RUN, run)["phase"] == "Queued", "no event says so"
+    stage.clock.advance(LOOK)
+    stage.wake(Key(RUN, "ml", run))
+    await stage.settle()
+    assert stage.status(RUN, run)["phase"] == "Training"

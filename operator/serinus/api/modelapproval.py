@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from serinus.api.meta import Message, Model, StatusModel
+from serinus.api.meta import Model, StatusModel
 from serinus.api.resource import Column, Resource, Rule, with_rules
 from serinus.api.retrainstatus import Digest
 
@@ -30,12 +30,7 @@ class ModelApprovalSpec(Model):
 
 
 class ModelApprovalStatus(StatusModel):
-    """Whether it counts."""
-
-    counted: bool | None = None
-    """Whether it was taken into account."""
-    message: Message | None = None
-    """Why not."""
+    """Nothing: whether it counts, and why not, stands in the status of the run."""
 
 
 MODEL_APPROVAL: Final = Resource(
@@ -50,7 +45,6 @@ MODEL_APPROVAL: Final = Resource(
         Column("Run", ".spec.run", description="RetrainRun that it is about."),
         Column("Decision", ".spec.decision", description="Approve or Reject."),
         Column("Approver", ".spec.approver", description="Who says so."),
-        Column("Counted", ".status.counted", "boolean", description="Whether it counts."),
         Column("Age", ".metadata.creationTimestamp", "date"),
     ),
 )

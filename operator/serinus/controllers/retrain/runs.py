@@ -12,6 +12,7 @@ import structlog
 
 from serinus.api import retrainreasons as words
 from serinus.api.gatespec import Gate
+from serinus.api.podtemplate import child
 from serinus.controllers.modeldeployment import Recorder
 from serinus.controllers.retrain.desk import RunDesk
 from serinus.controllers.retrain.gategather import is_ours
@@ -27,11 +28,15 @@ from serinus.engine.worker import Result
 from serinus.kube.errors import AlreadyExists, Conflict, Forbidden, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import JOBS, RETRAINRUNS, Resource, kind_of
+from serinus.kube.training import find_training_kind
 
 Raw = dict[str, Any]
 
 TRAINING: Final = "serinus/training"
 _CHILD: Final = ""
+
+LOOK: Final = 10.0
+"""Seconds between two looks at a child of a kind whose watch cannot be relied on."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +56,7 @@ class RetrainRunController:
     kinds: tuple[Resource, ...]
     on_change: OnRun = lambda gathered, plan: None
     _refused: dict[Key, dict[str, Problem]] = field(default_factory=dict)
+    _looked: dict[Key, float] = field(default_factory=dict)
     """What the API server will not make until a person has acted: by name of the gate, what trains under no name."""
 
     async def reconcile(self, key: Key) -> Result:
@@ -58,8 +64,12 @@ class RetrainRunController:
         raw = self.store.get(key.kind, key.namespace, key.name)
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._refused.pop(key, None)
+            self._looked.pop(key, None)
             self.desk.forget(key)
             return Result()
+        foreign = self._find_foreign(raw)
+        if foreign is not None:
+            await self._look_again(key, foreign)
         refused = self._refused.get(key, {})
         gathered = gather_run(
             self.store, key, raw, now=self.clock.now(), desk=self.desk, kinds=self.kinds, refused=refused
@@ -71,7 +81,8 @@ class RetrainRunController:
             gathered = replace(gathered, snapshot=replace(gathered.snapshot, child_problem=refused[_CHILD]))
         plan = decide_run(gathered.snapshot)
         try:
-            return await self._carry_out(key, gathered, plan)
+            result = await self._carry_out(key, gathered, plan)
+            return result if foreign is None else _at_latest(result, LOOK)
         except Conflict as conflict:
             log.info("looks again", key=str(key), conflict=str(conflict))
             await self._refresh(key)
@@ -94,6 +105,31 @@ class RetrainRunController:
         if plan.before or plan.write_status:
             return Result(requeue_after=0.01)
         return Result(requeue_after=_seconds_until(plan.wake_at, gathered.snapshot.now))
+
+    def _find_foreign(self, raw: Raw) -> Resource | None:
+        """The kind of what trains just now, where it is not one that is always served."""
+        if child(raw, "status").get("phase") not in ("Queued", "Training"):
+            return None
+        template = child(raw, "spec", "plan", "template")
+        resource = find_training_kind(self.kinds, str(template.get("apiVersion")), str(template.get("kind")))
+        return resource if resource is not None and kind_of(resource) != resource.kind else None
+
+    async def _look_again(self, key: Key, resource: Resource) -> None:
+        """Read what trains anew. The watch of a kind that was installed after we had started may not have begun: its
+        first list can come before the API server serves it, and no event says that it does."""
+        now = self.clock.monotonic()
+        if now - self._looked.setdefault(key, now) < LOOK:
+            return
+        self._looked[key] = now
+        kind = kind_of(resource)
+        try:
+            self.store.written(kind, await self.kube.get(resource, key.namespace, key.name))
+        except NotFound:
+            held = self.store.get(kind, key.namespace, key.name)
+            if held is not None:
+                self.store.pop(kind, held)
+        except KubeError as error:
+            log.info("not read again", key=str(key), error=type(error).__name__)
 
     async def _do(self, key: Key, gathered: RunGathered, action: RunAction) -> bool:
         """Carry out an action; False where only a person can put right what stands in the way."""
@@ -164,6 +200,11 @@ class RetrainRunController:
             self.store.written(key.kind, await self.kube.get(RETRAINRUNS, key.namespace, key.name))
         except (NotFound, KubeError):
             return
+
+
+def _at_latest(result: Result, seconds: float) -> Result:
+    wait = seconds if result.requeue_after is None else min(result.requeue_after, seconds)
+    return result if result.retry else replace(result, requeue_after=wait)
 
 
 def _seconds_until(moment: datetime | None, now: datetime) -> float | None:
