@@ -90,7 +90,7 @@ class RetrainStage:
         self.policies = RetrainPolicyController(
             kube, self.store, self, self.clock, Quiet(), snapshots, kinds=self.kinds
         )
-        self.runs = RetrainRunController(kube, self.store, self, self.clock, self.desk, kinds=kinds)
+        self.runs = RetrainRunController(kube, self.store, self, self.clock, self.desk, kinds=self.kinds)
         for kind, namespace, name in self.kube.objects:
             if kind in (POLICY, RUN):
                 self.wake(Key(kind, namespace, name))
