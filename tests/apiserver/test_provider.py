@@ -111,7 +111,9 @@ def test_a_rollout_goes_on_with_the_token_and_with_the_next_one(model: Model, gu
         assert list_weights(route.changes, new) == [20, 50, 100]
     guard.await_reason("Configured")
     asked = guard.read_requests()
-    assert {one for one in asked if one[1] == "secrets"} == {("get", "secrets", NAMESPACE, SECRET)}
+    # An operator that another test has started may read the keys of its own receiver.
+    read = {one for one in asked if one[1] == "secrets" and not one[3].startswith("events-")}
+    assert read == {("get", "secrets", NAMESPACE, SECRET)}
     assert 3 <= asked[WRITE_STATUS] <= 6, "one write for each change, not one for each query"
     log = (guard.cluster.log_dir / "operator.log").read_text()
     told = [log, json.dumps(guard.raw()), model.explain(), *model.events()]
