@@ -134,7 +134,6 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     loop = build_loop(
         Surroundings(
             kube,
-            free,
             store,
             queue.add,
             recorder,

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from serinus.api import reasons
-from serinus.api.retrainstatus import TriggerState
+from serinus.api.retrainstatus import TERMINAL, TriggerState
 from serinus.api.validate import check_metrics_provider
 from serinus.controllers.access import build_provider
 from serinus.controllers.analyst import Provider
@@ -60,10 +60,9 @@ class Loop:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the loop shares with the rest of the process. `kube` writes while we lead, `free` reads always."""
+    """What the loop shares with the rest of the process."""
 
     kube: Kube
-    free: Kube
     store: Store
     notify: Notify
     recorder: Recorder
@@ -161,12 +160,12 @@ def tell_run(telemetry: LifecycleTelemetry, gathered: RunGathered, plan: RunPlan
     if status.phase == "Observing" and status.promotion is not None and status.promotion.stable_at is not None:
         seconds = (status.promotion.stable_at - s.spec.decided_at).total_seconds()
         telemetry.on_lead(namespace, s.spec.model_deployment, seconds)
-    if not plan.stages:
+    if status.phase not in TERMINAL:
         return
     trigger = s.spec.reasons[0].trigger if s.spec.reasons else ""
     telemetry.on_run(namespace, policy, str(status.phase), trigger, status.accelerator_seconds or 0)
-    for stage, seconds in plan.stages.items():
-        telemetry.on_stage(namespace, policy, stage, seconds)
+    for one in status.stages:
+        telemetry.on_stage(namespace, policy, one.stage, one.seconds)
 
 
 def _was_cured_by_return(s: PolicySnapshot, state: TriggerState) -> bool:

@@ -44,7 +44,6 @@ class RetrainPolicyController:
     snapshots: SnapshotReader
     kinds: tuple[Resource, ...]
     on_pass: OnPolicy = lambda gathered, plan: None
-    on_gone: Callable[[Key], None] = lambda key: None
 
     async def reconcile(self, key: Key) -> Result:
         """One turn. KubeErrors other than conflicts are raised: the worker backs off and tries again."""
@@ -52,7 +51,6 @@ class RetrainPolicyController:
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self.looks.forget(key)
             self.snapshots.forget(key)
-            self.on_gone(key)
             return Result()
         gathered = gather_policy(
             self.store,

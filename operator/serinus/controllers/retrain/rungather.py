@@ -195,7 +195,6 @@ def _with_surroundings(store: Store, key: Key, s: RunSnapshot, policy: Raw | Non
     handed_at = s.status.promotion.at if s.status.promotion is not None else None
     return replace(
         s,
-        deployment_found=deployment is not None,
         followed=policy is not None and follows(deployment, policy),
         fate=find_fate(revisions, model, handed_at, _find_stable(deployment)) if model is not None else None,
         held_digest=_find_held(store, key, s, model),

@@ -56,8 +56,9 @@ class RetrainRunController:
     kinds: tuple[Resource, ...]
     on_change: OnRun = lambda gathered, plan: None
     _refused: dict[Key, dict[str, Problem]] = field(default_factory=dict)
-    _looked: dict[Key, float] = field(default_factory=dict)
     """What the API server will not make until a person has acted: by name of the gate, what trains under no name."""
+    _looked: dict[Key, float] = field(default_factory=dict)
+    """When what trains was last read anew, by the monotonic clock."""
 
     async def reconcile(self, key: Key) -> Result:
         """One turn. KubeErrors other than conflicts are raised: the worker backs off and tries again."""

@@ -78,7 +78,6 @@ def decide_run(s: RunSnapshot) -> RunPlan:
         after=_clear_up(s, r),
         events=_tell(before, r),
         wake_at=_wake_at(s, r),
-        stages={one.stage: float(one.seconds) for one in r.stages} if r.phase in TERMINAL else {},
     )
 
 

@@ -1,9 +1,8 @@
 """What a decision about a RetrainRun looks at, and what it comes to."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from serinus.api.gatespec import Gate
 from serinus.api.retrainrun import RetrainRunSpec
@@ -74,7 +73,6 @@ class RunSnapshot:
     held_until: datetime | None = None
     followed: bool = False
     """Whether the ModelDeployment follows the policy (model.from.retrainPolicy, or an alias that it moves)."""
-    deployment_found: bool = True
     handed: Handed | Problem | None = None
     restored: bool = False
     cleared_at: datetime | None = None
@@ -104,7 +102,6 @@ class DeleteGateJobs:
 
 
 RunAction = CreateChild | DeleteChild | RunGateJob | DeleteGateJobs
-Wants = Literal["Results", "Gates", "Approvals", "Handover", "Restore"]
 
 
 @dataclass(frozen=True)
@@ -117,5 +114,3 @@ class RunPlan:
     after: tuple[RunAction, ...] = ()
     events: tuple[Event, ...] = ()
     wake_at: datetime | None = None
-    stages: Mapping[str, float] = field(default_factory=dict)
-    """Seconds by stage, at the end of a run."""
