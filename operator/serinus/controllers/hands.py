@@ -8,8 +8,8 @@ from typing import Any
 
 from serinus.controllers.ownership import is_orphan, is_owned
 from serinus.core.children import Owner
-from serinus.engine.store import Store
-from serinus.kube.errors import NotFound
+from serinus.engine.store import Key, Store
+from serinus.kube.errors import Conflict, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import Resource
 
@@ -22,6 +22,23 @@ class NameTakenError(Exception):
     def __init__(self, kind: str, namespace: str, name: str) -> None:
         super().__init__(f"{kind} {namespace}/{name} exists and does not belong to this ModelDeployment")
         self.kind, self.namespace, self.name = kind, namespace, name
+
+
+def require_current(store: Store, key: Key, raw: Raw) -> None:
+    """Conflict where an object has changed since it was gathered as `raw`: what was decided is about what it was."""
+    known = store.get(key.kind, key.namespace, key.name) or raw
+    if known["metadata"].get("resourceVersion") != raw["metadata"].get("resourceVersion"):
+        raise Conflict(f"the {key.kind} changed while it was being worked on")
+
+
+async def read_anew(kube: Kube, store: Store, resource: Resource, key: Key) -> None:
+    """After a conflict: read the object, so that the next turn decides on what is there. One that is gone, or cannot be
+    read now, is for the watch to tell."""
+    try:
+        raw = await kube.get(resource, key.namespace, key.name)
+    except KubeError:
+        return
+    store.written(key.kind, raw)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from serinus.controllers.analyst import Analyst
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.execute import Executor, SourceChangedError
 from serinus.controllers.gather import Gathered, gather_snapshot
-from serinus.controllers.hands import Hands, NameTakenError
+from serinus.controllers.hands import Hands, NameTakenError, read_anew, require_current
 from serinus.controllers.models import ModelDesk
 from serinus.controllers.ownership import is_orphan, is_owned
 from serinus.controllers.reach import Reach
@@ -125,7 +125,7 @@ class ModelDeploymentController:
             return await self._carry_out(key, gathered, plan)
         except Conflict as conflict:
             log.info("looks again", key=str(key), conflict=str(conflict))
-            await self._refresh(key)
+            await read_anew(self.kube, self.store, MODELDEPLOYMENTS, key)
             return Result(retry=True, urgent=True)
 
     async def _carry_out(self, key: Key, gathered: Gathered, plan: Plan) -> Result:
@@ -155,7 +155,7 @@ class ModelDeploymentController:
         if plan.before or plan.after or plan.write_status or cleared:
             # What was just done may open the next gate; an echo of our own writes wakes nobody.
             return Result(requeue_after=0.01)
-        return Result(requeue_after=_seconds_until(plan.wake_at, gathered.snapshot.now))
+        return Result.at(plan.wake_at, gathered.snapshot.now)
 
     def _note_obstacle(self, key: Key, problem: Problem) -> Result:
         """What stands in the way is said on the object by the next turn, and tried again with growing pauses."""
@@ -165,9 +165,7 @@ class ModelDeploymentController:
         return Result(requeue_after=0.01)
 
     async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> None:
-        raw = self.store.get("ModelDeployment", key.namespace, key.name) or gathered.raw
-        if raw["metadata"].get("resourceVersion") != gathered.raw["metadata"].get("resourceVersion"):
-            raise Conflict("the ModelDeployment changed while it was being worked on")
+        require_current(self.store, key, gathered.raw)
         written = await self.kube.replace_status(MODELDEPLOYMENTS, gathered.raw, plan.status.dump(), "serinus/status")
         self.store.written("ModelDeployment", written)
         self._written_at[key] = self.clock.now()
@@ -235,16 +233,6 @@ class ModelDeploymentController:
             except (Conflict, NotFound):
                 log.info("route is gone already", key=str(key), kind=kind, route=key.name)
 
-    async def _refresh(self, key: Key) -> None:
-        """After a conflict: read the object anew, so that the next turn decides on what is there."""
-        try:
-            raw = await self.kube.get(MODELDEPLOYMENTS, key.namespace, key.name)
-        except NotFound:
-            return
-        except KubeError:
-            return
-        self.store.written("ModelDeployment", raw)
-
     def _forget(self, key: Key) -> Result:
         self.analyst.forget(key)
         self._written_at.pop(key, None)
@@ -278,7 +266,3 @@ async def _attempt(executor: Executor, gathered: Gathered, action: Action) -> li
     except NameTakenError as taken:
         return [Problem(reasons.NAME_CONFLICT, f"{taken}: rename or remove it, or rename this one")]
     return []
-
-
-def _seconds_until(moment: datetime | None, now: datetime) -> float | None:
-    return None if moment is None else max((moment - now).total_seconds(), 0.0) + 0.005

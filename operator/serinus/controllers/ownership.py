@@ -10,7 +10,12 @@ Raw = dict[str, Any]
 
 def is_owned(raw: Raw, owner: Owner) -> bool:
     """Whether the object belongs to this very ModelDeployment."""
-    return any(ref.get("uid") == owner.uid for ref in raw["metadata"].get("ownerReferences") or ())
+    return has_owner(raw, owner.uid)
+
+
+def has_owner(raw: Raw, uid: str) -> bool:
+    """Whether the object belongs to the one of this uid."""
+    return any(ref.get("uid") == uid for ref in raw["metadata"].get("ownerReferences") or ())
 
 
 def is_orphan(raw: Raw, owner: Owner) -> bool:

@@ -95,7 +95,7 @@ def _schema(spec: ModelDeploymentSpec, features: Features | None) -> dict[str, A
     return {"configMap": schema.config_map, "key": schema.key, "features": features}
 
 
-def hash_content(content: dict[str, Any]) -> str:
+def hash_content(content: Any) -> str:
     """SHA-256 (hex) over canonical JSON."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

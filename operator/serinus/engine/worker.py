@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from serinus.engine.queue import QueueClosedError, WorkQueue
@@ -27,6 +28,11 @@ class Result:
     requeue_after: float | None = None
     retry: bool = False
     urgent: bool = False
+
+    @classmethod
+    def at(cls, moment: datetime | None, now: datetime) -> "Result":
+        """Due again a little after a moment, so that it has come by then whatever rounding does; never for None."""
+        return cls() if moment is None else cls(requeue_after=max((moment - now).total_seconds(), 0.0) + 0.005)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from serinus.api.gatespec import Gate
 from serinus.api.podtemplate import child
 from serinus.api.retrainstatus import GateResult, RunModel
+from serinus.controllers.ownership import has_owner
 from serinus.controllers.retrain.desk import RunDesk
 from serinus.controllers.wakeup import of_run
 from serinus.core.features import Features
@@ -31,11 +32,6 @@ class Jobs:
     owner: str
     model: RunModel | None
     refused: Mapping[str, Problem]
-
-
-def is_ours(raw: Raw, uid: str) -> bool:
-    """Whether an object belongs to the run of this uid: a name proves nothing."""
-    return any(ref.get("uid") == uid for ref in raw["metadata"].get("ownerReferences") or ())
 
 
 def model_of(s: RunSnapshot) -> RunModel | None:
@@ -98,7 +94,7 @@ def _observe_jobs(store: Store, key: Key, gates: tuple[Gate, ...], jobs: Jobs, n
         job = store.get("Job", key.namespace, name_gate_job(key.name, gate.name))
         if gate.name in jobs.refused:
             found[gate.name] = JobReport("Unknown", message=jobs.refused[gate.name].message)
-        elif job is not None and not is_ours(job, jobs.owner):
+        elif job is not None and not has_owner(job, jobs.owner):
             found[gate.name] = JobReport(
                 "Unknown", message=f"a Job of somebody else has its name, {job['metadata']['name']}"
             )

@@ -2,22 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import structlog
 
-from serinus.api.meta import ANNOTATION_CANCEL, ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, API_VERSION, LABEL_RUN
+from serinus.api.meta import (
+    ANNOTATION_CANCEL,
+    ANNOTATION_COMMAND,
+    ANNOTATION_COMMAND_BY,
+    API_VERSION,
+    LABEL_MANAGED_BY,
+    LABEL_POLICY,
+    MANAGED_BY,
+)
+from serinus.controllers.hands import read_anew, require_current
 from serinus.controllers.modeldeployment import Recorder
 from serinus.controllers.retrain.policygather import Looks, PolicyGathered, gather_policy
 from serinus.controllers.retrain.snapshots import SnapshotReader
-from serinus.core.retrain.child import build_labels
+from serinus.core.retrain.child import build_owner
 from serinus.core.retrain.policy import decide_policy
 from serinus.core.retrain.policyview import CancelRun, CreateRun, ForgetRun, OrderRollback, PolicyAction, PolicyPlan
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
-from serinus.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
+from serinus.kube.errors import AlreadyExists, Conflict, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import MODELDEPLOYMENTS, RETRAINPOLICIES, RETRAINRUNS, Resource
 
@@ -66,17 +74,17 @@ class RetrainPolicyController:
             return await self._carry_out(key, gathered, plan)
         except Conflict as conflict:
             log.info("looks again", key=str(key), conflict=str(conflict))
-            await self._refresh(key)
+            await read_anew(self.kube, self.store, RETRAINPOLICIES, key)
             return Result(retry=True, urgent=True)
 
     async def _carry_out(self, key: Key, gathered: PolicyGathered, plan: PolicyPlan) -> Result:
         if plan.before:
             # A run is decided on what is there, not on what was there when somebody else changed it.
-            self._check_current(key, gathered)
+            require_current(self.store, key, gathered.raw)
         for action in plan.before:
             await self._do(key, gathered, action)
         if plan.write_status:
-            self._check_current(key, gathered)
+            require_current(self.store, key, gathered.raw)
             written = await self.kube.replace_status(
                 RETRAINPOLICIES, gathered.raw, plan.status.dump(), "serinus/status"
             )
@@ -90,12 +98,7 @@ class RetrainPolicyController:
             await self._do(key, gathered, action)
         if plan.before:
             return Result(requeue_after=0.01)
-        return Result(requeue_after=_seconds_until(plan.wake_at, gathered.snapshot.now))
-
-    def _check_current(self, key: Key, gathered: PolicyGathered) -> None:
-        raw = self.store.get(key.kind, key.namespace, key.name) or gathered.raw
-        if raw["metadata"].get("resourceVersion") != gathered.raw["metadata"].get("resourceVersion"):
-            raise Conflict("the RetrainPolicy changed while it was being worked on")
+        return Result.at(plan.wake_at, gathered.snapshot.now)
 
     async def _do(self, key: Key, gathered: PolicyGathered, action: PolicyAction) -> None:
         match action:
@@ -112,25 +115,14 @@ class RetrainPolicyController:
                     await self.kube.delete(RETRAINRUNS, key.namespace, name, uid=run["metadata"]["uid"])
 
     async def _create_run(self, key: Key, gathered: PolicyGathered, action: CreateRun) -> None:
-        labels = build_labels(action.name, key.name)
-        labels.pop(LABEL_RUN)
         body = {
             "apiVersion": API_VERSION,
             "kind": "RetrainRun",
             "metadata": {
                 "name": action.name,
                 "namespace": key.namespace,
-                "labels": labels,
-                "ownerReferences": [
-                    {
-                        "apiVersion": API_VERSION,
-                        "kind": "RetrainPolicy",
-                        "name": key.name,
-                        "uid": gathered.uid,
-                        "controller": True,
-                        "blockOwnerDeletion": False,
-                    }
-                ],
+                "labels": {LABEL_POLICY: key.name, LABEL_MANAGED_BY: MANAGED_BY},
+                "ownerReferences": [build_owner(key.name, gathered.uid, key.kind)],
             },
             "spec": action.spec.dump(),
         }
@@ -159,13 +151,3 @@ class RetrainPolicyController:
         except NotFound:
             return
         self.store.written(resource.kind, raw)
-
-    async def _refresh(self, key: Key) -> None:
-        try:
-            self.store.written(key.kind, await self.kube.get(RETRAINPOLICIES, key.namespace, key.name))
-        except KubeError:
-            return
-
-
-def _seconds_until(moment: datetime | None, now: datetime) -> float | None:
-    return None if moment is None else max((moment - now).total_seconds(), 0.0) + 0.005

@@ -1,7 +1,5 @@
 """Gather: everything that a decision about a RetrainPolicy looks at. The only place of it that reads the store."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +31,7 @@ from serinus.core.retrain.reading import Reading
 from serinus.core.retrain.records import RunRecord, observe_run
 from serinus.core.retrain.sameness import is_same_model
 from serinus.core.retrain.standing import Served
+from serinus.core.revision import hash_content
 from serinus.core.snapshot import Problem
 from serinus.engine.store import Key, Store
 from serinus.kube.resources import Resource
@@ -118,8 +117,8 @@ def gather_policy(
         status=status,
         problems=tuple(problems),
         template_problem=template_problem,
-        digest=digest_of(raw.get("spec") or {}),
-        template_digest=digest_of(spec.template) if spec is not None else "",
+        digest=hash_content(raw.get("spec") or {}),
+        template_digest=hash_content(spec.template) if spec is not None else "",
         accelerators=accelerators_of(spec.template) if spec is not None else 0,
         readings=readings,
         provider_problem=provider_problem,
@@ -141,12 +140,6 @@ def gather_policy(
         version=__version__,
     )
     return PolicyGathered(seen, raw, metadata["uid"], deployment)
-
-
-def digest_of(value: Any) -> str:
-    """SHA-256 (hex) over canonical JSON."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

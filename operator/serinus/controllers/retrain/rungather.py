@@ -13,8 +13,9 @@ from serinus.api.podtemplate import child
 from serinus.api.retrainrun import RetrainRunSpec
 from serinus.api.retrainstatus import RetrainPolicyStatus, RetrainRunStatus, RunModel
 from serinus.api.validate import check_retrain_policy
+from serinus.controllers.ownership import has_owner
 from serinus.controllers.retrain.desk import Order, RunDesk
-from serinus.controllers.retrain.gategather import Jobs, is_ours, model_of, with_gates
+from serinus.controllers.retrain.gategather import Jobs, model_of, with_gates
 from serinus.controllers.wakeup import of_run
 from serinus.core.observe import observe_status
 from serinus.core.retrain.approval import Ballot, count_approvals
@@ -114,7 +115,7 @@ def _find_child(store: Store, key: Key, uid: str, resource: Resource | None) -> 
     if resource is None:
         return None
     raw = store.get(kind_of(resource), key.namespace, key.name)
-    return raw if raw is not None and is_ours(raw, uid) else None
+    return raw if raw is not None and has_owner(raw, uid) else None
 
 
 def _observe(store: Store, key: Key, spec: RetrainRunSpec, status: RetrainRunStatus, found: Raw | None) -> ChildView:

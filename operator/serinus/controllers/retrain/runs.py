@@ -5,7 +5,6 @@ between finds it again and never makes a second one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -13,9 +12,10 @@ import structlog
 from serinus.api import retrainreasons as words
 from serinus.api.gatespec import Gate
 from serinus.api.podtemplate import child
+from serinus.controllers.hands import read_anew, require_current
 from serinus.controllers.modeldeployment import Recorder
+from serinus.controllers.ownership import has_owner
 from serinus.controllers.retrain.desk import RunDesk
-from serinus.controllers.retrain.gategather import is_ours
 from serinus.controllers.retrain.rungather import RunGathered, gather_run
 from serinus.core.retrain.child import build_child
 from serinus.core.retrain.gatejobs import build_gate_job, name_gate_job
@@ -86,7 +86,7 @@ class RetrainRunController:
             return result if foreign is None else _at_latest(result, LOOK)
         except Conflict as conflict:
             log.info("looks again", key=str(key), conflict=str(conflict))
-            await self._refresh(key)
+            await read_anew(self.kube, self.store, RETRAINRUNS, key)
             return Result(retry=True, urgent=True)
 
     async def _carry_out(self, key: Key, gathered: RunGathered, plan: RunPlan) -> Result:
@@ -105,7 +105,7 @@ class RetrainRunController:
             self.on_change(gathered, plan)
         if plan.before or plan.write_status:
             return Result(requeue_after=0.01)
-        return Result(requeue_after=_seconds_until(plan.wake_at, gathered.snapshot.now))
+        return Result.at(plan.wake_at, gathered.snapshot.now)
 
     def _find_foreign(self, raw: Raw) -> Resource | None:
         """The kind of what trains just now, where it is not one that is always served."""
@@ -144,7 +144,7 @@ class RetrainRunController:
             case DeleteGateJobs():
                 for gate in gathered.run.plan.gates:
                     made = self.store.get("Job", key.namespace, name_gate_job(key.name, gate.name))
-                    if made is not None and is_ours(made, gathered.uid):
+                    if made is not None and has_owner(made, gathered.uid):
                         uid = made["metadata"]["uid"]
                         await self.kube.delete(JOBS, key.namespace, made["metadata"]["name"], uid=uid)
         return True
@@ -179,7 +179,7 @@ class RetrainRunController:
             raw = await self.kube.create(resource, body, TRAINING)
         except AlreadyExists:
             raw = await self.kube.get(resource, namespace, name)
-            if not is_ours(raw, gathered.uid):
+            if not has_owner(raw, gathered.uid):
                 raise Invalid(f"{resource.kind} {name} exists and does not belong to this run") from None
         self.store.written(kind_of(resource), raw)
 
@@ -190,23 +190,11 @@ class RetrainRunController:
         await self.kube.delete(gathered.resource, key.namespace, key.name, uid=uid)
 
     async def _write_status(self, key: Key, gathered: RunGathered, plan: RunPlan) -> None:
-        raw = self.store.get(key.kind, key.namespace, key.name) or gathered.raw
-        if raw["metadata"].get("resourceVersion") != gathered.raw["metadata"].get("resourceVersion"):
-            raise Conflict("the RetrainRun changed while it was being worked on")
+        require_current(self.store, key, gathered.raw)
         written = await self.kube.replace_status(RETRAINRUNS, gathered.raw, plan.status.dump(), "serinus/status")
         self.store.written(key.kind, written)
-
-    async def _refresh(self, key: Key) -> None:
-        try:
-            self.store.written(key.kind, await self.kube.get(RETRAINRUNS, key.namespace, key.name))
-        except (NotFound, KubeError):
-            return
 
 
 def _at_latest(result: Result, seconds: float) -> Result:
     wait = seconds if result.requeue_after is None else min(result.requeue_after, seconds)
     return result if result.retry else replace(result, requeue_after=wait)
-
-
-def _seconds_until(moment: datetime | None, now: datetime) -> float | None:
-    return None if moment is None else max((moment - now).total_seconds(), 0.0) + 0.005

@@ -74,12 +74,12 @@ def run_of_results(name: str) -> str | None:
     return run if run != name else None
 
 
-def build_owner(run_name: str, uid: str) -> Raw:
-    """The owner reference of what a run makes."""
+def build_owner(name: str, uid: str, kind: str = "RetrainRun") -> Raw:
+    """The owner reference of what a run makes, or another of our kinds."""
     return {
         "apiVersion": API_VERSION,
-        "kind": "RetrainRun",
-        "name": run_name,
+        "kind": kind,
+        "name": name,
         "uid": uid,
         "controller": True,
         "blockOwnerDeletion": False,
