@@ -78,17 +78,22 @@ def build_job(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {**own, "annotations": {ANNOTATION_ATTEMPT: attempt}},
-        "spec": {
-            "backoffLimit": retries,
-            "activeDeadlineSeconds": max(math.ceil(parse_duration(check.timeout or TIMEOUT).total_seconds()), 1),
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {"action": "FailJob", "onExitCodes": {"operator": "NotIn", "values": [RETRIED]}},
-                ]
-            },
-            "template": template,
+        "spec": build_job_spec(template, retries, check.timeout or TIMEOUT),
+    }
+
+
+def build_job_spec(template: Raw, retries: int, timeout: str) -> Raw:
+    """Spec of a Job that is given up after `timeout`, and tried again for exit code 75 and disrupted pods only."""
+    return {
+        "backoffLimit": retries,
+        "activeDeadlineSeconds": max(math.ceil(parse_duration(timeout).total_seconds()), 1),
+        "podFailurePolicy": {
+            "rules": [
+                {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                {"action": "FailJob", "onExitCodes": {"operator": "NotIn", "values": [RETRIED]}},
+            ]
         },
+        "template": template,
     }
 
 

@@ -7,18 +7,17 @@ the rest is missing evidence."""
 import copy
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from serinus.api.gatespec import Gate
-from serinus.api.meta import ANNOTATION_ATTEMPT, parse_duration
+from serinus.api.meta import ANNOTATION_ATTEMPT
 from serinus.api.podtemplate import child
 from serinus.api.retrainrun import RetrainRunSpec
 from serinus.api.retrainstatus import RunModel
-from serinus.core.checkjobs import MISCONFIGURED, RETRIED, RETRIES, observe_job, read_report
+from serinus.core.checkjobs import MISCONFIGURED, RETRIED, RETRIES, build_job_spec, observe_job, read_report
 from serinus.core.delivery import DIGEST, URI, set_environment
 from serinus.core.names import fit_name
 from serinus.core.retrain.child import build_labels, build_owner
@@ -85,17 +84,7 @@ def build_gate_job(
             "annotations": {ANNOTATION_ATTEMPT: attempt_of(gate, model)},
             "ownerReferences": [build_owner(run_name, owner_uid)],
         },
-        "spec": {
-            "backoffLimit": RETRIES,
-            "activeDeadlineSeconds": max(math.ceil(parse_duration(gate.timeout or TIMEOUT).total_seconds()), 1),
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {"action": "FailJob", "onExitCodes": {"operator": "NotIn", "values": [RETRIED]}},
-                ]
-            },
-            "template": template,
-        },
+        "spec": build_job_spec(template, RETRIES, gate.timeout or TIMEOUT),
     }
 
 
