@@ -5,20 +5,14 @@ A word is added here and nowhere else; the reference for users is made from `CON
 
 from typing import Final
 
-CONDITIONS: dict[str, str] = {}
+from serinus.api.vocabulary import Vocabulary
+
+_words = Vocabulary()
+_condition, _reason = _words.condition, _words.reason
+CONDITIONS: Final = _words.conditions
 """Condition type -> one sentence."""
-REASONS: dict[str, str] = {}
+REASONS: Final = _words.reasons
 """Reason -> one sentence: what it means; what happens next."""
-
-
-def _condition(name: str, sentence: str) -> str:
-    CONDITIONS[name] = sentence
-    return name
-
-
-def _reason(name: str, sentence: str) -> str:
-    REASONS[name] = sentence
-    return name
 
 
 AVAILABLE: Final = _condition("Available", "Something good serves: the stable revision has ready pods.")

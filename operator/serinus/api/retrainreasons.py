@@ -3,20 +3,14 @@ and RetrainRun, reasons, and what keeps a run from starting."""
 
 from typing import Final
 
-CONDITIONS: dict[str, str] = {}
+from serinus.api.vocabulary import Vocabulary
+
+_words = Vocabulary()
+_condition, _reason = _words.condition, _words.reason
+CONDITIONS: Final = _words.conditions
 """Condition type -> one sentence."""
-REASONS: dict[str, str] = {}
+REASONS: Final = _words.reasons
 """Reason -> one sentence: what it means; what happens next."""
-
-
-def _condition(name: str, sentence: str) -> str:
-    CONDITIONS[name] = sentence
-    return name
-
-
-def _reason(name: str, sentence: str) -> str:
-    REASONS[name] = sentence
-    return name
 
 
 SIGNAL_HEALTHY: Final = _condition("SignalHealthy", "The metrics that triggers look at can be read.")
