@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from serinus.api import reasons
+from serinus.api.podtemplate import child
 from serinus.api.retrainstatus import TERMINAL, TriggerState
-from serinus.api.validate import check_metrics_provider
-from serinus.controllers.access import build_provider
+from serinus.controllers.access import find_provider
 from serinus.controllers.analyst import Provider
 from serinus.controllers.modeldeployment import Ended, Recorder
 from serinus.controllers.retrain.desk import Places, RunDesk
@@ -21,17 +21,19 @@ from serinus.controllers.retrain.runs import RetrainRunController
 from serinus.controllers.retrain.snapshots import SnapshotReader
 from serinus.controllers.retrain.wakeup import POLICY, RetrainWakeup
 from serinus.controllers.signals import Signals
+from serinus.controllers.wants import build_scope, read_answer
 from serinus.core.retrain.policyview import PolicyPlan, PolicySnapshot
 from serinus.core.retrain.reading import Unknown, Value
 from serinus.core.retrain.runview import RunPlan
+from serinus.core.snapshot import Problem
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
 from serinus.kube.errors import KubeError
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import CONFIGMAPS, Resource
-from serinus.metrics.promql import QueryProblem, Scope, build_number_query, parse_number_query, read_number
-from serinus.metrics.source import Failure, MetricSource
+from serinus.metrics.promql import QueryProblem, build_number_query, parse_number_query
+from serinus.metrics.source import MetricSource
 from serinus.shell.lifecycle import LifecycleTelemetry
 
 Raw = dict[str, Any]
@@ -117,28 +119,22 @@ def build_gate_asker(
         raw = store.get(POLICY, namespace, policy) or {}
         spec = raw.get("spec") or {}
         name = str(spec.get("provider") or "default")
-        provider = store.get("MetricsProvider", "", name)
-        checked = check_metrics_provider((provider or {}).get("spec") or {})
-        if provider is None or isinstance(checked, tuple):
+        provider = find_provider(store, name, "spec.provider")
+        if isinstance(provider, Problem):
             return Unknown(reasons.PROVIDER_NOT_FOUND, f"there is no MetricsProvider {name} that can be asked")
         query = parse_number_query(text)
         if isinstance(query, QueryProblem):
             return Unknown(reasons.INVALID_QUERY, query.message)
         deployment = str((spec.get("modelDeploymentRef") or {}).get("name") or "")
         served = store.get("ModelDeployment", namespace, deployment) or {}
-        revision = ((served.get("status") or {}).get("stable") or {}).get("revision") or f"{deployment}-none"
-        source = make_source(build_provider(name, checked))
+        revision = child(served, "status", "stable").get("revision")
+        source = make_source(provider)
         try:
-            written = build_number_query(query, Scope(namespace, str(revision)))
-            result = await source.fetch_instant(written)
+            written = build_number_query(query, build_scope(namespace, deployment, revision))
+            found = read_answer(written, await source.fetch_instant(written), text)
         finally:
             source.close()
-        if isinstance(result, Failure):
-            return Unknown(result.reason, result.message)
-        found = read_number(written, result.series)
-        if found is None:
-            return Unknown(reasons.NO_DATA, f"{text} has no value")
-        return Unknown(reasons.INVALID_QUERY, found.message) if isinstance(found, QueryProblem) else found.value
+        return found if isinstance(found, Unknown) else found.value
 
     return ask
 

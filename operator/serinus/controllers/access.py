@@ -7,10 +7,12 @@ nothing to send.
 import re
 from typing import Final
 
+from serinus.api import reasons
 from serinus.api.meta import parse_duration
 from serinus.api.metricsprovider import MetricsProviderSpec, SecretKeyRef
 from serinus.api.validate import check_metrics_provider
 from serinus.controllers.analyst import Provider
+from serinus.core.snapshot import Problem
 from serinus.engine.store import Store
 from serinus.kube.secrets import SecretProblem, SecretReader
 from serinus.metrics.source import Access, Failure
@@ -23,6 +25,18 @@ def build_provider(name: str, spec: MetricsProviderSpec) -> Provider:
     """A provider as it is asked."""
     interval, timeout = parse_duration(spec.scrape_interval), parse_duration(spec.timeout)
     return Provider(name, spec.address, interval.total_seconds(), timeout.total_seconds())
+
+
+def find_provider(store: Store, name: str, field: str) -> Provider | Problem:
+    """The provider of this name as it is asked, or why there is none; `field` is where the name stands."""
+    raw = store.get("MetricsProvider", "", name)
+    if raw is None:
+        return Problem(reasons.PROVIDER_NOT_FOUND, f"{field}: there is no MetricsProvider {name}")
+    spec = check_metrics_provider(raw.get("spec") or {})
+    if isinstance(spec, tuple):
+        said = "; ".join(map(str, spec))
+        return Problem(reasons.INVALID_SPEC, f"{field}: MetricsProvider {name}: {said}")
+    return build_provider(name, spec)
 
 
 class AccessReader:

@@ -15,8 +15,7 @@ from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.podtemplate import child
 from serinus.api.presets import ResolvedRollout, resolve_rollout
 from serinus.api.status import LastCommand
-from serinus.api.validate import check_metrics_provider
-from serinus.controllers.access import build_provider
+from serinus.controllers.access import find_provider
 from serinus.controllers.analyst import Provider
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.content import Known
@@ -193,16 +192,11 @@ def _provider(
     store: Store, rollout: ResolvedRollout, *, explicit: bool, unasked: bool
 ) -> tuple[Provider | None, list[Problem]]:
     """The provider to ask. Where nobody is judged (a first revision, Direct) the default one may be missing."""
-    raw = store.get("MetricsProvider", "", rollout.provider)
-    field = "spec.rollout.analysis.provider"
-    if raw is None:
-        problem = Problem(reasons.PROVIDER_NOT_FOUND, f"{field}: there is no MetricsProvider {rollout.provider}")
-        return None, [problem] if explicit or not unasked else []
-    spec = check_metrics_provider(raw.get("spec") or {})
-    if isinstance(spec, tuple):
-        said = "; ".join(map(str, spec))
-        return None, [Problem(reasons.INVALID_SPEC, f"{field}: MetricsProvider {rollout.provider}: {said}")]
-    return build_provider(rollout.provider, spec), []
+    found = find_provider(store, rollout.provider, "spec.rollout.analysis.provider")
+    if not isinstance(found, Problem):
+        return found, []
+    excused = found.reason == reasons.PROVIDER_NOT_FOUND and unasked and not explicit
+    return None, [] if excused else [found]
 
 
 def _workloads(

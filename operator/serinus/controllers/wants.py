@@ -55,7 +55,7 @@ def build_wants(
 ) -> tuple[tuple[Want, ...], dict[str, Reading]]:
     """What is to be asked for the triggers in `due` (`looks.next_look`), and readings of those that cannot be.
     `revision` is the stable one, for variables in the queries."""
-    scope = Scope(namespace, revision or f"{spec.model_deployment_ref.name}{_NOBODY}")
+    scope = build_scope(namespace, spec.model_deployment_ref.name, revision)
     wants: list[Want] = []
     problems: dict[str, Reading] = {}
     for trigger in spec.triggers:
@@ -66,6 +66,21 @@ def build_wants(
         except _UnaskableError as error:
             problems[trigger.name] = Reading(Unknown(reasons.INVALID_QUERY, str(error)), now)
     return tuple(wants), problems
+
+
+def build_scope(namespace: str, deployment: str, revision: str | None) -> Scope:
+    """What a query about a policy is confined to; `revision` is the stable one, None before there is any."""
+    return Scope(namespace, revision or f"{deployment}{_NOBODY}")
+
+
+def read_answer(query: str, result: QueryResult, shown: str) -> Sample | Unknown:
+    """The one number that a query gave, or why there is none; `shown` is the query as it is told."""
+    if isinstance(result, Failure):
+        return Unknown(result.reason, result.message)
+    found = read_number(query, result.series)
+    if found is None:
+        return Unknown(reasons.NO_DATA, f"{shown} has no value")
+    return Unknown(reasons.INVALID_QUERY, found.message) if isinstance(found, QueryProblem) else found
 
 
 def list_query_problems(spec: RetrainPolicySpec) -> Iterator[tuple[str, str]]:
@@ -152,13 +167,7 @@ def _confine(text: str, scope: Scope, ago: timedelta = timedelta(0)) -> str:
 
 
 def _read(query: str, results: Mapping[str, QueryResult]) -> Sample | Unknown:
-    result = results[query]
-    if isinstance(result, Failure):
-        return Unknown(result.reason, result.message)
-    found = read_number(query, result.series)
-    if found is None:
-        return Unknown(reasons.NO_DATA, f"{query} has no value")
-    return Unknown(reasons.INVALID_QUERY, found.message) if isinstance(found, QueryProblem) else found
+    return read_answer(query, results[query], query)
 
 
 def _value_of(found: Sample | Unknown) -> Value:

@@ -14,8 +14,8 @@ from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainrun import RetrainRunSpec
 from serinus.api.retrainstatus import ModelState, RetrainPolicyStatus, RetrainRunStatus
 from serinus.api.status import LastCommand, ModelDeploymentStatus
-from serinus.api.validate import check_metrics_provider, check_retrain_policy
-from serinus.controllers.access import build_provider
+from serinus.api.validate import check_retrain_policy
+from serinus.controllers.access import find_provider
 from serinus.controllers.analyst import Provider
 from serinus.controllers.retrain.rungather import observe_run_status
 from serinus.controllers.retrain.snapshots import SnapshotReader
@@ -204,14 +204,8 @@ def _find_provider(store: Store, spec: RetrainPolicySpec | None) -> tuple[Provid
     asks = spec is not None and any(one.metric or one.new_data for one in spec.triggers)
     if spec is None or not asks:
         return None, None
-    raw = store.get("MetricsProvider", "", spec.provider)
-    if raw is None:
-        return None, Problem(reasons.PROVIDER_NOT_FOUND, f"spec.provider: there is no MetricsProvider {spec.provider}")
-    checked = check_metrics_provider(raw.get("spec") or {})
-    if isinstance(checked, tuple):
-        said = "; ".join(map(str, checked))
-        return None, Problem(reasons.INVALID_SPEC, f"spec.provider: MetricsProvider {spec.provider}: {said}")
-    return build_provider(spec.provider, checked), None
+    found = find_provider(store, spec.provider, "spec.provider")
+    return (None, found) if isinstance(found, Problem) else (found, None)
 
 
 def _find_served(store: Store, key: Key, deployment: str, status: ModelDeploymentStatus) -> Served | None:
