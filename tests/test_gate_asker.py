@@ -1,4 +1,4 @@
-"""The number that the query of a gate gives: confined to the namespace and the stable revision, and unknown by reason."""
+"""The number that the query of a gate gives: confined to the namespace, and unknown by its reason."""
 
 from typing import Any
 

@@ -54,7 +54,7 @@ class PolicyWorld:
                 "digest": "0" * 64,
                 "template_digest": "1" * 64,
                 "readings": dict(self.readings),
-                "runs": tuple(one for one in records if one is not None),
+                "runs": tuple(one.record for one in records if one is not None),
                 "run_statuses": {name: status for name, (_, status) in self.runs.items()},
                 "untold": {name: run for name, (run, _) in self.runs.items() if run.number > self.status.runs},
                 "served": self.served,

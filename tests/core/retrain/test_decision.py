@@ -477,7 +477,8 @@ def test_a_run_is_read_from_its_object() -> None:
         },
         "status": {"phase": "Rejected", "model": {"uri": "models:/f/1", "digest": "sha256:ab", "snapshot": "s7"}},
     }
-    run = observe_run(raw)
+    read = observe_run(raw)
+    run = read.record if read is not None else None
     assert run is not None
     assert (run.name, run.is_over, run.longest, run.snapshot) == ("fraud-1a2b3c4d", True, 4 * HOUR, "s7")
     assert observe_run({"spec": {}}) is None

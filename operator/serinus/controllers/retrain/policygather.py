@@ -17,7 +17,6 @@ from serinus.api.status import LastCommand, ModelDeploymentStatus
 from serinus.api.validate import check_retrain_policy
 from serinus.controllers.access import find_provider
 from serinus.controllers.analyst import Provider
-from serinus.controllers.retrain.rungather import observe_run_status
 from serinus.controllers.retrain.snapshots import SnapshotReader
 from serinus.controllers.wakeup import of_policy
 from serinus.controllers.wants import list_query_problems
@@ -161,18 +160,17 @@ def _observe_runs(store: Store, key: Key, uid: str, status: RetrainPolicyStatus)
     for raw in store.by_owner("RetrainRun", key.namespace, of_policy(key.name)):
         if child(raw, "spec", "policy").get("uid") != uid:
             continue
-        record, seen = observe_run(raw), observe_run_status(raw)
-        if record is None or seen is None:
-            name = raw["metadata"]["name"]
+        name, run = raw["metadata"]["name"], observe_run(raw)
+        if run is None:
             message = (
                 f"RetrainRun {name} cannot be read, perhaps it is of another version: delete it, or run that version"
             )
             problems.append(Problem(words.RUN_UNREADABLE, message))
             continue
-        records.append(record)
-        statuses[record.name] = seen
-        if record.number > status.runs:
-            untold[record.name] = RetrainRunSpec.model_validate(raw["spec"])
+        records.append(run.record)
+        statuses[name] = run.status
+        if run.spec.number > status.runs:
+            untold[name] = run.spec
     return _Runs(tuple(records), statuses, untold, tuple(problems))
 
 

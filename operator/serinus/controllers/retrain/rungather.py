@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from serinus.api import retrainreasons as words
 from serinus.api.meta import ANNOTATION_CANCEL, parse_time
 from serinus.api.podtemplate import child
@@ -25,6 +23,7 @@ from serinus.core.retrain.fate import find_fate
 from serinus.core.retrain.following import follows, observe_policy_status
 from serinus.core.retrain.outcome import ChildView, find_workload, observe_child
 from serinus.core.retrain.quarantine import find_quarantine
+from serinus.core.retrain.records import observe_run
 from serinus.core.retrain.results import Fault, find_in_child, find_termination_message, read_results
 from serinus.core.retrain.runview import RunSnapshot
 from serinus.core.snapshot import Problem
@@ -73,13 +72,10 @@ def gather_run(
 ) -> RunGathered | None:
     """Everything known of one run; None where its record cannot be read. `refused` says of which gates the Job cannot
     be made, by their name."""
-    try:
-        spec = RetrainRunSpec.model_validate(raw.get("spec") or {})
-    except ValidationError:
+    read, metadata = observe_run(raw), raw["metadata"]
+    if read is None:
         return None
-    status, metadata = observe_run_status(raw), raw["metadata"]
-    if status is None:
-        return None
+    spec, status = read.spec, read.status
     template = spec.plan.template
     resource = find_training_kind(kinds, str(template.get("apiVersion")), str(template.get("kind")))
     found = _find_child(store, key, metadata["uid"], resource)
@@ -101,14 +97,6 @@ def gather_run(
     snapshot = with_gates(store, key, snapshot, desk, Jobs(metadata["uid"], model_of(snapshot), refused))
     snapshot = _with_promotion(key, snapshot, desk)
     return RunGathered(snapshot, spec, metadata["uid"], raw, resource, found, model_of(snapshot))
-
-
-def observe_run_status(raw: Raw) -> RetrainRunStatus | None:
-    """The status as it stands; None where it cannot be read: a run that begins anew would train twice."""
-    try:
-        return RetrainRunStatus.model_validate(raw.get("status") or {})
-    except ValidationError:
-        return None
 
 
 def _find_child(store: Store, key: Key, uid: str, resource: Resource | None) -> Raw | None:

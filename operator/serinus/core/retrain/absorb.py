@@ -4,12 +4,13 @@ Everything is read from the runs themselves. A run that the status does not know
 to say so: what it was made for is answered by it, and by no other."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from serinus.api import retrainreasons as words
 from serinus.api.retrainpolicy import QuarantineSpec, RetrainPolicySpec
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import LastRun, ModelState, RetrainPolicyStatus, TriggerReason, TriggerState
+from serinus.api.retrainstatus import LastRun, ModelState, RetrainPolicyStatus, RunModel, TriggerReason, TriggerState
 from serinus.core.plan import Event
 from serinus.core.retrain.groups import keep_known, settle_triggers
 from serinus.core.retrain.policypass import Pass
@@ -157,14 +158,7 @@ def _find_candidate(s: PolicySnapshot, active: RunRecord | None, champion: Model
         return None
     if champion is not None and is_same_model(model, champion.uri, champion.digest):
         return None
-    return ModelState(
-        uri=model.uri,
-        digest=model.digest,
-        run=active.name,
-        since=status.promotion.at,
-        snapshot=model.snapshot,
-        source=model.source,
-    )
+    return _state_of(active.name, model, status.promotion.at)
 
 
 def _is_awaited(s: PolicySnapshot, champion: ModelState | None) -> bool:
@@ -183,11 +177,11 @@ def _find_last_trained(s: PolicySnapshot) -> ModelState | None:
     model = s.run_statuses[newest.name].model if newest is not None else None
     if newest is None or model is None:
         return s.status.last_trained
+    return _state_of(newest.name, model, newest.trained_at)
+
+
+def _state_of(run: str, model: RunModel, since: datetime | None) -> ModelState:
+    """The model of a run."""
     return ModelState(
-        uri=model.uri,
-        digest=model.digest,
-        run=newest.name,
-        since=newest.trained_at,
-        snapshot=model.snapshot,
-        source=model.source,
+        uri=model.uri, digest=model.digest, run=run, since=since, snapshot=model.snapshot, source=model.source
     )

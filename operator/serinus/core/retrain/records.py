@@ -50,16 +50,30 @@ class RunRecord:
         return self.phase == "Succeeded"
 
 
-def observe_run(raw: Mapping[str, Any]) -> RunRecord | None:
-    """Read a RetrainRun; None for one that makes no sense, which then counts for nothing."""
+@dataclass(frozen=True, slots=True)
+class ReadRun:
+    """A RetrainRun, read once for everybody."""
+
+    record: RunRecord
+    spec: RetrainRunSpec
+    status: RetrainRunStatus
+
+
+def observe_run(raw: Mapping[str, Any]) -> ReadRun | None:
+    """Read a RetrainRun; None for one that cannot be read: taken for a new one, it would train twice."""
     try:
         spec = RetrainRunSpec.model_validate(raw.get("spec") or {})
         status = RetrainRunStatus.model_validate(raw.get("status") or {})
     except ValidationError:
         return None
+    name = str((raw.get("metadata") or {}).get("name", ""))
+    return ReadRun(_build_record(name, spec, status), spec, status)
+
+
+def _build_record(name: str, spec: RetrainRunSpec, status: RetrainRunStatus) -> RunRecord:
     model = status.model
     return RunRecord(
-        name=str((raw.get("metadata") or {}).get("name", "")),
+        name=name,
         number=spec.number,
         decided_at=spec.decided_at,
         phase=status.phase or "Pending",

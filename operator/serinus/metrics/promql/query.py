@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, Literal
 
 from serinus.metrics.promql.reading import OF_NAMESPACE, read_expression
@@ -85,8 +85,10 @@ def parse_query(kind: Kind, text: str) -> TypedQuery | QueryProblem:
     return TypedQuery(kind, expression)
 
 
+@lru_cache(maxsize=4096)
 def parse_number_query(text: str) -> TypedQuery | QueryProblem:
-    """Type a query that gives one number about a namespace; its ranges and offsets may reach back for a week. Total."""
+    """Type a query that gives one number about a namespace; its ranges and offsets may reach back for a week. Total.
+    Kept by its text: every pass of a policy asks for the same ones."""
     expression = read_expression(text, OF_NAMESPACE)
     if isinstance(expression, QueryProblem):
         return expression
