@@ -31,11 +31,13 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m serinus.api.crd --check crds/
+	$(PYTHON) -m serinus.api.crd --check charts/serinus/files/crds/
 	$(PYTHON) -m serinus.api.reference --check docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference --check docs/profiles.md
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
+	$(PYTHON) -m serinus.api.crd charts/serinus/files/crds/
 
 docs: setup ## Write the pages that are made from code: conditions and reasons, profiles
 	$(PYTHON) -m serinus.api.reference docs/conditions.md
