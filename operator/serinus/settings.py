@@ -79,6 +79,12 @@ class Settings(BaseModel):
     """Kinds that a RetrainPolicy may train with, separated by commas: GROUP/VERSION/Kind, such as
     kubeflow.org/v1/PyTorchJob, with =plural where that is not the kind in small letters with an s. The operator needs
     rights to create, watch and delete them."""
+    retraining: bool = True
+    """Whether RetrainPolicies are carried out. Where not, they say NotEnabled, and nothing that trains is watched."""
+    grpc_routes: bool = True
+    """Whether GRPCRoutes are watched and may be made."""
+    inference_pools: bool = True
+    """Whether InferencePools are watched and may be made."""
     kueue: bool = False
     """Whether Kueue is installed and queues what trains: its Workloads then say what a run waits for. The operator
     needs rights to list and watch them."""
@@ -86,6 +92,16 @@ class Settings(BaseModel):
     """Kubeconfig to use; without it the service account of the pod, or the usual file."""
     context: str | None = None
     """Context of the kubeconfig; without it the current one."""
+
+    @property
+    def switched_off(self) -> frozenset[str]:
+        """The features that the operator works without, each by the value of the chart that switches it on."""
+        features = {
+            "features.retraining": self.retraining,
+            "features.grpcRoutes": self.grpc_routes,
+            "features.inferencePools": self.inference_pools,
+        }
+        return frozenset(value for value, is_on in features.items() if not is_on)
 
     @field_validator("watch_namespaces", "model_hosts", "git_hosts", "training_kinds", mode="before")
     @classmethod

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from serinus.engine.store import Listing, Raw
-from serinus.kube.errors import NotFound
+from serinus.engine.store import Listing, Raw, Refusal
+from serinus.kube.errors import Denied, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import WATCHED, Watched
 
@@ -22,18 +22,25 @@ class Lister:
         return tuple(self._watched)
 
     async def __call__(self, kind: str) -> Listing:
-        """Fetch all objects of `kind`. A kind the API server does not know (its CRD is missing) has none."""
+        """Fetch all objects of `kind`. A kind the API server does not know (its CRD is missing) has none. Where the
+        right is missing, in one namespace even, the listing says that and nothing else."""
         entry = self._watched[kind]
         everywhere = not self._namespaces or not entry.resource.namespaced
         objects: list[Raw] = []
         versions: list[str] = []
+        refused: list[Refusal] = []
         for namespace in ("",) if everywhere else self._namespaces:
             try:
                 listing = await self._kube.list(entry.resource, namespace, entry.label_selector)
             except NotFound:
                 return Listing((), "", served=False)
+            except Denied as denied:
+                refused.append(Refusal(kind, "list", namespace, denied.explain()))
+                continue
             objects.extend(listing.objects)
             versions.append(listing.resource_version)
+        if refused:
+            return Listing((), "", refused=tuple(refused))
         return Listing(objects, _earliest(versions))
 
 
