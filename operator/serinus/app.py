@@ -123,7 +123,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     kinds = read_training_kinds(settings.training_kinds)
     without = settings.switched_off
     watched = watch_with(kinds, kueue=settings.kueue, without=without)
-    lister = Lister(free, settings.watch_namespaces, watched)
+    lister = Lister(free, settings.watch_namespaces, watched, {"Gateway": settings.gateway_namespaces})
     recorder = EventRecorder(kube, clock, settings.identity)
     providers = MetricsProviderController(
         kube,

@@ -35,6 +35,9 @@ class Settings(BaseModel):
     """Namespace of the operator itself: its Lease and the Secrets of metrics providers."""
     watch_namespaces: tuple[str, ...] = ()
     """Namespaces to work in, separated by commas; empty for all."""
+    gateway_namespaces: tuple[str, ...] = ()
+    """Further namespaces, separated by commas, whose Gateways routes may be attached to; of use with
+    watch_namespaces."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of /healthz, /readyz and /metrics; 0 picks a free one."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
@@ -103,12 +106,14 @@ class Settings(BaseModel):
         }
         return frozenset(value for value, is_on in features.items() if not is_on)
 
-    @field_validator("watch_namespaces", "model_hosts", "git_hosts", "training_kinds", mode="before")
+    @field_validator(
+        "watch_namespaces", "gateway_namespaces", "model_hosts", "git_hosts", "training_kinds", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("watch_namespaces")
+    @field_validator("watch_namespaces", "gateway_namespaces")
     @classmethod
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:

@@ -1,19 +1,29 @@
 """The authoritative list of each watched kind, in the form the resync wants it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from serinus.engine.store import Listing, Raw, Refusal
 from serinus.kube.errors import Denied, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import WATCHED, Watched
 
+_NOWHERE_ELSE: Final[Mapping[str, Sequence[str]]] = {}
+
 
 class Lister:
-    """Lists a kind by name, cluster-wide or in the given namespaces."""
+    """Lists a kind by name, cluster-wide or in the given namespaces, and some kinds in `further` namespaces."""
 
-    def __init__(self, kube: Kube, namespaces: Sequence[str] = (), watched: Iterable[Watched] = WATCHED) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        namespaces: Sequence[str] = (),
+        watched: Iterable[Watched] = WATCHED,
+        further: Mapping[str, Sequence[str]] = _NOWHERE_ELSE,
+    ) -> None:
         self._kube = kube
         self._namespaces = tuple(namespaces)
+        self._further = further
         self._watched = {entry.kind: entry for entry in watched}
 
     @property
@@ -29,7 +39,8 @@ class Lister:
         objects: list[Raw] = []
         versions: list[str] = []
         refused: list[Refusal] = []
-        for namespace in ("",) if everywhere else self._namespaces:
+        further = [one for one in self._further.get(kind, ()) if one not in self._namespaces]
+        for namespace in ("",) if everywhere else (*self._namespaces, *further):
             try:
                 listing = await self._kube.list(entry.resource, namespace, entry.label_selector)
             except NotFound:
