@@ -9,6 +9,7 @@ import yaml
 from tests.cluster.paths import REPOSITORY
 
 ARGOCD: Final = REPOSITORY / "charts" / "serinus" / "argocd"
+EXAMPLES: Final = REPOSITORY / "examples" / "argocd"
 GROUP: Final = "serinus.dev"
 FOLDER: Final = ARGOCD / "resource_customizations" / GROUP
 KINDS: Final = (
