@@ -1,7 +1,7 @@
 """The health scripts and actions as what an administrator adds to the ConfigMap argocd-cm.
 
-    python -m tests.argocd.snippet charts/serinus/argocd/argocd-cm.yaml
-    python -m tests.argocd.snippet --check charts/serinus/argocd/argocd-cm.yaml
+python -m tests.argocd.snippet charts/serinus/argocd/argocd-cm.yaml
+python -m tests.argocd.snippet --check charts/serinus/argocd/argocd-cm.yaml
 """
 
 import argparse
@@ -39,12 +39,12 @@ def build_data() -> dict[str, str]:
     """The keys of argocd-cm, each with its text."""
     data: dict[str, str] = {}
     for kind in KINDS:
-        data[f"resource.customizations.health.{GROUP}_{kind}"] = _Text(read_health(kind))
+        data[f"resource.customizations.health.{GROUP}_{kind}"] = read_health(kind)
         discovery = read_discovery(kind)
         if discovery is not None:
             actions = [{"name": name, "action.lua": _Text(text)} for name, text in read_actions(kind).items()]
             said = _dump({"discovery.lua": _Text(discovery), "definitions": actions})
-            data[f"resource.customizations.actions.{GROUP}_{kind}"] = _Text(said)
+            data[f"resource.customizations.actions.{GROUP}_{kind}"] = said
     return data
 
 
@@ -55,7 +55,8 @@ def build_snippet() -> str:
         "namespace": "argocd",
         "labels": {"app.kubernetes.io/name": "argocd-cm", "app.kubernetes.io/part-of": "argocd"},
     }
-    return HEAD + _dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": build_data()})
+    data = {name: _Text(text) for name, text in build_data().items()}
+    return HEAD + _dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
 
 
 def _dump(value: Any) -> str:

@@ -37,7 +37,7 @@ _ENVIRONMENT: Final = {
 }
 _PORTS: Final = {"redis": 16379, "repositories": 18081}
 _KEPT: Final = frozenset(
-    "ConfigMap ClusterRole ClusterRoleBinding CustomResourceDefinition Role RoleBinding Secret ServiceAccount".split()
+    ["ConfigMap", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Role", "RoleBinding", "Secret", "ServiceAccount"]
 )
 """What is taken from its manifests; the rest are pods, which run as processes here."""
 _CLIENT: Final = """

@@ -108,7 +108,13 @@ def test_a_release_by_git_is_shown_as_it_is_and_is_never_disturbed(
         }
         assert model.weights() == {stable: 80, candidate: 20}
         assert argocd.tree("anna", app.name)["ModelRevision", candidate] == "Progressing"
-        assert argocd.list_actions("rita", app.name, model.get()) == {"promote", "skip-step", "resume", "abort", "approve"}
+        assert argocd.list_actions("rita", app.name, model.get()) == {
+            "promote",
+            "skip-step",
+            "resume",
+            "abort",
+            "approve",
+        }
         with pytest.raises(Refused, match="permission denied"):
             argocd.run_action("anna", app.name, model.get(), "resume")
         argocd.run_action("rita", app.name, model.get(), "resume")
@@ -163,14 +169,21 @@ def test_a_release_by_git_is_shown_as_it_is_and_is_never_disturbed(
     assert {name: kept.get(name) for name in children} == children
 
 
-def test_a_policy_comes_after_what_it_needs_and_trains_on_demand(argocd: ArgoCD, model: Model, app: Application) -> None:
+def test_a_policy_comes_after_what_it_needs_and_trains_on_demand(
+    argocd: ArgoCD, model: Model, app: Application
+) -> None:
     provider = {
         "apiVersion": "serinus.dev/v1alpha1",
         "kind": "MetricsProvider",
         "metadata": {"name": model.namespace, "annotations": {"argocd.argoproj.io/sync-wave": "-1"}},
         "spec": {"address": model.cluster.prometheus_url, "scrapeInterval": "1s"},
     }
-    container = {"name": "train", "image": "localhost/e2e-model:1", "imagePullPolicy": "Never", "command": ["sleep", "60"]}
+    container = {
+        "name": "train",
+        "image": "localhost/e2e-model:1",
+        "imagePullPolicy": "Never",
+        "command": ["sleep", "60"],
+    }
     pod = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [container]}
     policy = {
         "apiVersion": "serinus.dev/v1alpha1",
@@ -203,7 +216,9 @@ def test_a_policy_comes_after_what_it_needs_and_trains_on_demand(argocd: ArgoCD,
         return str((model.get("retrainpolicy").get("status") or {}).get("activeRun") or "")
 
     run = wait_for("a run", find_run, lambda: json.dumps(model.get("retrainpolicy")["status"]), 30)
-    wait_for("its health", lambda: argocd.tree("tom", app.name).get(("RetrainRun", run)) == "Progressing", app.explain, 30)
+    wait_for(
+        "its health", lambda: argocd.tree("tom", app.name).get(("RetrainRun", run)) == "Progressing", app.explain, 30
+    )
     assert assess_kstatus(model.get("retrainrun", run)) == "InProgress"
     argocd.run_action("tom", app.name, model.get("retrainpolicy"), "cancel")
     wait_for("its end", lambda: argocd.tree("tom", app.name).get(("RetrainRun", run)) == "Degraded", app.explain, 30)
