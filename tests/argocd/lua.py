@@ -12,7 +12,27 @@ from lupa import luajit21
 Raw = dict[str, Any]
 
 _OFFERED: Final = frozenset(
-    ["assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "unpack", "xpcall", "table", "_G"]
+    {
+        "assert",
+        "error",
+        "getmetatable",
+        "ipairs",
+        "next",
+        "pairs",
+        "pcall",
+        "rawequal",
+        "rawget",
+        "rawset",
+        "select",
+        "setmetatable",
+        "tonumber",
+        "tostring",
+        "type",
+        "unpack",
+        "xpcall",
+        "table",
+        "_G",
+    }
 )
 _SAFE_OS: Final = ("time", "date")
 _CUT_DOWN: Final = """

@@ -37,7 +37,16 @@ _ENVIRONMENT: Final = {
 }
 _PORTS: Final = {"redis": 16379, "repositories": 18081}
 _KEPT: Final = frozenset(
-    ["ConfigMap", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Role", "RoleBinding", "Secret", "ServiceAccount"]
+    {
+        "ConfigMap",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "ServiceAccount",
+    }
 )
 """What is taken from its manifests; the rest are pods, which run as processes here."""
 _CLIENT: Final = """
@@ -52,7 +61,7 @@ print(said.status, said.read().decode())
 """
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The API server of Argo CD said no; `status` is that of HTTP."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -68,17 +77,17 @@ class ArgoCD:
     key: str = field(repr=False)
 
     def call(self, user: str, method: str, path: str, body: Any = None) -> Any:
-        """Ask its API as a user; the answer, parsed. Raises Refused."""
+        """Ask its API as a user; the answer, parsed. Raises RefusedError."""
         text = "" if body is None else json.dumps(body)
         command = [sys.executable, "-c", _CLIENT, API + path, method, sign_token(self.key, user), text]
         said = self.cluster.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
         status, _, answer = said.partition(" ")
         if int(status) >= 400:
-            raise Refused(int(status), answer.strip())
+            raise RefusedError(int(status), answer.strip())
         return json.loads(answer)
 
     def run_action(self, user: str, application: str, obj: dict[str, Any], action: str, **parameters: str) -> None:
-        """Run a resource action on a live object, as its page does. Raises Refused."""
+        """Run a resource action on a live object, as its page does. Raises RefusedError."""
         group, _, version = obj["apiVersion"].partition("/")
         body = {
             "namespace": obj["metadata"].get("namespace", ""),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.argocd.customizations import EXAMPLES
 from tests.cluster import Cluster
-from tests.cluster.argocd import ArgoCD, Refused, add_argocd
+from tests.cluster.argocd import ArgoCD, RefusedError, add_argocd
 from tests.kstatus import assess_health, assess_kstatus
 from tests.support.gitops import Application, Repository, find_health
 from tests.support.model import Model, Raw, wait_for
@@ -84,7 +84,6 @@ def tell(model: Model) -> tuple[str, str]:
 def test_a_release_by_git_is_shown_as_it_is_and_is_never_disturbed(
     argocd: ArgoCD, model: Model, app: Application, tmp_path: Path
 ) -> None:
-    model.spec["rollout"] |= {"steps": STEPS, "approval": {"required": "BeforePromotion"}}
     first = app.repository.commit(model.build("v1"))
     app.create("ServerSideApply=true")
     app.await_sight(first, "Healthy")
@@ -94,6 +93,7 @@ def test_a_release_by_git_is_shown_as_it_is_and_is_never_disturbed(
         wait_for("a sight", watch.sights, app.explain, 20)
 
         # A canary, a pause step and an approval; in the middle the same commit is forced upon it again.
+        model.spec["rollout"] |= {"steps": STEPS, "approval": {"required": "BeforePromotion"}}
         second = push(app, model.build("v2"))
         app.await_sight(second, "Suspended")
         assert model.reason() == "Paused"
@@ -115,12 +115,12 @@ def test_a_release_by_git_is_shown_as_it_is_and_is_never_disturbed(
             "abort",
             "approve",
         }
-        with pytest.raises(Refused, match="permission denied"):
+        with pytest.raises(RefusedError, match="permission denied"):
             argocd.run_action("anna", app.name, model.get(), "resume")
         argocd.run_action("rita", app.name, model.get(), "resume")
         model.await_reason("AwaitingApproval")
         app.await_sight(second, "Suspended")
-        with pytest.raises(Refused, match="permission denied"):
+        with pytest.raises(RefusedError, match="permission denied"):
             argocd.run_action("rita", app.name, model.get(), "approve")
         argocd.run_action("anna", app.name, model.get(), "approve", by="anna")
         app.await_sight(second, "Healthy")
@@ -208,7 +208,7 @@ def test_a_policy_comes_after_what_it_needs_and_trains_on_demand(
     ready = next(one for one in objects[1]["status"]["conditions"] if one["type"] == "Ready")
     assert ready["lastTransitionTime"][:19] <= times[2][:19]
     assert [assess_kstatus(one) for one in objects] == ["Current"] * 3
-    with pytest.raises(Refused, match="permission denied"):
+    with pytest.raises(RefusedError, match="permission denied"):
         argocd.run_action("rita", app.name, objects[2], "retrain-now")
     argocd.run_action("tom", app.name, objects[2], "retrain-now")
 

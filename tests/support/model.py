@@ -87,7 +87,7 @@ class Model:
         **spec: Any,
     ) -> Raw:
         """The manifest of a version that answers a share `faults` of the requests with 500; `labels` are those of its
-        pods, `behaviour` further settings of the server (DELAY, WRONG_RATIO, DRIFT), and `change` works on the template.
+        pods, `behaviour` further settings of the server (DELAY, WRONG_RATIO, DRIFT), `change` works on the template.
         """
         settings = {"MODEL_VERSION": version, "FAULT_RATIO": faults, **(behaviour or {})}
         environment = [{"name": name, "value": str(value)} for name, value in settings.items()]
