@@ -227,5 +227,9 @@ def test_a_policy_comes_after_what_it_needs_and_trains_on_demand(
 
 
 def test_the_examples_are_what_argo_cd_takes(argocd: ArgoCD) -> None:
-    for file in sorted(EXAMPLES.glob("*.yaml")):
-        argocd.cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(file))
+    argocd.cluster.kubectl("create", "namespace", "ml")
+    files = sorted(EXAMPLES.rglob("*.yaml"))
+    assert files
+    for file in files:
+        argocd.cluster.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", str(file))
+    argocd.cluster.kubectl("delete", "namespace", "ml", "--wait=false")
