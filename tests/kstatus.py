@@ -56,7 +56,7 @@ def assess_health(obj: Raw) -> Health:
 
 
 def _is_observed(obj: Raw) -> bool:
-    # kstatus takes an object without observedGeneration for seen; ours have it from the first visit on, but for records.
+    # kstatus takes an object without observedGeneration for seen; ours have it from the first visit on, or are records.
     status = obj.get("status") or {}
     if "observedGeneration" not in status and obj.get("kind") in _RECORDS:
         return True

@@ -1,5 +1,6 @@
 """What a GitOps tool works with: a Git repository of this machine, and an Argo CD Application that is watched."""
 
+import itertools
 import json
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from tests.cluster.argocd import NAMESPACE
 from tests.cluster.cluster import Cluster
 from tests.support.model import Raw, wait_for
 
+_numbers = itertools.count(1)
 _COLUMNS = "{.status.sync.revision} {.status.sync.status} {.status.health.status}"
 
 
@@ -106,16 +108,17 @@ class Application:
 
     def sync_again(self) -> None:
         """Sync the same commit once more, as a person does with the button; waits for the end of it."""
-        before = (self.get()["status"].get("operationState") or {}).get("startedAt")
-        operation = {"initiatedBy": {"username": "ada"}, "sync": {"syncOptions": ["ServerSideApply=true"]}}
+        # Its times have whole seconds; who asked tells one sync from the next.
+        user = f"ada-{next(_numbers)}"
+        operation = {"initiatedBy": {"username": user}, "sync": {"syncOptions": ["ServerSideApply=true"]}}
         patch = json.dumps({"operation": operation})
         self._kubectl("patch", "application", self.name, "--type=merge", "-p", patch)
 
         def is_over() -> bool:
-            state = self.get()["status"]["operationState"]
-            return state["startedAt"] != before and state["phase"] not in ("Running", "Terminating")
+            state = self.get()["status"].get("operationState") or {}
+            asked = (state.get("operation") or {}).get("initiatedBy", {}).get("username")
+            return asked == user and state["phase"] not in ("Running", "Terminating")
 
-        # Its times have whole seconds.
         wait_for("the end of a sync", is_over, self.explain, 30)
         assert self.get()["status"]["operationState"]["phase"] == "Succeeded", self.explain()
 
