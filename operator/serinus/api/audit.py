@@ -90,7 +90,8 @@ class AuditLine(BaseModel):
     digest: str | None = None
     """Digest of the model that it is about, where that is known."""
     reason: str
-    """One word, as in the condition and the Event of the same moment (docs/conditions.md)."""
+    """One word, as in the condition and the Event of the same moment (docs/conditions.md); of a command its verb, and
+    NotCounted of an approval that does not count."""
     message: str
     """A sentence with the numbers, on one line, at most 2048 characters."""
     by: str | None = None

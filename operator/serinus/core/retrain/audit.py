@@ -51,8 +51,10 @@ def _tell(subject: Subject, s: PolicySnapshot, plan: PolicyPlan, event: Event, a
         run = made.name if made is not None else plan.status.active_run
         spec = made.spec if made is not None else s.untold.get(run or "")
         known = {"run": run, "record": f"RetrainRun/{run}", "by": spec.requester if spec is not None else None}
-        if known["by"] is not None and spec is not None:
-            source = "command-by" if any(one.trigger == COMMAND for one in spec.reasons) else "event"
+        if spec is not None and any(one.trigger == COMMAND for one in spec.reasons):
+            source = "command-by"
+        elif known["by"] is not None:
+            source = "event"
     elif action == "retrain.rollback-ordered":
         ordered = next((one for one in (*plan.before, *plan.after) if isinstance(one, OrderRollback)), None)
         known = {} if ordered is None else {"revision": ordered.revision, "record": f"ModelRevision/{ordered.revision}"}
@@ -91,6 +93,7 @@ def _tell_approval(subject: Subject, one: ApprovalRecord, known: Mapping[str, An
     says = "retrain.approved" if one.decision == "Approve" else "retrain.disapproved"
     action = says if one.counted else "retrain.approval-ignored"
     reason = reasons.APPROVED if one.decision == "Approve" else words.APPROVAL_REJECTED
+    reason = reason if one.counted else "NotCounted"
     about = {**known, "by": one.approver, "record": f"ModelApproval/{one.name}"}
     return subject.line(action, reason, one.message or one.decision, "approval", **about)
 
