@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import ClusterError
 from tests.cluster.helm import CHART, find_helm
@@ -18,6 +20,18 @@ ACCOUNT = "serinus"
 TAG = "test"
 TRAINING_KINDS = ("batch/v1/Job", "argoproj.io/v1alpha1/Workflow", "ray.io/v1/RayJob")
 """What may train in test clusters; kinds that are not installed are waited for."""
+
+SETTINGS = {
+    "git_hosts": ["git", "hosts"],
+    "huggingface_url": ["models", "huggingface", "url"],
+    "lease_duration": ["lease", "duration"],
+    "loader_image": ["models", "loaderImage"],
+    "mlflow_url": ["models", "mlflow", "url"],
+    "model_hosts": ["models", "hosts"],
+    "resync_interval": ["resyncInterval"],
+    "training_kinds": ["training", "kinds"],
+}
+"""Where the chart has a value for a variable."""
 
 Values = dict[str, Any]
 
@@ -41,10 +55,19 @@ def build_values(cluster: Cluster, scrape_interval: str) -> Values:
 
 def with_settings(values: Values, settings: Mapping[str, str], **more: Any) -> Values:
     """The same values with SERINUS_ variables (in lower case, without the prefix) and other top-level values."""
-    given = dict(settings)
-    kinds = given.pop("training_kinds", None)
-    changed = {**values, **more, "extraEnv": [{"name": f"SERINUS_{k.upper()}", "value": v} for k, v in given.items()]}
-    return {**changed, "training": {"kinds": kinds.split(",")}} if kinds else changed
+    known = yaml.safe_load((CHART / "values.yaml").read_text())
+    changed: Values = json.loads(json.dumps({**values, **more}))
+    variables = []
+    for name, value in settings.items():
+        *path, last = SETTINGS.get(name, [name])
+        default, place = known, changed
+        for part in path:
+            default, place = default.get(part, {}), place.setdefault(part, {})
+        if last in default:
+            place[last] = value.split(",") if isinstance(default[last], list) else value
+        else:
+            variables.append({"name": f"SERINUS_{name.upper()}", "value": value})
+    return {**changed, "extraEnv": variables}
 
 
 def save_values(cluster: Cluster, values: Values) -> Path:
