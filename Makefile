@@ -43,13 +43,15 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(PYTHON) -m serinus.api.reference --check docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference --check docs/profiles.md
 	$(PYTHON) -m tests.cluster.lock --check
+	$(PYTHON) -m tests.argocd.snippet --check charts/serinus/argocd/argocd-cm.yaml
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
 	$(PYTHON) -m serinus.api.crd charts/serinus/files/crds/
 
-docs: setup ## Write the pages that are made from code: conditions and reasons, profiles
+docs: setup ## Write the pages that are made from code: conditions and reasons, profiles, the snippet for Argo CD
 	$(PYTHON) -m serinus.api.reference docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference docs/profiles.md
+	$(PYTHON) -m tests.argocd.snippet charts/serinus/argocd/argocd-cm.yaml
 
 .PHONY: docs help setup test test-beside-node test-node test-fast check crds
