@@ -42,6 +42,7 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(PYTHON) -m serinus.api.crd --check charts/serinus/files/crds/
 	$(PYTHON) -m serinus.api.reference --check docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference --check docs/profiles.md
+	$(PYTHON) -m tests.rights page --check docs/rights.md
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
@@ -50,5 +51,6 @@ crds: setup ## Generate the CRDs from the models
 docs: setup ## Write the pages that are made from code: conditions and reasons, profiles
 	$(PYTHON) -m serinus.api.reference docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference docs/profiles.md
+	$(PYTHON) -m tests.rights page docs/rights.md
 
 .PHONY: docs help setup test test-beside-node test-node test-fast check crds

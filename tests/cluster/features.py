@@ -1,0 +1,16 @@
+"""Every feature of the chart switched on, as test clusters have it: all of them are tested."""
+
+from typing import Any, Final
+
+FEATURES: Final[dict[str, Any]] = {
+    "features": {"retraining": True, "grpcRoutes": True, "inferencePools": True},
+    "training": {
+        "kinds": ["batch/v1/Job", "argoproj.io/v1alpha1/Workflow", "ray.io/v1/RayJob"],
+        "kueue": True,
+    },
+    "receiver": {"enabled": True, "port": 8090, "secret": "events"},
+    "git": {"hosts": ["git.example"]},
+    "rbac": {"create": True, "aggregate": True, "secrets": {"providers": ["guarded-token"], "git": []}},
+}
+"""Values that every install of the tests has in common. What may train and is not installed is waited for. Which
+Secrets with the access to git servers may be read is said by the tests that use some, in namespaces of their own."""
