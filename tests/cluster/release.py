@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import ClusterError
+from tests.cluster.features import FEATURES
 from tests.cluster.helm import CHART, find_helm
 from tests.cluster.operator_image import NAME as IMAGE_NAME
 from tests.cluster.operator_image import operator_image
@@ -18,20 +17,7 @@ RELEASE = "serinus"
 NAMESPACE = "serinus-system"
 ACCOUNT = "serinus"
 TAG = "test"
-TRAINING_KINDS = ("batch/v1/Job", "argoproj.io/v1alpha1/Workflow", "ray.io/v1/RayJob")
-"""What may train in test clusters; kinds that are not installed are waited for."""
-
-SETTINGS = {
-    "git_hosts": ["git", "hosts"],
-    "huggingface_url": ["models", "huggingface", "url"],
-    "lease_duration": ["lease", "duration"],
-    "loader_image": ["models", "loaderImage"],
-    "mlflow_url": ["models", "mlflow", "url"],
-    "model_hosts": ["models", "hosts"],
-    "resync_interval": ["resyncInterval"],
-    "training_kinds": ["training", "kinds"],
-}
-"""Where the chart has a value for a variable."""
+TRAINING_KINDS = FEATURES["training"]["kinds"]
 
 Values = dict[str, Any]
 
@@ -43,31 +29,25 @@ def load_operator_image(cluster: Cluster, tag: str = TAG, version: str = "") -> 
 
 def build_values(cluster: Cluster, scrape_interval: str) -> Values:
     """What a test cluster differs in from the chart's own values, with no replica yet."""
-    address = cluster.prometheus_url_for_pods
-    spec = {"address": address, "scrapeInterval": scrape_interval, "timeout": "1s"}
-    return {
-        "image": {"repository": f"localhost/{IMAGE_NAME}", "tag": TAG, "pullPolicy": "Never"},
-        "replicas": 0,
-        "training": {"kinds": list(TRAINING_KINDS)},
-        "metricsProviders": [{"name": "default", "spec": spec}],
-    }
+    values: Values = {"image": {"repository": f"localhost/{IMAGE_NAME}", "tag": TAG, "pullPolicy": "Never"}}
+    values |= {**FEATURES, "replicas": 0}
+    if cluster.flavour == "node":
+        provider = build_provider(cluster.prometheus_url_for_pods, scrape_interval)
+        # Here nobody sends events, and no Workloads of Kueue are there to be looked at.
+        values["features"] = {**FEATURES["features"], "events": False, "kueue": False}
+        values["metricsProviders"] = [provider]
+    return values
+
+
+def build_provider(address: str, scrape_interval: str) -> Values:
+    """Name and spec of the provider of a test cluster."""
+    return {"name": "default", "spec": {"address": address, "scrapeInterval": scrape_interval, "timeout": "1s"}}
 
 
 def with_settings(values: Values, settings: Mapping[str, str], **more: Any) -> Values:
     """The same values with SERINUS_ variables (in lower case, without the prefix) and other top-level values."""
-    known = yaml.safe_load((CHART / "values.yaml").read_text())
-    changed: Values = json.loads(json.dumps({**values, **more}))
-    variables = []
-    for name, value in settings.items():
-        *path, last = SETTINGS.get(name, [name])
-        default, place = known, changed
-        for part in path:
-            default, place = default.get(part, {}), place.setdefault(part, {})
-        if last in default:
-            place[last] = value.split(",") if isinstance(default[last], list) else value
-        else:
-            variables.append({"name": f"SERINUS_{name.upper()}", "value": value})
-    return {**changed, "extraEnv": variables}
+    variables = [{"name": f"SERINUS_{name.upper()}", "value": value} for name, value in settings.items()]
+    return {**values, **more, "extraEnv": variables}
 
 
 def save_values(cluster: Cluster, values: Values) -> Path:
