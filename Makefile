@@ -42,7 +42,9 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(PYTHON) -m serinus.api.crd --check charts/serinus/files/crds/
 	$(PYTHON) -m serinus.api.reference --check docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference --check docs/profiles.md
+	$(PYTHON) -m tests.cluster.lock --check
 	$(PYTHON) -m tests.argocd.snippet --check charts/serinus/argocd/argocd-cm.yaml
+	$(PYTHON) -m tests.rights page --check docs/rights.md
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
@@ -52,5 +54,6 @@ docs: setup ## Write the pages that are made from code: conditions and reasons, 
 	$(PYTHON) -m serinus.api.reference docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference docs/profiles.md
 	$(PYTHON) -m tests.argocd.snippet charts/serinus/argocd/argocd-cm.yaml
+	$(PYTHON) -m tests.rights page docs/rights.md
 
 .PHONY: docs help setup test test-beside-node test-node test-fast check crds
