@@ -42,13 +42,15 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(PYTHON) -m serinus.api.crd --check charts/serinus/files/crds/
 	$(PYTHON) -m serinus.api.reference --check docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference --check docs/profiles.md
+	$(PYTHON) -m charts.generate --check
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
 	$(PYTHON) -m serinus.api.crd charts/serinus/files/crds/
 
-docs: setup ## Write the pages that are made from code: conditions and reasons, profiles
+docs: setup ## Write what is made from code and chart: pages, values' table, plain manifest
 	$(PYTHON) -m serinus.api.reference docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference docs/profiles.md
+	$(PYTHON) -m charts.generate
 
 .PHONY: docs help setup test test-beside-node test-node test-fast check crds
