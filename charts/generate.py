@@ -86,9 +86,9 @@ def describe_schema(schema: dict[str, Any], comments: Comments) -> dict[str, Any
 
 def render_install() -> str:
     """The chart with its own values as a plain manifest, for `kubectl apply`."""
-    command = [str(find_helm()), "template", "serinus", str(CHART), "--namespace", NAMESPACE, "--set", "crds.keep=false"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  (our own command)
-    objects = [one for one in yaml.safe_load_all(done.stdout) if one]
+    command = [str(find_helm()), "template", "serinus", str(CHART), "--namespace", NAMESPACE]
+    done = subprocess.run([*command, "--set", "crds.keep=false"], capture_output=True, text=True, check=True)  # noqa: S603  (our own command)
+    objects = [one for one in yaml.load_all(done.stdout, yaml.CSafeLoader) if one]
     for one in objects:
         _disown(one)
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": _RESTRICTED}}
