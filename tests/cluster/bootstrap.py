@@ -20,6 +20,8 @@ PACKAGES = {
     "conntrack": "conntrack",
     "prometheus": "prometheus",
     "mmdebstrap": "mmdebstrap",
+    "git": "git",
+    "redis-server": "redis-server",
     "ip": "iproute2",
     "nsenter": "util-linux",
     "mount": "mount",
@@ -28,7 +30,7 @@ PACKAGES = {
 }
 """Program (or file) -> Debian package that has it."""
 
-SERVICES = ("containerd", "prometheus")
+SERVICES = ("containerd", "prometheus", "redis-server")
 """Packages that would start a service of theirs at the next boot: nobody has asked for that."""
 
 SYSTEM_PROGRAMS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -59,12 +61,12 @@ def complete_environment() -> None:
 def _install(missing: Sequence[str]) -> None:
     print(f"installing {', '.join(missing)}", flush=True)
     with _no_services():
-        _run(["apt-get", "-qq", "update"])
+        run_command(["apt-get", "-qq", "update"])
         install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing]
-        _run(install, DEBIAN_FRONTEND="noninteractive")
+        run_command(install, DEBIAN_FRONTEND="noninteractive")
     ours = [f"{package}.service" for package in SERVICES if package in missing]
     if ours and shutil.which("systemctl"):
-        _run(["systemctl", "--quiet", "disable", *ours])
+        run_command(["systemctl", "--quiet", "disable", *ours])
 
 
 def find_go() -> str:
@@ -88,13 +90,13 @@ def python_tools(package: str) -> Path:
         if not marker.exists():
             print(f"fetching {package}", flush=True)
             shutil.rmtree(folder, ignore_errors=True)
-            _run([sys.executable, "-m", "venv", str(folder)])
-            _run([str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", package])
+            run_command([sys.executable, "-m", "venv", str(folder)])
+            run_command([str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", package])
             marker.touch()
     return folder / "bin"
 
 
-def _run(command: Sequence[str], **environment: str) -> None:
+def run_command(command: Sequence[str], **environment: str) -> None:
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ClusterError(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()[-800:]}")

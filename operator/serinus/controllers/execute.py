@@ -125,7 +125,7 @@ class Executor:
             return await self.kube.create(JOBS, job, WORKLOAD)
         except AlreadyExists:
             name = job["metadata"]["name"]
-            raw = await self.kube.get(JOBS, owner.namespace, name)
+            raw = await self.kube.find(JOBS, owner.namespace, name)
             if not is_owned(raw, owner):
                 raise NameTakenError("Job", owner.namespace, name) from None
             return raw
@@ -141,7 +141,21 @@ class Executor:
         if raw is None or digest_of(raw) != digest:
             raise SourceChangedError(f"ConfigMap {source} has not the data any more that {revision} was made of")
         copy = build_copy(build_metadata(owner, name_copy(revision, source), revision), raw)
-        await self.hands.apply(CONFIGMAPS, owner, copy, WORKLOAD)
+        self.store.written("ConfigMap", await self._create_copy(owner, copy))
+
+    async def _create_copy(self, owner: Owner, copy: Raw) -> Raw:
+        """A copy never changes, and so is made, not applied. One that was orphaned on purpose is made anew."""
+        name = copy["metadata"]["name"]
+        try:
+            return await self.kube.create(CONFIGMAPS, copy, WORKLOAD)
+        except AlreadyExists:
+            found = await self.kube.find(CONFIGMAPS, owner.namespace, name)
+        if is_owned(found, owner) and digest_of(found) == digest_of(copy):
+            return found
+        if not (is_owned(found, owner) or is_orphan(found, owner)):
+            raise NameTakenError("ConfigMap", owner.namespace, name)
+        await self.kube.delete(CONFIGMAPS, owner.namespace, name, uid=found["metadata"]["uid"])
+        return await self.kube.create(CONFIGMAPS, copy, WORKLOAD)
 
     async def _create_revision(self, owner: Owner, body: Raw) -> None:
         try:
@@ -152,7 +166,7 @@ class Executor:
 
     async def _take_up_revision(self, owner: Owner, body: Raw) -> Raw:
         name = body["metadata"]["name"]
-        raw = await self.kube.get(MODELREVISIONS, owner.namespace, name)
+        raw = await self.kube.find(MODELREVISIONS, owner.namespace, name)
         if is_owned(raw, owner):
             return raw
         if not is_orphan(raw, owner) or raw["spec"].get("digest") != body["spec"]["digest"]:

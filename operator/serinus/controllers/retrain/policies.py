@@ -132,7 +132,7 @@ class RetrainPolicyController:
             self.store.written("RetrainRun", await self.kube.create(RETRAINRUNS, body, RECORD))
         except AlreadyExists:
             # Made by a pass that did not get to say so. What it was decided on is in the record, and is looked at anew.
-            self.store.written("RetrainRun", await self.kube.get(RETRAINRUNS, key.namespace, action.name))
+            self.store.written("RetrainRun", await self.kube.find(RETRAINRUNS, key.namespace, action.name))
             raise Conflict(f"RetrainRun {action.name} is there already") from None
 
     async def _order_rollback(self, key: Key, gathered: PolicyGathered, revision: str, why: str) -> None:

@@ -126,7 +126,7 @@ class RetrainRunController:
         self._looked[key] = now
         kind = kind_of(resource)
         try:
-            self.store.written(kind, await self.kube.get(resource, key.namespace, key.name))
+            self.store.written(kind, await self.kube.find(resource, key.namespace, key.name))
         except NotFound:
             held = self.store.get(kind, key.namespace, key.name)
             if held is not None:
@@ -180,7 +180,7 @@ class RetrainRunController:
         try:
             raw = await self.kube.create(resource, body, TRAINING)
         except AlreadyExists:
-            raw = await self.kube.get(resource, namespace, name)
+            raw = await self.kube.find(resource, namespace, name)
             if not has_owner(raw, gathered.uid):
                 raise Invalid(f"{resource.kind} {name} exists and does not belong to this run") from None
         self.store.written(kind_of(resource), raw)
