@@ -43,14 +43,16 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(PYTHON) -m serinus.api.reference --check docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference --check docs/profiles.md
 	$(PYTHON) -m charts.generate --check
+	$(PYTHON) -m tests.argocd.snippet --check charts/serinus/argocd/argocd-cm.yaml
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
 	$(PYTHON) -m serinus.api.crd charts/serinus/files/crds/
 
-docs: setup ## Write what is made from code and chart: pages, values' table, plain manifest
+docs: setup ## Write what is made from code and chart: pages, the values' table, the plain manifest, the snippet for Argo CD
 	$(PYTHON) -m serinus.api.reference docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference docs/profiles.md
 	$(PYTHON) -m charts.generate
+	$(PYTHON) -m tests.argocd.snippet charts/serinus/argocd/argocd-cm.yaml
 
 .PHONY: docs help setup test test-beside-node test-node test-fast check crds

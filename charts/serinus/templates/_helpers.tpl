@@ -50,10 +50,8 @@ SERINUS_GIT_HOSTS: {{ ternary (join "," .Values.pullRequests.hosts) "" .Values.f
 SERINUS_RECEIVER_LISTEN_PORT: {{ ternary (int .Values.events.port | toString) "" .Values.features.events | quote }}
 SERINUS_RECEIVER_SECRET: {{ ternary .Values.events.secret "" .Values.features.events | quote }}
 SERINUS_KUEUE: {{ .Values.features.kueue | quote }}
-{{- if hasKey .Values.features "retraining" }}
 SERINUS_RETRAINING: {{ .Values.features.retraining | quote }}
 SERINUS_GRPC_ROUTES: {{ .Values.features.grpcRoutes | quote }}
 SERINUS_INFERENCE_POOLS: {{ .Values.features.inferencePools | quote }}
 SERINUS_GATEWAY_NAMESPACES: {{ join "," .Values.gatewayNamespaces | quote }}
-{{- end }}
 {{- end }}

@@ -9,6 +9,7 @@ from typing import Final, Literal, TextIO
 
 import structlog
 
+from serinus.api.audit import AUDIT_LOGGER
 from serinus.engine.resync import ResyncReport
 from serinus.engine.store import Key
 from serinus.engine.worker import Turn
@@ -63,6 +64,8 @@ def configure_logging(
     root.setLevel(level.upper())
     for name, least in _LEVELS.items():
         logging.getLogger(name).setLevel(max(least, root.level))
+    # The audit record is not a matter of taste.
+    logging.getLogger(AUDIT_LOGGER).setLevel(logging.INFO)
 
 
 def log_turn(turn: Turn[Key]) -> None:
