@@ -9,7 +9,7 @@ successor starts from what is written in the cluster."""
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,7 +38,7 @@ from serinus.kube.gateway import Kube
 from serinus.kube.imagevolumes import rehearse_image_volume
 from serinus.kube.lease import KubeLease
 from serinus.kube.lister import Lister
-from serinus.kube.resources import Watched, watch_with
+from serinus.kube.resources import SWITCHES, Resource, Watched, watch_with
 from serinus.kube.secrets import SecretReader
 from serinus.kube.training import read_training_kinds
 from serinus.metrics.prometheus import OnResult, PrometheusSource
@@ -54,6 +54,7 @@ from serinus.settings import Settings
 from serinus.shell.http import LoopMonitor, build_app, build_list_checks, serve, unknown_as_nan
 from serinus.shell.lifecycle import LifecycleTelemetry
 from serinus.shell.logging import log_resync, log_turn
+from serinus.shell.streams import Streams
 from serinus.shell.telemetry import Telemetry
 from serinus.shell.watch import run_kopf
 
@@ -86,8 +87,7 @@ class Parts:
     controller: ModelDeploymentController
     providers: MetricsProviderController
     loop: Loop
-    watched: tuple[Watched, ...]
-    fetch_credentials: Callable[[], Awaitable[Credentials]]
+    streams: Streams
 
 
 async def run(settings: Settings) -> int:
@@ -113,11 +113,17 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     kube = free.fenced(elector.is_leader) if settings.leader_election else free
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
     claims = ClaimIndex()
-    store = Store(owner_of, slim, lambda kind, raw: _notify_written(wakeup, loop.wakeup, kind, raw))
+    store = Store(
+        owner_of,
+        slim,
+        lambda kind, raw: _notify_written(wakeup, loop.wakeup, kind, raw),
+        {one.kind: value for one, value in SWITCHES.items() if value in settings.switched_off},
+    )
     wakeup = Wakeup(store, claims, queue.add)
     kinds = read_training_kinds(settings.training_kinds)
-    watched = watch_with(kinds, kueue=settings.kueue)
-    lister = Lister(free, settings.watch_namespaces, watched)
+    without = settings.switched_off
+    watched = watch_with(kinds, kueue=settings.kueue, without=without)
+    lister = Lister(free, settings.watch_namespaces, watched, {"Gateway": settings.gateway_namespaces})
     recorder = EventRecorder(kube, clock, settings.identity)
     providers = MetricsProviderController(
         kube,
@@ -141,6 +147,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
             providers.make_source,
             lifecycle,
             kinds,
+            enabled=settings.retraining,
         ),
         Places(
             fetch_config_map=partial(fetch_config_map, free),
@@ -150,7 +157,13 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
             carriers=build_carriers(transport, settings, free),
         ),
     )
-    feed = Feed(store, partial(_notify, wakeup, loop.wakeup, queue.add), wakeup.notify_kind)
+    feed = Feed(
+        store,
+        partial(_notify, wakeup, loop.wakeup, queue.add),
+        lambda kind: _notify_kind(wakeup, loop.wakeup, streams, store, kind),
+    )
+    credentials = partial(fetch_credentials, configuration)
+    streams = Streams(partial(_watch, settings, feed, credentials), partial(_try_watch, settings, free), watched, feed)
     analyst = Analyst(providers.make_source, queue.add, clock, telemetry.on_judged, telemetry.on_forgotten)
     resync = Resync(
         lister.kinds,
@@ -194,8 +207,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         controller=controller,
         providers=providers,
         loop=loop,
-        watched=watched,
-        fetch_credentials=partial(fetch_credentials, configuration),
+        streams=streams,
     )
     telemetry.gauge("serinus_queue_keys", "Objects that wait for a worker", lambda: len(queue))
     telemetry.gauge("serinus_list_age_seconds", "Age of the last list", lambda: unknown_as_nan(resync.age()))
@@ -253,16 +265,7 @@ async def _lead(parts: Parts, stop: asyncio.Event) -> int:
         return 0
     settings = parts.settings
     unwatch = asyncio.Event()
-    watches = asyncio.create_task(
-        run_kopf(
-            parts.feed.on_event,
-            parts.fetch_credentials,
-            unwatch,
-            namespaces=settings.watch_namespaces,
-            watched=parts.watched,
-        ),
-        name="watches",
-    )
+    watches = asyncio.create_task(parts.streams.run(unwatch), name="watches")
     workers = asyncio.create_task(
         run_workers(
             parts.queue,
@@ -354,6 +357,30 @@ def _notify(wakeup: Wakeup, loop: RetrainWakeup, add: Callable[[Key], None], kin
     loop.notify(kind, raw)
     if kind == "MetricsProvider":
         add(Key(kind, "", raw["metadata"]["name"]))
+
+
+def _notify_kind(wakeup: Wakeup, loop: RetrainWakeup, streams: Streams, store: Store, kind: str) -> None:
+    for one in store.refusals():
+        if one.kind == kind:
+            log.warning("a right is missing", kind=kind, why=one.message)
+    wakeup.notify_kind(kind)
+    loop.notify_kind(kind)
+    streams.renew()
+
+
+async def _watch(
+    settings: Settings,
+    feed: Feed,
+    credentials: Callable[[], Awaitable[Credentials]],
+    watched: Sequence[Watched],
+    stop: asyncio.Event,
+) -> None:
+    await run_kopf(feed.on_event, credentials, stop, namespaces=settings.watch_namespaces, watched=watched)
+
+
+async def _try_watch(settings: Settings, kube: Kube, resource: Resource) -> None:
+    for namespace in settings.watch_namespaces if resource.namespaced else ("",):
+        await kube.try_watch(resource, namespace)
 
 
 def _notify_written(wakeup: Wakeup, loop: RetrainWakeup, kind: str, raw: Raw) -> None:

@@ -32,9 +32,9 @@ log = structlog.get_logger(__name__)
 def build_carriers(transport: Transport, settings: Settings, kube: Kube) -> Mapping[str, Carrier]:
     """Who hands candidates over, by promotion target."""
     hosts = read_hosts(settings.git_hosts)
-    carriers: dict[str, Carrier] = {
-        "PullRequest": PullRequestCarrier(transport, hosts, partial(fetch_secret, kube)),
-    }
+    carriers: dict[str, Carrier] = {}
+    if hosts:
+        carriers["PullRequest"] = PullRequestCarrier(transport, hosts, partial(fetch_secret, kube))
     mlflow = build_mlflow(transport, settings)
     return carriers if mlflow is None else {**carriers, "Alias": AliasCarrier(mlflow)}
 

@@ -19,6 +19,7 @@ from serinus.controllers.retrain.policygather import PolicyGathered
 from serinus.controllers.retrain.rungather import RunGathered
 from serinus.controllers.retrain.runs import RetrainRunController
 from serinus.controllers.retrain.snapshots import SnapshotReader
+from serinus.controllers.retrain.switchedoff import SwitchedOffPolicies
 from serinus.controllers.retrain.wakeup import POLICY, RetrainWakeup
 from serinus.controllers.signals import Signals
 from serinus.controllers.wants import build_scope, read_answer
@@ -44,7 +45,7 @@ Notify = Callable[[Key, bool], None]
 class Loop:
     """Everything of the retraining loop that lives as long as the process."""
 
-    policies: RetrainPolicyController
+    policies: RetrainPolicyController | SwitchedOffPolicies
     runs: RetrainRunController
     wakeup: RetrainWakeup
     signals: Signals
@@ -72,6 +73,7 @@ class Surroundings:
     make_source: Callable[[Provider], MetricSource]
     telemetry: LifecycleTelemetry
     kinds: tuple[Resource, ...]
+    enabled: bool = True
 
 
 def build_loop(around: Surroundings, places: Places) -> Loop:
@@ -79,7 +81,7 @@ def build_loop(around: Surroundings, places: Places) -> Loop:
     signals = Signals(around.make_source, around.notify, around.clock)
     snapshots = SnapshotReader(places.fetch_config_map, around.notify)
     desk = RunDesk(places, around.notify)
-    policies = RetrainPolicyController(
+    policies: RetrainPolicyController | SwitchedOffPolicies = RetrainPolicyController(
         around.kube,
         around.store,
         around.recorder,
@@ -89,6 +91,8 @@ def build_loop(around: Surroundings, places: Places) -> Loop:
         around.kinds,
         on_pass=partial(tell_policy, around.telemetry),
     )
+    if not around.enabled:
+        policies = SwitchedOffPolicies(around.kube, around.store, around.clock)
     runs = RetrainRunController(
         around.kube,
         around.store,
@@ -105,7 +109,7 @@ def build_loop(around: Surroundings, places: Places) -> Loop:
 async def fetch_config_map(kube: Kube, namespace: str, name: str) -> Raw | None:
     """A ConfigMap; None where it cannot be had now."""
     try:
-        return await kube.get(CONFIGMAPS, namespace, name)
+        return await kube.find(CONFIGMAPS, namespace, name)
     except KubeError:
         return None
 

@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from serinus.api.meta import parse_duration
+from serinus.api.redact import redact
 from serinus.kube.training import DEFAULT_TRAINING_KINDS, read_training_kinds
 
 PREFIX: Final = "SERINUS_"
@@ -35,6 +37,9 @@ class Settings(BaseModel):
     """Namespace of the operator itself: its Lease and the Secrets of metrics providers."""
     watch_namespaces: tuple[str, ...] = ()
     """Namespaces to work in, separated by commas; empty for all."""
+    gateway_namespaces: tuple[str, ...] = ()
+    """Further namespaces, separated by commas, whose Gateways routes may be attached to; of use with
+    watch_namespaces."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of /healthz, /readyz and /metrics; 0 picks a free one."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
@@ -79,6 +84,12 @@ class Settings(BaseModel):
     """Kinds that a RetrainPolicy may train with, separated by commas: GROUP/VERSION/Kind, such as
     kubeflow.org/v1/PyTorchJob, with =plural where that is not the kind in small letters with an s. The operator needs
     rights to create, watch and delete them."""
+    retraining: bool = True
+    """Whether RetrainPolicies are carried out. Where not, they say NotEnabled, and nothing that trains is watched."""
+    grpc_routes: bool = True
+    """Whether GRPCRoutes are watched and may be made."""
+    inference_pools: bool = True
+    """Whether InferencePools are watched and may be made."""
     kueue: bool = False
     """Whether Kueue is installed and queues what trains: its Workloads then say what a run waits for. The operator
     needs rights to list and watch them."""
@@ -87,17 +98,39 @@ class Settings(BaseModel):
     context: str | None = None
     """Context of the kubeconfig; without it the current one."""
 
-    @field_validator("watch_namespaces", "model_hosts", "git_hosts", "training_kinds", mode="before")
+    @property
+    def switched_off(self) -> frozenset[str]:
+        """The features that the operator works without, each by the value of the chart that switches it on."""
+        features = {
+            "features.retraining": self.retraining,
+            "features.grpcRoutes": self.grpc_routes,
+            "features.inferencePools": self.inference_pools,
+        }
+        return frozenset(value for value, is_on in features.items() if not is_on)
+
+    @field_validator(
+        "watch_namespaces", "gateway_namespaces", "model_hosts", "git_hosts", "training_kinds", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("watch_namespaces")
+    @field_validator("watch_namespaces", "gateway_namespaces")
     @classmethod
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
             if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
                 raise ValueError(f"{name!r} is not the name of a namespace")
+        return value
+
+    @field_validator("mlflow_url", "huggingface_url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://unset")
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError("no address; right would be https://HOST/PATH")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("an address must not hold credentials: it is part of messages")
         return value
 
     @field_validator("receiver_secret")
@@ -143,7 +176,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             f"{PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg']} (is {problem['input']!r})"
             for problem in error.errors()
         ]
-        raise SettingsError("; ".join(problems)) from error
+        raise SettingsError(redact("; ".join(problems))) from error
     if unknown:
         raise SettingsError(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     return settings

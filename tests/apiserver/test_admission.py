@@ -10,9 +10,9 @@ import pytest
 from tests.cluster import Cluster
 from tests.support.admission import (
     ACCOUNT,
+    await_policies,
     build_role,
     find_policies,
-    install_policies,
     render_chart,
     try_as,
 )
@@ -113,7 +113,7 @@ def guarded(served_control_plane: Cluster) -> Iterator[Cluster]:
     roles += build_role("steward", SPACE, ["ada"], [("serinus.dev", "modelapprovals", "create,get,update,patch")])
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": namespaces}))
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": roles}))
-    install_policies(cluster)
+    await_policies(cluster)
     wait_for("the roles", lambda: try_as(cluster, "tara", build_model()) == "", lambda: "", 20)
     yield cluster
     cluster.kubectl("delete", "namespace", SPACE, OPEN, "--wait=false")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.support.admission import install_policies
+from tests.support.admission import await_policies
 from tests.support.model import Model, wait_for
 
 pytestmark = pytest.mark.apiserver
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.apiserver
 def guarded(model: Model) -> Model:
     """A namespace in which ada may approve and bob may only edit."""
     cluster, namespace = model.cluster, model.namespace
-    install_policies(cluster)
+    await_policies(cluster)
     edit, kind = "--verb=get,list,patch,update,create", "--resource=modeldeployments.serinus.dev"
     for role, verbs in (("editor", edit), ("approver", "--verb=approve")):
         cluster.kubectl("create", "role", role, verbs, kind, "-n", namespace)

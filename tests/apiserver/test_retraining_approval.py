@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.support.admission import install_policies
+from tests.support.admission import await_policies
 from tests.support.loop import Loop, build_results, digest
 from tests.support.model import Model, wait_for
 
@@ -28,7 +28,7 @@ def loop(model: Model) -> Loop:
     for user, role in (("bob", "policies"), ("bob", "approvals"), ("ada", "approvals"), ("eve", "approvals")):
         bound = f"--role={role}", f"--user={user}"
         cluster.kubectl("create", "rolebinding", f"{user}-{role}", *bound, "-n", namespace)
-    install_policies(cluster)
+    await_policies(cluster)
     wait_for("one role", lambda: "bob may not cancel" in order(loop, "bob", f"cancel x {next(numbers)}"), str, 30)
     wait_for("the other", lambda: "must be who makes" in approve(loop, "ada", "x", "a", approver="eve"), str, 30)
     return loop

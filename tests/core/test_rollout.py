@@ -111,6 +111,38 @@ def test_bad_goes_back_however_unready_everything_is() -> None:
     assert world.route.weights == {old: 100}
 
 
+def test_a_candidate_without_a_ready_pod_has_no_traffic_until_its_pods_are_back() -> None:
+    world = first()
+    old, new = world.wanted, world.apply("m:2")
+    world.settle()
+    assert world.route.weights == {old: 95, new: 5}
+    world.workloads[new] = replace(world.workloads[new], ready=0, settled=0)
+    world.pass_once()
+    assert world.route.weights == {old: 100}
+    assert world.ready() == ("False", reasons.CANARY_PROGRESSING), "it is not rejected for that"
+    world.run(2)
+    assert world.route.weights == {old: 95, new: 5}
+
+
+def test_pods_that_are_ready_but_new_to_the_gateway_keep_their_traffic() -> None:
+    world = first()
+    old, new = world.wanted, world.apply("m:2")
+    world.settle()
+    world.workloads[new] = replace(world.workloads[new], settled=0)
+    world.pass_once()
+    assert world.route.weights == {old: 95, new: 5}
+
+
+def test_where_stable_has_no_ready_pod_either_the_traffic_stays_as_it_is() -> None:
+    world = first()
+    old, new = world.wanted, world.apply("m:2")
+    world.settle()
+    for name in (old, new):
+        world.workloads[name] = replace(world.workloads[name], ready=0, settled=0)
+    world.pass_once()
+    assert world.route.weights == {old: 95, new: 5}
+
+
 def test_unknown_metrics_hold_and_never_reject() -> None:
     world = first()
     new = world.apply("m:2")

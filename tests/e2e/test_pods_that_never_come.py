@@ -1,10 +1,11 @@
 """Pods that do not come: stable serves on, the words of the kubelet are told, and a better revision gets through."""
 
+import time
 from typing import Any
 
 import pytest
 
-from tests.support.model import Model
+from tests.support.model import Model, wait_for
 from tests.traffic.answers import count
 
 
@@ -78,3 +79,28 @@ def test_a_model_that_loads_for_long_says_so_and_one_that_crashes_is_given_up_at
         assert "exit code 3 (Error), see kubectl logs" in message
         assert model.weights() == {stable: 100}
     assert count(traffic.answers).explain_lost() == ""
+
+
+@pytest.mark.cluster
+def test_a_candidate_that_loses_all_pods_gives_its_traffic_back_until_they_return(model: Model) -> None:
+    def slow(template: dict[str, Any]) -> None:
+        template["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] = 8
+
+    model.apply("v1")
+    model.await_reason("Serving")
+    stable = model.stable()
+    model.spec["rollout"]["steps"] = [{"weight": 50, "hold": "1s"}, {"pause": {}}]
+    with model.traffic() as traffic:
+        model.apply("v2", change=slow)
+        candidate = model.await_weight(50, patience=90)
+        model.await_reason("Paused")
+        died = time.time()
+        # Without grace, as when a node is gone.
+        now = ("--force", "--grace-period=0", "--wait=false")
+        model.cluster.kubectl("delete", "pod", "-n", model.namespace, "-l", f"serinus.dev/revision={candidate}", *now)
+        wait_for("no weight", lambda: model.weights() == {stable: 100}, model.explain, 10)
+        given_back = time.time()
+        assert model.candidate() == candidate, "it is not rejected for that"
+        model.await_weight(50, patience=60)
+    lost = [answer for answer in traffic.answers if answer.lost]
+    assert all(died - 1 < answer.sent < given_back + 1 for answer in lost), "only what was on its way when they died"

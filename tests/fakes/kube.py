@@ -66,6 +66,9 @@ class FakeKube:
             raise NotFound(f"{resource.kind} {namespace}/{name}", status=404)
         return copy.deepcopy(found)
 
+    async def find(self, resource: Resource, namespace: str, name: str) -> Raw:
+        return await self.get(resource, namespace, name)
+
     async def list(self, resource: Resource, namespace: str = "", label_selector: str | None = None) -> Listing:
         return Listing([o for (kind, _, _), o in self.objects.items() if kind == resource.kind], "0")
 

@@ -11,6 +11,9 @@ def bare(obj: Raw) -> Raw:
 
 
 def is_selected(obj: Raw, query: dict[str, str]) -> bool:
+    name = query.get("fieldSelector", "").removeprefix("metadata.name=")
+    if name and obj["metadata"]["name"] != name:
+        return False
     selector = query.get("labelSelector")
     if not selector:
         return True

@@ -9,16 +9,13 @@ from typing import Any, Protocol
 import yaml
 
 from tests.cluster.helm import CHART, find_helm
-from tests.cluster.serinus import NAMESPACE, TRAINING_KINDS
+from tests.cluster.release import NAMESPACE
 from tests.support.model import wait_for
 
 Raw = dict[str, Any]
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:serinus"
 """Whom the chart's policies take for the operator."""
-OPERATORS = ("admin", f"system:serviceaccount:{NAMESPACE}:second")
-"""Whom the operators of the tests act as besides."""
-RECORDS = "serinus-records"
 _probes = itertools.count(1)
 
 
@@ -44,29 +41,8 @@ def find_policies(objects: Iterable[Raw]) -> list[Raw]:
     return [one for one in objects if one["kind"].startswith("ValidatingAdmissionPolicy")]
 
 
-def install_policies(cluster: ControlPlane) -> None:
-    """Have the chart's policies in force, with the operators of the tests. Safe to call twice."""
-    values = {"training": {"kinds": list(TRAINING_KINDS)}, "admission": {"operators": list(OPERATORS)}}
-    policies = find_policies(render_chart(values))
-    body = json.dumps({"apiVersion": "v1", "kind": "List", "items": policies})
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=body)
-    await_policies(cluster, policies)
-
-
-def await_policies(cluster: ControlPlane, policies: Iterable[Raw]) -> None:
-    """Wait until the API server has looked at the policies and asks them: it takes a moment after they are stored."""
-    names = [one["metadata"]["name"] for one in policies if one["kind"] == "ValidatingAdmissionPolicy"]
-
-    def known() -> bool:
-        found = json.loads(cluster.kubectl("get", "validatingadmissionpolicies", "-o", "json").stdout)["items"]
-        seen = {one["metadata"]["name"]: one for one in found}
-        return all(
-            (seen.get(name, {}).get("status") or {}).get("observedGeneration")
-            == seen.get(name, {}).get("metadata", {}).get("generation")
-            for name in names
-        )
-
-    wait_for("the policies to be read", known, lambda: ", ".join(names), 30)
+def await_policies(cluster: ControlPlane) -> None:
+    """Wait until the API server has read the policies and asks them: it takes a moment after the chart is installed."""
     wait_for("the policies to be asked", lambda: _is_in_force(cluster), lambda: "", 30)
 
 

@@ -269,6 +269,11 @@ ROUTE_NOT_ACCEPTED: Final = _reason(
 GATEWAY_NOT_FOUND: Final = _reason(
     "GatewayNotFound", "A parent named in parentRefs does not exist; the rollout goes on once it does."
 )
+NOT_ENABLED: Final = _reason(
+    "NotEnabled",
+    "The object asks for a feature that is switched off in this installation, so that the operator has no rights for"
+    " it; the message says which value of the chart switches it on. Nothing else of the object suffers.",
+)
 GATEWAY_UNSUPPORTED: Final = _reason(
     "GatewayUnsupported",
     "The gateway does not support something that the route asks for (a filter, a timeout, a kind of route or backend)"

@@ -35,7 +35,7 @@ async def read_anew(kube: Kube, store: Store, resource: Resource, key: Key) -> N
     """After a conflict: read the object, so that the next turn decides on what is there. One that is gone, or cannot be
     read now, is for the watch to tell."""
     try:
-        raw = await kube.get(resource, key.namespace, key.name)
+        raw = await kube.find(resource, key.namespace, key.name)
     except KubeError:
         return
     store.written(key.kind, raw)
@@ -64,7 +64,7 @@ class Hands:
     async def look_up(self, resource: Resource, owner: Owner, name: str) -> Raw | None:
         """The store sees only labelled objects; one without our label may hold the name."""
         try:
-            return await self.kube.get(resource, owner.namespace, name)
+            return await self.kube.find(resource, owner.namespace, name)
         except NotFound:
             return None
 

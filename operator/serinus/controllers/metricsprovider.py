@@ -161,7 +161,7 @@ class MetricsProviderController:
 
     async def _refresh(self, key: Key) -> None:
         try:
-            self.store.written(key.kind, await self.kube.get(METRICSPROVIDERS, "", key.name))
+            self.store.written(key.kind, await self.kube.find(METRICSPROVIDERS, "", key.name))
         except KubeError as error:
             log.info("not read again", key=str(key), error=type(error).__name__)
 

@@ -182,14 +182,18 @@ def _missing_kinds(store: Store, spec: RouteSpec) -> list[Problem]:
         needed.append(("spec.route.kind", GRPCROUTES))
     if wants_pools(spec):
         needed.append(("spec.route.backend.kind", INFERENCEPOOLS))
-    return [
-        Problem(
-            reasons.GATEWAY_UNSUPPORTED,
-            f"{field}: the cluster has no {one.kind} ({one.api_version}): install its CRD, or remove the field",
-        )
-        for field, one in needed
-        if not store.is_served(one.kind)
-    ]
+    problems = []
+    for field, one in needed:
+        value = store.switched_off_by(one.kind)
+        if value is not None:
+            message = f"{field}: {one.kind} is switched off here: set {value}=true in the values of the chart"
+            problems.append(Problem(reasons.NOT_ENABLED, message))
+        elif not store.is_served(one.kind):
+            message = (
+                f"{field}: the cluster has no {one.kind} ({one.api_version}): install its CRD, or remove the field"
+            )
+            problems.append(Problem(reasons.GATEWAY_UNSUPPORTED, message))
+    return problems
 
 
 def _missing_features(spec: ModelDeploymentSpec, gateways: Gateways) -> list[Problem]:

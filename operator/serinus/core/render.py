@@ -5,7 +5,7 @@ Level-triggered: it does not matter which transition led here, or whether an ear
 
 from dataclasses import dataclass
 
-from serinus.api.status import CandidateState
+from serinus.api.status import CandidateState, StableState
 from serinus.core.gates import is_unjudged, needed_pods, pods_for_weight
 from serinus.core.inplace import is_in_place, pods_in_place
 from serinus.core.plan import (
@@ -65,12 +65,13 @@ def render_actions(s: Snapshot, r: Release) -> Rendering:
 
 def wanted_weights(s: Snapshot, r: Release) -> dict[str, int]:
     """The split that the release asks for, stable first. A weight above the observed one needs metrics that are known
-    and not bad, in this pass.
+    and not bad, in this pass. A candidate without a ready pod has none: gateways answer its share themselves, with
+    errors that no metric counts.
     """
     if r.stable is None:
         return {}
     candidate = r.candidate
-    if candidate is None or candidate.weight == 0:
+    if candidate is None or candidate.weight == 0 or _is_dead(s, r.stable, candidate):
         return {r.stable.revision: FULL}
     weight = candidate.weight
     seen = s.route.weights.get(candidate.revision, 0)
@@ -78,6 +79,12 @@ def wanted_weights(s: Snapshot, r: Release) -> dict[str, int]:
         weight = seen
     split = {r.stable.revision: FULL - weight, candidate.revision: weight}
     return {name: share for name, share in split.items() if share > 0}
+
+
+def _is_dead(s: Snapshot, stable: StableState, candidate: CandidateState) -> bool:
+    # Ready, not settled: pods that a gateway may not know yet still serve, and stable must be there to take the share.
+    beside = s.spec.route.mode == "Gateway" and not candidate.in_place
+    return beside and s.workload(candidate.revision).ready == 0 < s.workload(stable.revision).ready
 
 
 def _may_raise(s: Snapshot, r: Release) -> bool:

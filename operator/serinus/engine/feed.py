@@ -6,13 +6,14 @@ the store; an echo of our own write, or a list that brings nothing new, wakes no
 
 from collections.abc import Callable
 
-from serinus.engine.store import Raw, Store
+from serinus.engine.store import Raw, Refusal, Store
 
 Notify = Callable[[str, Raw], None]
 """Called with kind and object (a deleted one as last seen); queues the keys concerned. Must not wait."""
 
 NotifyKind = Callable[[str], None]
-"""Called with a kind that the API server knows since now, or no more. Must not wait."""
+"""Called with a kind that the API server knows since now, or no more, or that may be read since now, or no more. Must
+not wait."""
 
 
 def _nobody(kind: str) -> None:
@@ -23,21 +24,26 @@ class Feed:
     """Puts events into a store and passes on those that were news."""
 
     def __init__(self, store: Store, notify: Notify, notify_kind: NotifyKind = _nobody) -> None:
-        self._store = store
+        self.store = store
         self._notify = notify
         self._notify_kind = notify_kind
 
     def on_event(self, kind: str, event_type: str | None, obj: Raw) -> None:
         """Take a watch event: type ADDED, MODIFIED, DELETED, or None for an object that was listed."""
-        news = self._store.pop(kind, obj) if event_type == "DELETED" else self._store.put(kind, obj)
+        news = self.store.pop(kind, obj) if event_type == "DELETED" else self.store.put(kind, obj)
         if news:
             self._notify(kind, obj)
 
+    def on_refused(self, kind: str, verb: str, refused: tuple[Refusal, ...]) -> None:
+        """Take that a kind may not be read, or (with none) that it may."""
+        if self.store.note_refused(kind, verb, refused):
+            self._notify_kind(kind)
+
     def on_list(self, kind: str, objects: list[Raw], resource_version: str, *, served: bool = True) -> int:
         """Take an authoritative list; return how many objects it corrected."""
-        if self._store.note_served(kind, served):
+        if self.store.note_served(kind, served):
             self._notify_kind(kind)
-        sweep = self._store.replace_all(kind, objects, resource_version)
+        sweep = self.store.replace_all(kind, objects, resource_version)
         corrected = (*sweep.added, *sweep.changed, *sweep.vanished)
         for obj in corrected:
             self._notify(kind, obj)

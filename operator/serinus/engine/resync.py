@@ -23,6 +23,8 @@ class ResyncReport:
 
     corrected: dict[str, int] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Kinds that there was nothing to be had of, with the reason: not known to the API server, or refused by it."""
 
 
 def _no_report(report: ResyncReport) -> None:
@@ -33,7 +35,8 @@ class Resync:
     """Lists `kinds` through `lister` and hands the result to `feed`, again and again.
 
     `interval` is asked before each wait, in seconds, so that it can be short while a rollout is active. After a round
-    in which a kind failed the next one starts after `retry_after` seconds at the latest.
+    in which a kind failed the next one starts after `retry_after` seconds at the latest. Kinds that the API server does
+    not know, or refuses, are asked for alone every `missing_after` seconds: somebody may be about to put that right.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Resync:
         *,
         interval: Callable[[], float] = lambda: 300.0,
         retry_after: float = 10.0,
+        missing_after: float = 15.0,
         jitter: float = 0.1,
         spread: Callable[[], float] = random.random,
         report: Callable[[ResyncReport], None] = _no_report,
@@ -55,6 +59,7 @@ class Resync:
         self._clock = clock
         self._interval = interval
         self._retry_after = retry_after
+        self._missing_after = missing_after
         self._jitter = jitter
         self._spread = spread
         self._report = report
@@ -78,25 +83,43 @@ class Resync:
             wait = self._interval() * (1 - self._jitter * self._spread())
             if report.failed:
                 wait = min(wait, self._retry_after)
+            await self._wait(wait, report)
+
+    async def _wait(self, seconds: float, report: ResyncReport) -> None:
+        """Wait for the next round, or until one is asked for, with an eye on the kinds that are missing."""
+        due = self._clock.monotonic() + seconds
+        while (left := due - self._clock.monotonic()) > 0:
             try:
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(min(left, self._missing_after) if report.missing else left):
                     await self._wanted.wait()
+                return
             except TimeoutError:
-                continue
+                if report.missing and self._clock.monotonic() < due:
+                    report = await self._list(tuple(report.missing))
 
     async def run_once(self) -> ResyncReport:
         """Do one round. Never raises for a kind that cannot be listed: the others must not wait for it."""
         started = self._clock.monotonic()
+        report = await self._list(self._kinds)
+        if not report.failed:
+            self._last_success = started
+        return report
+
+    async def _list(self, kinds: Sequence[str]) -> ResyncReport:
         report = ResyncReport()
-        for kind in self._kinds:
+        for kind in kinds:
             try:
                 listing = await self._lister(kind)
             except Exception as error:
                 report.failed[kind] = error
                 continue
+            self._feed.on_refused(kind, "list", listing.refused)
+            if listing.refused:
+                report.missing[kind] = listing.refused[0].message
+                continue
+            if not listing.served:
+                report.missing[kind] = "not known to the API server"
             corrected = self._feed.on_list(kind, list(listing.objects), listing.resource_version, served=listing.served)
             if corrected:
                 report.corrected[kind] = corrected
-        if not report.failed:
-            self._last_success = started
         return report

@@ -8,9 +8,9 @@ Objects are handed out as they are, without a copy: nobody may change them. The 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 Raw = dict[str, Any]
 """An object as the API server sends it."""
@@ -31,11 +31,23 @@ class Key:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """All objects of a kind at one moment, `resource_version` being that moment. `served` is False where the API server
-    does not know the kind."""
+    does not know the kind. With `refused` the list could not be had for want of a right, and says nothing."""
 
     objects: Sequence[Raw]
     resource_version: str
     served: bool = True
+    refused: tuple["Refusal", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A right to read that is missing: `namespace` is empty where it is missing everywhere; `message` names verb and
+    resource."""
+
+    kind: str
+    verb: str
+    namespace: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +74,23 @@ def _tell_nobody(kind: str, obj: Raw) -> None:
     return None
 
 
+_NOTHING_OFF: Final[Mapping[str, str]] = {}
+
+
 class Store:
     """A cache of raw objects. `owner_of` names the owner of an object within its namespace, or None; `slim` says what
     of an object is kept (its metadata always must be). `on_written` is told of our own writes, which no event brings as
-    news any more: one controller may wait for what another has written."""
+    news any more: one controller may wait for what another has written. `switched_off` has the kinds that are not to be
+    asked for, each with what would switch it on."""
 
     def __init__(
         self,
         owner_of: Callable[[Raw], str | None] = _no_owner,
         slim: Callable[[str, Raw], Raw] = _whole,
         on_written: Callable[[str, Raw], None] = _tell_nobody,
+        switched_off: Mapping[str, str] = _NOTHING_OFF,
     ) -> None:
+        self._switched_off = switched_off
         self._on_written = on_written
         self._owner_of = owner_of
         self._slim = slim
@@ -81,6 +99,7 @@ class Store:
         self._buried: dict[str, dict[Key, int]] = defaultdict(dict)
         self._listed_at: dict[str, int] = {}
         self._unserved: set[str] = set()
+        self._refused: dict[tuple[str, str], tuple[Refusal, ...]] = {}
 
     def put(self, kind: str, obj: Raw) -> bool:
         """Keep `obj` unless something newer is known of it; say whether the store changed."""
@@ -133,6 +152,25 @@ class Store:
     def is_served(self, kind: str) -> bool:
         """Say whether the API server knew the kind when it was last listed."""
         return kind not in self._unserved
+
+    def switched_off_by(self, kind: str) -> str | None:
+        """Return what switches a kind on that this installation does without; None for one that it works with."""
+        return self._switched_off.get(kind)
+
+    def note_refused(self, kind: str, verb: str, refused: tuple[Refusal, ...]) -> bool:
+        """Note which rights to read a kind are missing, none for a verb that works; say whether that is news."""
+        if refused == self._refused.get((kind, verb), ()):
+            return False
+        if refused:
+            self._refused[kind, verb] = refused
+        else:
+            del self._refused[kind, verb]
+        return True
+
+    def refusals(self, namespace: str | None = None) -> tuple[Refusal, ...]:
+        """Return the rights to read that are missing, everywhere or in a namespace."""
+        found = (one for place in sorted(self._refused) for one in self._refused[place])
+        return tuple(one for one in found if namespace is None or one.namespace in ("", namespace))
 
     def note_served(self, kind: str, served: bool) -> bool:
         """Note whether the API server knows the kind; say whether that is news."""

@@ -2,8 +2,9 @@
 
 # ruff: noqa: N818  (the names say what the API server answered)
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 
 class KubeError(Exception):
@@ -54,6 +55,21 @@ class Forbidden(KubeError):
     """We may not do this, or not as whom we present ourselves."""
 
 
+class Denied(Forbidden):
+    """A right is missing: no role of the operator has it. Somebody who may give roles has to act."""
+
+    def explain(self) -> str:
+        """Say which verb on which resource where, as whoever gives the right has to write it."""
+        found = _DENIED.search(self.message)
+        if found is None:
+            return f"the API server refuses it: {self.message}"
+        verb, resource, group, namespace = found["verb"], found["resource"], found["group"], found["namespace"]
+        plural, _, subresource = resource.partition("/")
+        place = f"{plural}.{group}" if group else plural
+        where = f" in namespace {namespace}" if namespace else ""
+        return f"the operator may not {verb} {place}{'/' if subresource else ''}{subresource}{where}"
+
+
 class Invalid(KubeError):
     """The API server refuses the content; the causes name the fields."""
 
@@ -72,6 +88,13 @@ class TimedOut(KubeError):
 
 class NotLeading(KubeError):
     """We held back a write because another replica may lead by now."""
+
+
+_DENIED: Final = re.compile(
+    r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+    r'( in the namespace "(?P<namespace>[^"]+)")?'
+)
+"""How the API server says that nobody has given a right, as opposed to an admission that says no."""
 
 
 _BY_STATUS: dict[int, type[KubeError]] = {
@@ -97,8 +120,11 @@ def build_error(status: int, body: Any, text: str, retry_after: str | None) -> K
     answer = body if isinstance(body, dict) and body.get("kind") == "Status" else {}
     details = answer.get("details") or {}
     reason = str(answer.get("reason") or "")
-    message = str(answer.get("message") or text.strip()[:500] or f"HTTP {status}")
+    # What is no Status comes from something in between, and may hold anything: it is not shown.
+    message = str(answer.get("message") or f"HTTP {status}")
     kind = AlreadyExists if reason == "AlreadyExists" else _BY_STATUS.get(status, Unavailable)
+    if status == 403 and _DENIED.search(message):
+        kind = Denied
     if status == 500 and "failed to convert new object" in message:
         # A server-side apply of a value of the wrong form (a quantity, say) is answered like a fault of the server.
         kind = Invalid

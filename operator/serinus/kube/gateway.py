@@ -18,6 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from serinus.engine.store import Listing, Raw
 from serinus.kube.errors import Expired, KubeError, NotFound, NotLeading, TimedOut, Unavailable, build_error
 from serinus.kube.resources import Resource
+from serinus.net.transport import describe
 
 TIMEOUT: Final = 5.0
 PAGE_SIZE: Final = 500
@@ -69,6 +70,14 @@ class Kube:
         """Read one object. `namespace` is empty for cluster-scoped kinds, here and below."""
         return await self._call("get", "GET", resource, namespace, name)
 
+    async def find(self, resource: Resource, namespace: str, name: str) -> Raw:
+        """Read one object of a kind that is listed anyway, as a list of one: that takes no further right."""
+        query = [("fieldSelector", f"metadata.name={name}")]
+        found = (await self._call("list", "GET", resource, namespace, query=query)).get("items") or ()
+        for item in found:
+            return _typed(resource, item)
+        raise NotFound(f"{resource.plural} {namespace}/{name} not found", status=404, reason="NotFound")
+
     async def list(self, resource: Resource, namespace: str = "", label_selector: str | None = None) -> Listing:
         """Read all objects of a namespace, or of all namespaces, page by page, with the version they have in common.
 
@@ -81,6 +90,13 @@ class Kube:
                 # The continuation died of old age between two pages; a fresh list has a fresh one.
                 continue
         return await self._list_once(resource, namespace, label_selector)
+
+    async def try_watch(self, resource: Resource, namespace: str = "") -> None:
+        """Begin a watch that the API server ends within a second; Denied where there is no right to one."""
+        path = _path(resource, namespace, "", "")
+        await self._send(
+            "GET", path, None, [("watch", "true"), ("timeoutSeconds", "1")], "application/json", empty=True
+        )
 
     async def create(self, resource: Resource, obj: Raw, manager: str = MANAGER, *, dry_run: bool = False) -> Raw:
         """Create an object; AlreadyExists if there is one of that name. In a dry run the API server does everything but
@@ -235,7 +251,9 @@ class Kube:
             place = f"{resource.plural}/{subresource}" if subresource else resource.plural
             self._on_request(verb, place, code, time.monotonic() - started)
 
-    async def _send(self, method: str, path: str, body: Any, query: Query, content: str) -> tuple[int, Raw]:
+    async def _send(
+        self, method: str, path: str, body: Any, query: Query, content: str, *, empty: bool = False
+    ) -> tuple[int, Raw]:
         what = f"{method} {path}"
         try:
             async with asyncio.timeout(self._timeout):
@@ -253,7 +271,9 @@ class Kube:
         except TimeoutError as error:
             raise TimedOut(f"{what}: no answer within {self._timeout:g}s") from error
         except (aiohttp.ClientError, ApiException, OSError) as error:
-            raise Unavailable(f"{what}: {type(error).__name__}: {error}") from error
+            raise Unavailable(f"{what}: {describe(error)}") from error
+        if empty and answer.status == 200:
+            return answer.status, {}
         return answer.status, _parse(what, answer.status, raw, answer.headers.get("Retry-After"))
 
 

@@ -1,19 +1,29 @@
 """The authoritative list of each watched kind, in the form the resync wants it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from serinus.engine.store import Listing, Raw
-from serinus.kube.errors import NotFound
+from serinus.engine.store import Listing, Raw, Refusal
+from serinus.kube.errors import Denied, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import WATCHED, Watched
 
+_NOWHERE_ELSE: Final[Mapping[str, Sequence[str]]] = {}
+
 
 class Lister:
-    """Lists a kind by name, cluster-wide or in the given namespaces."""
+    """Lists a kind by name, cluster-wide or in the given namespaces, and some kinds in `further` namespaces."""
 
-    def __init__(self, kube: Kube, namespaces: Sequence[str] = (), watched: Iterable[Watched] = WATCHED) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        namespaces: Sequence[str] = (),
+        watched: Iterable[Watched] = WATCHED,
+        further: Mapping[str, Sequence[str]] = _NOWHERE_ELSE,
+    ) -> None:
         self._kube = kube
         self._namespaces = tuple(namespaces)
+        self._further = further
         self._watched = {entry.kind: entry for entry in watched}
 
     @property
@@ -22,18 +32,26 @@ class Lister:
         return tuple(self._watched)
 
     async def __call__(self, kind: str) -> Listing:
-        """Fetch all objects of `kind`. A kind the API server does not know (its CRD is missing) has none."""
+        """Fetch all objects of `kind`. A kind the API server does not know (its CRD is missing) has none. Where the
+        right is missing, in one namespace even, the listing says that and nothing else."""
         entry = self._watched[kind]
         everywhere = not self._namespaces or not entry.resource.namespaced
         objects: list[Raw] = []
         versions: list[str] = []
-        for namespace in ("",) if everywhere else self._namespaces:
+        refused: list[Refusal] = []
+        further = [one for one in self._further.get(kind, ()) if one not in self._namespaces]
+        for namespace in ("",) if everywhere else (*self._namespaces, *further):
             try:
                 listing = await self._kube.list(entry.resource, namespace, entry.label_selector)
             except NotFound:
                 return Listing((), "", served=False)
+            except Denied as denied:
+                refused.append(Refusal(kind, "list", namespace, denied.explain()))
+                continue
             objects.extend(listing.objects)
             versions.append(listing.resource_version)
+        if refused:
+            return Listing((), "", refused=tuple(refused))
         return Listing(objects, _earliest(versions))
 
 

@@ -108,8 +108,23 @@ WATCHED: Final = (
 _PLAIN: Final = frozenset(entry.resource for entry in WATCHED)
 
 
-def watch_with(training: tuple[Resource, ...], *, kueue: bool = False) -> tuple[Watched, ...]:
+SWITCHES: Final = {
+    RETRAINRUNS: "features.retraining",
+    MODELAPPROVALS: "features.retraining",
+    GRPCROUTES: "features.grpcRoutes",
+    INFERENCEPOOLS: "features.inferencePools",
+}
+"""Kinds that an installation may do without, each with the value of the chart that switches it on."""
+
+
+def watch_with(
+    training: tuple[Resource, ...], *, kueue: bool = False, without: frozenset[str] = frozenset()
+) -> tuple[Watched, ...]:
     """Everything watched, with the kinds that may train: of those only what is ours. Kueue makes its Workloads itself,
-    without a label of ours, so that all of them are watched where `kueue` is set."""
+    without a label of ours, so that all of them are watched where `kueue` is set. `without` has the values of the chart
+    (see SWITCHES) that are switched off."""
+    kept = tuple(one for one in WATCHED if SWITCHES.get(one.resource) not in without)
+    if "features.retraining" in without:
+        return kept
     queues = (Watched(KUEUE_WORKLOADS),) if kueue else ()
-    return (*WATCHED, *(Watched(resource, OURS) for resource in training if resource not in _PLAIN), *queues)
+    return (*kept, *(Watched(resource, OURS) for resource in training if resource not in _PLAIN), *queues)

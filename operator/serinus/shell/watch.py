@@ -14,10 +14,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import kopf
+from kopf._cogs.clients import errors as kopf_errors
 
 from serinus.engine.store import Raw
 from serinus.kube.connection import Credentials
-from serinus.kube.resources import WATCHED, Watched
+from serinus.kube.resources import WATCHED, Resource, Watched
 from serinus.shell.login import FetchCredentials, register_login
 from serinus.shell.storages import NoDiffBase, NoProgress
 
@@ -31,6 +32,14 @@ _BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, 30, 30, 30)
 
 class WatchEndedError(Exception):
     """Events no longer come in, so that the process has to start anew."""
+
+
+class WatchRefusedError(Exception):
+    """One kind cannot be watched: it is gone, or a right is missing. The others can be, without it."""
+
+    def __init__(self, resource: Resource | None, *, gone: bool) -> None:
+        super().__init__(f"{resource.plural if resource else 'a kind'} {'is gone' if gone else 'may not be watched'}")
+        self.resource, self.gone = resource, gone
 
 
 def build_registry(sink: Sink, fetch: FetchCredentials, watched: Iterable[Watched] = WATCHED) -> kopf.OperatorRegistry:
@@ -62,6 +71,7 @@ def build_settings(watched: Iterable[Watched] = WATCHED) -> kopf.OperatorSetting
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False  # we write our own Events
     settings.peering.standalone = True  # our Lease decides who works
+    settings.scanning.disabled = True  # takes rights to CRDs and namespaces; our list notices a kind that comes or goes
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
     settings.persistence.finalizer = "serinus.dev/finalizer"  # never added: no handler needs one
@@ -96,8 +106,8 @@ async def run_kopf(
     `sink` and `fetch` are called in the loop of the caller; `ready` is set once kopf has started. Before `stop` it ends
     only for a reason that a restart may cure, and that reason is raised.
 
-    Besides the watched kinds it has to list and watch CustomResourceDefinitions (that is how it notices a kind that is
-    installed later) and, with `namespaces`, Namespaces. A right that is missing delays its start by minutes.
+    It looks once, at its start, which kinds there are. Raises WatchRefusedError where a kind is gone, or where a right
+    is missing for two minutes and more, in which it says so in the log.
     """
     loop = asyncio.get_running_loop()
 
@@ -126,9 +136,24 @@ async def run_kopf(
             stop_flag=stop_flag,
         )
 
-    await _run_in_thread(operate, stop)
+    try:
+        await _run_in_thread(operate, stop)
+    except kopf_errors.APIClientError as error:
+        if stop.is_set():
+            return
+        if not isinstance(error, kopf_errors.APIForbiddenError | kopf_errors.APINotFoundError):
+            raise
+        raise _build_refusal(error, watched) from error
     if not stop.is_set():
         raise WatchEndedError("the watch streams ended without being asked to")
+
+
+def _build_refusal(error: kopf_errors.APIClientError, watched: Iterable[Watched]) -> WatchRefusedError:
+    """Which kind it is about: the API server names it by group and plural (as `kind`) where it answers 403."""
+    details: Raw = dict(error.details or {})
+    place = (details.get("group") or "", details.get("kind"))
+    resource = next((one.resource for one in watched if (one.resource.group, one.resource.plural) == place), None)
+    return WatchRefusedError(resource, gone=isinstance(error, kopf_errors.APINotFoundError))
 
 
 async def _run_in_thread(operate: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:

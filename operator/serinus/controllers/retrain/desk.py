@@ -183,7 +183,12 @@ class RunDesk:
         carrier = (self._places.carriers or {}).get(order.spec.plan.promotion.target)
         if carrier is None:
             target = order.spec.plan.promotion.target
-            return Later(Problem(words.PROMOTION_REFUSED, f"promotion target {target} is not available here"))
+            return Later(
+                Problem(
+                    words.PROMOTION_REFUSED,
+                    _UNAVAILABLE.get(target, f"promotion target {target} is not available here"),
+                )
+            )
         return await carrier.hand_over(order)
 
     async def _watch(self, _: Key, question: tuple[Order, str]) -> Handed | Later:
@@ -194,6 +199,13 @@ class RunDesk:
     async def _restore(self, _: Key, order: Order) -> bool | Later:
         carrier = (self._places.carriers or {}).get(order.spec.plan.promotion.target)
         return True if carrier is None else await carrier.restore(order)
+
+
+_UNAVAILABLE: Final = {
+    "PullRequest": "promotion target PullRequest is switched off here: set features.pullRequests=true and"
+    " pullRequests.hosts in the values of the chart (SERINUS_GIT_HOSTS)",
+    "Alias": "promotion target Alias needs a registry: SERINUS_MLFLOW_URL is not set",
+}
 
 
 def _without_times(order: Order) -> Order:

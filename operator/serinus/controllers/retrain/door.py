@@ -23,7 +23,7 @@ async def tell_policy(
     text = " ".join(("event", *words))
     for _ in range(ATTEMPTS):
         try:
-            raw = await kube.get(RETRAINPOLICIES, namespace, policy)
+            raw = await kube.find(RETRAINPOLICIES, namespace, policy)
             written, done = _read(raw)
             if written == text:
                 return "taken"

@@ -15,10 +15,12 @@ from serinus.api.meta import (
     LABEL_POLICY,
     MANAGED_BY,
 )
+from serinus.controllers.auditing import write_audit
 from serinus.controllers.hands import read_anew, require_current
 from serinus.controllers.modeldeployment import Recorder
 from serinus.controllers.retrain.policygather import Looks, PolicyGathered, gather_policy
 from serinus.controllers.retrain.snapshots import SnapshotReader
+from serinus.core.retrain.audit import build_policy_lines
 from serinus.core.retrain.child import build_owner
 from serinus.core.retrain.policy import decide_policy
 from serinus.core.retrain.policyview import CancelRun, CreateRun, ForgetRun, OrderRollback, PolicyAction, PolicyPlan
@@ -90,8 +92,8 @@ class RetrainPolicyController:
             )
             self.store.written(key.kind, written)
             self.on_pass(gathered, plan)
+        write_audit(build_policy_lines(gathered.raw, gathered.snapshot, plan))
         for event in plan.events:
-            log.info("decided", key=str(key), phase=plan.status.phase, reason=event.reason, message=event.message)
             kind = "Warning" if event.warning else "Normal"
             await self.recorder.emit_event(gathered.raw, kind, event.reason, event.message)
         for action in plan.after:
@@ -130,7 +132,7 @@ class RetrainPolicyController:
             self.store.written("RetrainRun", await self.kube.create(RETRAINRUNS, body, RECORD))
         except AlreadyExists:
             # Made by a pass that did not get to say so. What it was decided on is in the record, and is looked at anew.
-            self.store.written("RetrainRun", await self.kube.get(RETRAINRUNS, key.namespace, action.name))
+            self.store.written("RetrainRun", await self.kube.find(RETRAINRUNS, key.namespace, action.name))
             raise Conflict(f"RetrainRun {action.name} is there already") from None
 
     async def _order_rollback(self, key: Key, gathered: PolicyGathered, revision: str, why: str) -> None:

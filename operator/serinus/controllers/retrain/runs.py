@@ -12,11 +12,13 @@ import structlog
 from serinus.api import retrainreasons as words
 from serinus.api.gatespec import Gate
 from serinus.api.podtemplate import child
+from serinus.controllers.auditing import write_audit
 from serinus.controllers.hands import read_anew, require_current
 from serinus.controllers.modeldeployment import Recorder
 from serinus.controllers.ownership import has_owner
 from serinus.controllers.retrain.desk import RunDesk
 from serinus.controllers.retrain.rungather import RunGathered, gather_run
+from serinus.core.retrain.audit import build_run_lines
 from serinus.core.retrain.child import build_child
 from serinus.core.retrain.gatejobs import build_gate_job, name_gate_job
 from serinus.core.retrain.run import decide_run
@@ -95,10 +97,10 @@ class RetrainRunController:
                 return Result(requeue_after=0.01)
         if plan.write_status:
             await self._write_status(key, gathered, plan)
+            write_audit(build_run_lines(gathered.raw, gathered.snapshot, plan))
         for action in plan.after:
             await self._do(key, gathered, action)
         for event in plan.events:
-            log.info("decided", key=str(key), phase=plan.status.phase, reason=event.reason, message=event.message)
             kind = "Warning" if event.warning else "Normal"
             await self.recorder.emit_event(gathered.raw, kind, event.reason, event.message)
         if plan.events:
@@ -124,7 +126,7 @@ class RetrainRunController:
         self._looked[key] = now
         kind = kind_of(resource)
         try:
-            self.store.written(kind, await self.kube.get(resource, key.namespace, key.name))
+            self.store.written(kind, await self.kube.find(resource, key.namespace, key.name))
         except NotFound:
             held = self.store.get(kind, key.namespace, key.name)
             if held is not None:
@@ -178,7 +180,7 @@ class RetrainRunController:
         try:
             raw = await self.kube.create(resource, body, TRAINING)
         except AlreadyExists:
-            raw = await self.kube.get(resource, namespace, name)
+            raw = await self.kube.find(resource, namespace, name)
             if not has_owner(raw, gathered.uid):
                 raise Invalid(f"{resource.kind} {name} exists and does not belong to this run") from None
         self.store.written(kind_of(resource), raw)

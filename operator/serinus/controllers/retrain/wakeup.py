@@ -35,6 +35,12 @@ class RetrainWakeup:
         for key in self.find_keys(kind, raw):
             self._add(key)
 
+    def notify_kind(self, kind: str) -> None:
+        """The API server knows a kind since now, or it may be read, or no more."""
+        for each in (POLICY, RUN):
+            for raw in self._store.list(each):
+                self._add(Key(each, raw["metadata"]["namespace"], raw["metadata"]["name"]))
+
     def notify_written(self, kind: str, raw: Raw) -> None:
         """One of our controllers has written an object: the others that decide on it must look again."""
         if kind in _SHARED:

@@ -1,0 +1,102 @@
+"""Which kinds are watched when kinds come and go, and when rights do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from serinus.engine.feed import Feed
+from serinus.engine.store import Refusal, Store
+from serinus.kube.errors import Denied
+from serinus.kube.resources import GATEWAYS, HTTPROUTES, PODS, Resource, Watched
+from serinus.shell.streams import Streams
+from serinus.shell.watch import WatchRefusedError
+
+KINDS = (Watched(HTTPROUTES), Watched(GATEWAYS), Watched(PODS))
+
+
+@dataclass
+class Scene:
+    """Stands in for kopf and the API server: `refused` may not be watched, and `broken` ends whatever watches."""
+
+    store: Store = field(default_factory=Store)
+    refused: set[Resource] = field(default_factory=set)
+    broken: Exception | None = None
+    watching: tuple[str, ...] = ()
+    begun: int = 0
+
+    def __post_init__(self) -> None:
+        self.feed = Feed(self.store, lambda kind, raw: None, lambda kind: self.streams.renew())
+        self.streams = Streams(self.watch, self.try_watch, KINDS, self.feed, retry=0.01)
+
+    async def watch(self, watched: Sequence[Watched], end: asyncio.Event) -> None:
+        self.begun += 1
+        if self.broken is not None:
+            raise self.broken
+        for one in watched:
+            if one.resource in self.refused:
+                raise WatchRefusedError(one.resource, gone=False)
+        self.watching = tuple(one.kind for one in watched)
+        await end.wait()
+        self.watching = ()
+
+    async def try_watch(self, resource: Resource) -> None:
+        if resource in self.refused:
+            raise Denied(f'cannot watch resource "{resource.plural}" in API group "{resource.group}" at cluster scope')
+
+    async def until(self, *kinds: str) -> None:
+        async with asyncio.timeout(3):
+            while self.watching != kinds:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def streaming(scene: Scene) -> AsyncIterator[asyncio.Task[None]]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(scene.streams.run(stop))
+    yield task
+    stop.set()
+    async with asyncio.timeout(3):
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_kind_that_is_installed_later_is_watched_then() -> None:
+    scene = Scene()
+    scene.feed.on_list("Gateway", [], "", served=False)
+    async with streaming(scene):
+        await scene.until("HTTPRoute", "Pod")
+        scene.feed.on_list("Gateway", [], "7")
+        await scene.until("HTTPRoute", "Gateway", "Pod")
+        assert scene.begun == 2
+        scene.feed.on_list("Pod", [], "8")
+        await asyncio.sleep(0.02)
+        assert scene.begun == 2
+
+
+async def test_a_refused_kind_is_said_and_left_out_until_the_right_is_back() -> None:
+    scene = Scene(refused={PODS})
+    async with streaming(scene):
+        await scene.until("HTTPRoute", "Gateway")
+        (told,) = scene.store.refusals("ml")
+        assert told == Refusal("Pod", "watch", "", "the operator may not watch pods")
+        scene.refused.clear()
+        await scene.until("HTTPRoute", "Gateway", "Pod")
+        assert scene.store.refusals() == ()
+
+
+async def test_a_kind_that_may_not_be_listed_is_not_watched_either() -> None:
+    scene = Scene()
+    async with streaming(scene):
+        await scene.until("HTTPRoute", "Gateway", "Pod")
+        scene.feed.on_refused("Pod", "list", (Refusal("Pod", "list", "", "no"),))
+        await scene.until("HTTPRoute", "Gateway")
+        scene.feed.on_refused("Pod", "list", ())
+        await scene.until("HTTPRoute", "Gateway", "Pod")
+
+
+async def test_anything_else_ends_it() -> None:
+    scene = Scene(broken=OSError("the stream is poisoned"))
+    async with streaming(scene) as task:
+        async with asyncio.timeout(3):
+            await asyncio.wait({task})
+        assert isinstance(task.exception(), OSError)
