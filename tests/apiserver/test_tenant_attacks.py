@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.apiserver.conftest import Surroundings
 from tests.cluster.release import NAMESPACE
 from tests.support import attacks_at_the_door, attacks_on_the_operator
 from tests.support.admission import await_policies
-from tests.support.attack import OWN, TENANT, VICTIM, Attack, Stage, set_up_tenants
+from tests.support.attack import OWN, TENANT, VICTIM, Attack, Raw, Stage, set_up_tenants
 from tests.support.authors import SERVICE, build_model, build_policy
 from tests.support.model import Model, wait_for
 
@@ -35,11 +36,10 @@ def stage(surroundings: Surroundings, tmp_path_factory: pytest.TempPathFactory) 
     trap = folder / "trap"
     program = Path(__file__).parent / "trap.py"
     process = cluster.popen([sys.executable, str(program), str(TRAP_PORT), str(trap)])
-    told = Stage(cluster, victim, surroundings.list_queries, trap, TRAP_PORT)
+    told = Stage(cluster, victim, surroundings.list_queries, surroundings.set_quality, trap, TRAP_PORT)
     try:
         for body in (build_model("standing", route=SERVICE), build_policy("standing")):
-            made = wait_for("the roles", lambda body=body: told.create(TENANT, body) or "made", str, 20)  # type: ignore[misc]
-            assert made == "made", made
+            wait_for("the roles", partial(_is_made, told, body), partial(told.create, TENANT, body), 20)
         victim.apply("v1")
         victim.await_reason("Serving")
         wait_for("a record", lambda: cluster.get("modelrevisions", "-n", OWN)["items"], str, 30)
@@ -49,6 +49,10 @@ def stage(surroundings: Surroundings, tmp_path_factory: pytest.TempPathFactory) 
         process.terminate()
         process.wait(timeout=10)
         cluster.kubectl("delete", "namespace", OWN, VICTIM, "--wait=false")
+
+
+def _is_made(stage: Stage, body: Raw) -> bool:
+    return stage.create(TENANT, body) == ""
 
 
 @pytest.mark.parametrize("name", ATTACKS)

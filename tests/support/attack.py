@@ -44,6 +44,7 @@ class Stage:
     model: Model
     """The victim's."""
     queries: Callable[[], list[str]]
+    set_quality: Callable[[str, float | None], None]
     trap: Path
     """A line for each request to a server that nobody has business with."""
     trap_port: int

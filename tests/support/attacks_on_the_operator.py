@@ -349,34 +349,35 @@ def _list_burdens() -> Iterator[Attack]:
     yield _harmless("burden/nested", "a Job's template 90 lists deep", burden("nested", nested))
 
     def loop(stage: Stage) -> str:
-        """A trigger that is always true and no pause between runs: one run at a time, and no more Jobs than runs."""
-        metric = {
-            "query": "vector(1) + 0 * scalar(model_quality)",
-            "fireAbove": "0",
-            "window": "1s",
-            "consecutiveWindows": 1,
-        }
-        nothing = {"afterSuccess": "0s", "afterFailure": "0s"}
+        """A trigger that is always true, no pause between runs, and Jobs that can never be made."""
+        stage.set_quality(OWN, 0.1)
+        metric = {"query": "model_quality", "fireBelow": "0.5", "window": "1s", "consecutiveWindows": 1}
+        nothing = {"afterSuccess": "0s", "afterFailure": "0s", "factor": 1}
         triggers = [{"name": "always", "metric": metric}]
         quota = {
             "apiVersion": "v1",
             "kind": "ResourceQuota",
             "metadata": {"name": "jobs", "namespace": OWN},
-            "spec": {"hard": {"count/jobs.batch": "1"}},
+            "spec": {"hard": {"count/jobs.batch": "0"}},
         }
         stage.cluster.apply(json.dumps(quota))
         body = build_policy("loop", mode="Automatic", triggers=triggers, cooldown=nothing)
-        body["spec"]["modelDeploymentRef"]["name"] = "standing"
-        said = stage.create(TENANT, body)
+        body["spec"] |= {"modelDeploymentRef": {"name": "standing"}, "warmupAfterPromotion": "0s"}
+        _made(stage, body)
+        before = sum(1 for _ in stage.requests())
         time.sleep(8)
-        runs = stage.cluster.get("retrainruns", "-n", OWN)["items"]
-        jobs = stage.cluster.get("jobs", "-n", OWN)["items"]
+        runs = [
+            one
+            for one in stage.cluster.get("retrainruns", "-n", OWN)["items"]
+            if one["spec"]["policy"]["name"] == "loop"
+        ]
         seconds = _attend(stage)
+        calls = sum(1 for _ in stage.requests()) - before
         stage.remove("rtp", "loop")
         stage.remove("resourcequota", "jobs")
-        assert len(jobs) <= 1
         assert len(runs) <= 8, f"{len(runs)} runs in 8 s"
-        return said or f"{len(runs)} runs and {len(jobs)} Jobs in 8 s; the victim was attended to after {seconds:.1f} s"
+        assert not stage.cluster.get("jobs", "-n", OWN)["items"]
+        return f"{len(runs)} runs and {calls} calls in 8 s; the victim was attended to after {seconds:.1f} s"
 
     yield _harmless("burden/loop", "a policy that retrains for ever", loop)
 
