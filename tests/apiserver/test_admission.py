@@ -11,8 +11,6 @@ from tests.support.admission import (
     ACCOUNT,
     await_policies,
     build_role,
-    find_policies,
-    render_chart,
     try_as,
 )
 from tests.support.authors import (
@@ -322,16 +320,3 @@ def test_a_huge_object_stays_within_the_cost_that_the_api_server_allows(guarded:
     last = {"name": "bad", "image": "i:1", "securityContext": {"privileged": True}}
     pod["spec"]["initContainers"] = [*first, last]
     assert "initContainers[bad]" in try_as(guarded, "tara", build_model("large", template=pod))
-
-
-def test_namespaced_installations_guard_their_own_namespaces_only() -> None:
-    policies = find_policies(render_chart({"watchNamespaces": ["ml", "vision"]}))
-    scopes = [
-        one["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
-        for one in policies
-        if one["kind"] == "ValidatingAdmissionPolicy"
-    ]
-    wanted = [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["ml", "vision"]}]
-    assert scopes == [wanted] * 5
-    assert all(one["metadata"]["name"].startswith("serinus-system-serinus-") for one in policies)
-    assert find_policies(render_chart({"admission": {"enabled": False}})) == []
