@@ -105,7 +105,7 @@ def export_commit(folder: Path) -> Source:
     """The last commit, unpacked: nothing that is not committed gets into a published image."""
     revision = _git("rev-parse", "HEAD").decode().strip()
     archive = folder / "source.tar"
-    archive.write_bytes(_git("archive", "--format=tar", "HEAD", "operator", "pyproject.toml", "LICENSE"))
+    archive.write_bytes(_git("archive", "--format=tar", "HEAD", "operator", "pyproject.toml"))
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
     return Source(folder, read_version(folder), revision)
