@@ -118,6 +118,21 @@ def _git(*arguments: str) -> bytes:
     return done.stdout
 
 
+def _copy_sbom(archive: Path) -> None:
+    """Put the list of what is in an image beside its archive."""
+    with tarfile.open(archive) as outer:
+        for name in outer.getnames():
+            blob = outer.extractfile(name) if name.startswith("blobs/") else None
+            if blob is None or blob.peek(2)[:2] != b"\x1f\x8b":
+                continue
+            with tarfile.open(fileobj=blob, mode="r|gz") as layer:
+                found = next((layer.extractfile(member) for member in layer if member.name == SBOM), None)
+                if found is not None:
+                    archive.with_suffix(".cdx.json").write_bytes(found.read())
+                    return
+    raise ClusterError(f"{archive.name}: there is no {SBOM} in it")
+
+
 def main() -> int:
     """Build the image of the last commit into build/image, with its SBOM beside it."""
     try:
@@ -130,6 +145,7 @@ def main() -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     target = OUTPUT / f"{NAME}-{source.version}.tar"
     shutil.copyfile(archive, target)
+    _copy_sbom(target)
     print(f"{target.relative_to(REPOSITORY)}: localhost/{NAME}:{source.version}, commit {source.revision[:12]}")
     return 0
 
