@@ -33,5 +33,57 @@ def test_tools_read_it_so(obj: dict[str, object], kstatus: str, health: str) -> 
     assert (assess_kstatus(obj), assess_health(obj)) == (kstatus, health)
 
 
+TABLE = {
+    "first install": (
+        build(Available="False/NoStableRevision", Ready="False/Deploying", Reconciling="True/Deploying"),
+    ),
+    "serves": (build(Available="True/StableServing", Ready="True/Serving"),),
+    "canary": tuple(
+        build(Available="True/StableServing", Ready=f"False/{why}", Reconciling=f"True/{why}")
+        for why in ("CanaryProgressing", "Holding", "Baking")
+    ),
+    "a person": tuple(
+        build(Available="True/StableServing", Ready=f"False/{why}", Reconciling=f"True/{why}")
+        for why in ("Paused", "AwaitingApproval", "Frozen")
+    ),
+    "rolled back": (build(Available="True/StableServing", Ready="False/RolledBack", Stalled="True/AnalysisFailed"),),
+    "bad spec": tuple(
+        build(Available=said, Ready="False/InvalidSpec", Stalled="True/InvalidSpec")
+        for said in ("True/StableServing", "False/NoStableRevision")
+    ),
+    "scaled to zero": (build(Available="False/ScaledToZero", Ready="True/ScaledToZero"),),
+}
+"""Every row of the table of the design, with the conditions that it gives."""
+SEEN = {
+    "first install": ("InProgress", "Progressing"),
+    "serves": ("Current", "Healthy"),
+    "canary": ("InProgress", "Progressing"),
+    "a person": ("InProgress", "Suspended"),
+    "rolled back": ("Failed", "Degraded"),
+    "bad spec": ("Failed", "Degraded"),
+    "scaled to zero": ("Current", "Suspended"),
+}
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_every_row_of_the_status_table(row: str) -> None:
+    assert {(assess_kstatus(one), assess_health(one)) for one in TABLE[row]} == {SEEN[row]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "kstatus", "health"),
+    [
+        ("ModelRevision", {}, "Current", "Progressing"),
+        ("ModelRevision", {"phase": "Candidate"}, "Current", "Progressing"),
+        ("ModelRevision", {"phase": "Rejected"}, "Current", "Degraded"),
+        ("ModelRevision", {"phase": "Retired"}, "Current", "Healthy"),
+        ("ModelApproval", {}, "Current", "Healthy"),
+    ],
+)
+def test_records_are_current_as_soon_as_they_are_there(kind: str, status: dict, kstatus: str, health: str) -> None:
+    obj = {"kind": kind, "metadata": {"generation": 1}, "status": status}
+    assert (assess_kstatus(obj), assess_health(obj)) == (kstatus, health)
+
+
 def test_what_is_being_deleted_is_terminating() -> None:
     assert assess_kstatus(build(deleted=True, Ready="True/Serving")) == "Terminating"

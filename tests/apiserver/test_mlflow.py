@@ -184,7 +184,7 @@ def test_a_promotion_moves_the_alias_and_tags_the_version(mlflow: MLflow, name: 
 
 def test_mlflows_own_webhooks_reach_a_policy_and_only_with_the_right_key(model: Model, mlflow: MLflow) -> None:
     cluster, namespace = model.cluster, model.namespace
-    metadata = {"name": FEATURES["receiver"]["secret"], "namespace": "serinus-system"}
+    metadata = {"name": FEATURES["events"]["secret"], "namespace": "serinus-system"}
     cluster.apply(
         json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {namespace: "s3cret"}})
     )

@@ -20,6 +20,8 @@ PACKAGES = {
     "conntrack": "conntrack",
     "prometheus": "prometheus",
     "mmdebstrap": "mmdebstrap",
+    "git": "git",
+    "redis-server": "redis-server",
     "ip": "iproute2",
     "nsenter": "util-linux",
     "mount": "mount",
@@ -28,7 +30,7 @@ PACKAGES = {
 }
 """Program (or file) -> Debian package that has it."""
 
-SERVICES = ("containerd", "prometheus")
+SERVICES = ("containerd", "prometheus", "redis-server")
 """Packages that would start a service of theirs at the next boot: nobody has asked for that."""
 
 SYSTEM_PROGRAMS = ("/usr/local/sbin", "/usr/sbin", "/sbin")

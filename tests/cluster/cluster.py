@@ -40,6 +40,7 @@ class Cluster:
 
     gateway_url = f"http://{NODE_ADDRESS}:{addons.GATEWAY_PORT}"
     prometheus_url = f"http://{NODE_ADDRESS}:{addons.PROMETHEUS_PORT}"
+    prometheus_url_for_pods = prometheus_url
 
     @property
     def folder(self) -> Path:

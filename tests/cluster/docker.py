@@ -1,7 +1,7 @@
 """Container images where Docker is. Like everything for kind: not run yet on a machine with Docker."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
@@ -30,9 +30,17 @@ def build(context: Path, reference: str) -> None:
     _run("build", "--quiet", "--file", str(context / "Containerfile"), "--tag", reference, str(context))
 
 
+def build_file(context: Path, containerfile: Path, reference: str, arguments: Mapping[str, str]) -> None:
+    """Build a Containerfile that stands anywhere in its context."""
+    given = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
+    _run("build", "--quiet", "--file", str(containerfile), *given, "--tag", reference, str(context))
+
+
 def save(reference: str, archive: Path) -> None:
     """Write an image to an archive that `kind load image-archive` reads."""
-    _run("save", "--output", str(archive), reference)
+    part = archive.with_suffix(".part")
+    _run("save", "--output", str(part), reference)
+    part.rename(archive)
 
 
 def _run(*arguments: str) -> None:

@@ -45,7 +45,7 @@ def pause_image() -> Path:
     """The image that holds a pod's namespaces."""
     program = build("pause")
     with hold_lock("images"):
-        archive = _archive("pause", _hash(program))
+        archive = _archive("pause", hash_path(program))
         if not archive.exists():
             context = _context(archive)
             shutil.copy(program, context / "pause")
@@ -85,7 +85,7 @@ def _python_image(
     base = _python_base(requirements)
     digest = hashlib.sha256(repr((base, sorted(environment.items()), list(command), run)).encode())
     for target, source in sorted(files.items()):
-        digest.update(target.encode() + _hash(source).encode())
+        digest.update(target.encode() + hash_path(source).encode())
     archive = _archive(f"{name}-{tag}", digest.hexdigest()[:16])
     if archive.exists():
         return archive
@@ -190,17 +190,39 @@ def _context(archive: Path) -> Path:
     return context
 
 
+def build_in_steps(
+    containerfile: Path,
+    context: Path,
+    stages: Mapping[str, Path],
+    arguments: Mapping[str, str],
+    reference: str,
+    archive: Path,
+) -> None:
+    """Build the last stage of a Containerfile. The stages it copies from were run already: their files are given."""
+    bud = _buildah("bud", "--isolation", "chroot", "-q", "-t", reference, "-f", str(containerfile))
+    for name, folder in stages.items():
+        bud += ["--build-context", f"{name}={folder}"]
+    for name, value in arguments.items():
+        bud += ["--build-arg", f"{name}={value}"]
+    _run([*bud, str(context)])
+    _push(reference, archive)
+
+
 def _build(context: Path, reference: str, archive: Path) -> None:
-    part = archive.with_suffix(".part")
-    part.unlink(missing_ok=True)
     if find_ground() == "own":
         _run(_buildah("bud", "--isolation", "chroot", "-q", "-t", reference, str(context)))
-        _run(_buildah("push", "-q", reference, f"oci-archive:{part}:{reference}"))
+        _push(reference, archive)
     else:
         docker.build(context, reference)
-        docker.save(reference, part)
-    part.rename(archive)
+        docker.save(reference, archive)
     shutil.rmtree(context)
+
+
+def _push(reference: str, archive: Path) -> None:
+    part = archive.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    _run(_buildah("push", "-q", reference, f"oci-archive:{part}:{reference}"))
+    part.rename(archive)
 
 
 def _buildah(*arguments: str) -> list[str]:
@@ -220,7 +242,8 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
-def _hash(path: Path) -> str:
+def hash_path(path: Path) -> str:
+    """A short hash over a file, or over what is in a folder but Python's caches."""
     digest = hashlib.sha256()
     files = (
         sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts) if path.is_dir() else [path]

@@ -33,6 +33,7 @@ class KindCluster(Cluster):
 
     gateway_url = "http://127.0.0.1:8080"
     prometheus_url = "http://127.0.0.1:9090"
+    prometheus_url_for_pods = f"http://prometheus.{NAMESPACE}.svc:9090"
 
     @property
     def netns(self) -> str:

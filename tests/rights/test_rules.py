@@ -99,9 +99,10 @@ def test_every_feature_brings_what_the_list_says_and_the_kinds_that_train() -> N
 @pytest.mark.parametrize("feature", sorted({one["feature"] for one in load_rights() if "feature" in one}))
 def test_a_feature_alone_brings_no_other(feature: str) -> None:
     block, value = feature.split(".")
-    values: Raw = {"features": {"retraining": True}} | ({"receiver": {"secret": "keys"}} if block == "receiver" else {})
+    needed: Raw = {"events": {"secret": "keys"}, "pullRequests": {"hosts": ["git.example"]}}
+    values: Raw = {"features": {"retraining": True}, **needed}
     before = rights_of(render_rules(values))
-    values[block] = {**values.get(block, {}), value: True}
+    values[block] = {**values[block], value: True}
     brought = rights_of(render_rules(values)) - rights_of(render_rules({}))
     mine = {
         Right(one["group"], one["resource"], verb)

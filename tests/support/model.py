@@ -72,8 +72,22 @@ class Model:
         change: Callable[[Raw], None] = lambda template: None,
         **spec: Any,
     ) -> None:
-        """Apply a version that answers a share `faults` of the requests with 500; `labels` are those of its pods,
-        `behaviour` further settings of the server (DELAY, WRONG_RATIO, DRIFT), and `change` works on the template.
+        """Apply a version; see `build`."""
+        manifest = self.build(version, faults=faults, labels=labels, behaviour=behaviour, change=change, **spec)
+        self.cluster.apply(json.dumps(manifest))
+
+    def build(
+        self,
+        version: str,
+        *,
+        faults: float = 0.0,
+        labels: Mapping[str, str] | None = None,
+        behaviour: Mapping[str, float] | None = None,
+        change: Callable[[Raw], None] = lambda template: None,
+        **spec: Any,
+    ) -> Raw:
+        """The manifest of a version that answers a share `faults` of the requests with 500; `labels` are those of its
+        pods, `behaviour` further settings of the server (DELAY, WRONG_RATIO, DRIFT), `change` works on the template.
         """
         settings = {"MODEL_VERSION": version, "FAULT_RATIO": faults, **(behaviour or {})}
         environment = [{"name": name, "value": str(value)} for name, value in settings.items()]
@@ -87,13 +101,12 @@ class Model:
             "spec": {"terminationGracePeriodSeconds": 8, "containers": [container]},
         }
         change(template)
-        body = {
+        return {
             "apiVersion": "serinus.dev/v1alpha1",
             "kind": "ModelDeployment",
             "metadata": {"name": self.name, "namespace": self.namespace},
             "spec": {**self.spec, "template": template, **spec},
         }
-        self.cluster.apply(json.dumps(body))
 
     @property
     def route_kind(self) -> str:

@@ -26,7 +26,7 @@
 {{- define "serinus.rightName" -}}
 {{- $values := .root.Values | toJson | fromJson }}
 {{- if eq .of "lease" }}{{ default (include "serinus.fullname" .root) (dig "lease" "name" "" $values) }}
-{{- else }}{{ $values.receiver.secret }}{{ end }}
+{{- else }}{{ $values.events.secret }}{{ end }}
 {{- end }}
 
 {{/* The rules for kinds that train besides Job. */}}
@@ -52,14 +52,6 @@
 {{- with (dig "tls" "caSecretRef" "name" "" .spec) }}{{ $names = append $names . }}{{ end }}
 {{- end }}
 {{- $names | uniq | sortAlpha | toJson }}
-{{- end }}
-
-{{/* What the operator must know of the features, so that it asks for nothing that it has no right to. */}}
-{{- define "serinus.featureSettings" -}}
-SERINUS_RETRAINING: {{ .Values.features.retraining | quote }}
-SERINUS_GRPC_ROUTES: {{ .Values.features.grpcRoutes | quote }}
-SERINUS_INFERENCE_POOLS: {{ .Values.features.inferencePools | quote }}
-SERINUS_GATEWAY_NAMESPACES: {{ join "," .Values.gatewayNamespaces | quote }}
 {{- end }}
 
 {{/* A Role, or ClusterRole, and who has it: root, kind, name, namespace, rules. */}}

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
+from serinus.api.audit import History
 from serinus.api.meta import NAME_MAX_LENGTH, Message, Model, StatusModel, Time, Word
 from serinus.api.resource import Column, Resource, Rule, list_map, with_rules
 from serinus.api.rollout import FreeForm
@@ -12,6 +13,19 @@ from serinus.api.status import AnalysisSummary, CheckState, EvidencePoint, Evide
 RevisionPhase = Literal["Candidate", "Stable", "Rejected", "Retired", "Superseded"]
 
 _IMMUTABLE = Rule("self == oldSelf", "a ModelRevision is a record: its spec cannot be changed")
+_APPEND_ONLY = Rule(
+    "!has(oldSelf.history) || (has(self.history) && self.history.size() >= oldSelf.history.size())",
+    "status.history is a record: nothing is taken out of it",
+)
+
+
+class RevisionCause(Model):
+    """What led to the revision."""
+
+    generation: Annotated[int, Field(ge=0)]
+    """metadata.generation of the ModelDeployment that asked for it; the API server's audit log has who made that."""
+    manager: Annotated[str, Field(max_length=128)] | None = None
+    """Field manager that had written the spec last: a program such as kubectl-edit, not a person."""
 
 
 class ModelRevisionSpec(Model):
@@ -35,10 +49,14 @@ class ModelRevisionSpec(Model):
     reference: Annotated[str, Field(max_length=1024)] | None = None
     """The model reference as it was written when the revision was made. While the revision serves, or is being
     released, the same text means the same model; not part of the digest."""
+    cause: RevisionCause | None = None
+    """What led to it; not part of the digest."""
 
 
 class ModelRevisionStatus(StatusModel):
     """What became of the revision."""
+
+    model_config = ConfigDict(json_schema_extra=with_rules(_APPEND_ONLY))
 
     phase: RevisionPhase | None = None
     """Candidate (being released), Stable (serves), Rejected (rolled back or never ready), Retired (replaced) or
@@ -66,6 +84,8 @@ class ModelRevisionStatus(StatusModel):
     series: Annotated[tuple[EvidencePoint, ...], Field(max_length=64)] = ()
     """How the evidence came about, look by look, oldest first. Thinned to stay under 8 KiB; looks of an operator that
     was restarted in between are missing."""
+    history: History = ()
+    """Who did what to it, oldest first; docs/audit.md. Beyond 32 entries the oldest are left out."""
 
 
 MODEL_REVISION: Final = Resource(

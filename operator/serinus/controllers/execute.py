@@ -7,11 +7,13 @@ the same object are left alone. An object of a name we need that belongs to some
 from dataclasses import dataclass
 from typing import Any, Final
 
+from serinus.api.audit import MAX_HISTORY, HistoryEntry
 from serinus.api.meta import format_time
 from serinus.controllers.gather import Gathered
 from serinus.controllers.hands import Hands, NameTakenError
 from serinus.controllers.ownership import is_orphan, is_owned
 from serinus.controllers.reroute import ROUTING, Rerouter
+from serinus.core.audit import add_history, read_subject
 from serinus.core.checkjobs import build_job
 from serinus.core.children import Owner, build_deployment, build_metadata, build_model_revision, build_service
 from serinus.core.configmaps import build_copy, digest_of, name_copy, revision_of
@@ -30,6 +32,7 @@ from serinus.core.plan import (
     DeleteRoute,
     DeleteSide,
     MarkRevision,
+    NoteRevision,
     RecordRevision,
     RunCheck,
 )
@@ -74,7 +77,9 @@ class Executor:
         owner, contents = gathered.owner, gathered.contents
         match action:
             case RecordRevision(revision, number):
-                await self._create_revision(owner, build_model_revision(owner, revision, number))
+                cause = read_subject(gathered.raw, "ModelDeployment")
+                body = build_model_revision(owner, revision, number, cause.generation, cause.spec_manager)
+                await self._create_revision(owner, body)
             case ApplyWorkload(name, replicas):
                 await self._apply_workload(owner, name, contents.get(name), replicas)
             case CopyConfigMap(revision, source, digest):
@@ -99,7 +104,10 @@ class Executor:
             ):
                 await Rerouter(self.hands).carry_out(gathered, action)
             case MarkRevision():
-                await self._mark(owner, action)
+                status = build_revision_status(action, format_time(self.clock.now()))
+                await self._write_record(owner, action.name, status, action.entries)
+            case NoteRevision(name, entries):
+                await self._write_record(owner, name, {}, entries)
             case DeleteRevision(name):
                 await self._delete_revision(owner, name)
 
@@ -166,11 +174,14 @@ class Executor:
         patch = {"metadata": {"uid": raw["metadata"]["uid"], "ownerReferences": [owner.reference]}}
         return await self.kube.merge_patch(MODELREVISIONS, owner.namespace, name, patch, manager=RECORD)
 
-    async def _mark(self, owner: Owner, mark: MarkRevision) -> None:
-        status = build_revision_status(mark, format_time(self.clock.now()))
+    async def _write_record(self, owner: Owner, name: str, status: Raw, entries: tuple[HistoryEntry, ...]) -> None:
+        if entries:
+            held = self.store.get("ModelRevision", owner.namespace, name) or {}
+            known = (held.get("status") or {}).get("history")
+            status = {**status, "history": add_history(known, entries, MAX_HISTORY)}
         try:
             raw = await self.kube.merge_patch(
-                MODELREVISIONS, owner.namespace, mark.name, {"status": status}, subresource="status", manager=RECORD
+                MODELREVISIONS, owner.namespace, name, {"status": status}, subresource="status", manager=RECORD
             )
         except NotFound:
             return

@@ -11,7 +11,9 @@ from typing import Any
 import structlog
 
 from serinus.api import reasons
+from serinus.api.audit import AuditLine
 from serinus.controllers.analyst import Analyst
+from serinus.controllers.auditing import write_audit
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.denied import DeniedTeller, problem_of
 from serinus.controllers.execute import Executor, SourceChangedError
@@ -24,6 +26,7 @@ from serinus.controllers.recorder import Recorder
 from serinus.controllers.reroute import HostTakenError, Rerouter
 from serinus.controllers.trials import build_stable_watch, build_watch
 from serinus.controllers.warmer import Warmer
+from serinus.core.audit import build_release_lines, keep_history
 from serinus.core.children import Owner
 from serinus.core.observe import observe_status
 from serinus.core.plan import Action, Event, Plan
@@ -115,8 +118,10 @@ class ModelDeploymentController:
         gathered = self._with_obstacle(key, gathered)
         gathered = self._with_judgement(key, gathered)
         plan = decide(gathered.snapshot)
+        lines = build_release_lines(raw, gathered.snapshot, plan)
+        plan = keep_history(plan, lines, gathered.snapshot)
         try:
-            return await self._carry_out(key, gathered, plan)
+            return await self._carry_out(key, gathered, plan, lines)
         except Conflict as conflict:
             log.info("looks again", key=str(key), conflict=str(conflict))
             await read_anew(self.kube, self.store, MODELDEPLOYMENTS, key)
@@ -126,7 +131,7 @@ class ModelDeploymentController:
             leaves = gathered.snapshot.status.candidate is not None and plan.status.candidate is None
             return await teller.tell(key, denied, urgent=leaves)
 
-    async def _carry_out(self, key: Key, gathered: Gathered, plan: Plan) -> Result:
+    async def _carry_out(self, key: Key, gathered: Gathered, plan: Plan, lines: tuple[AuditLine, ...]) -> Result:
         executor = Executor(self.kube, self.store, self.clock)
         obstacles: list[Problem] = []
         failed: KubeError | None = None
@@ -151,6 +156,7 @@ class ModelDeploymentController:
                     obstacles.append(problem_of(denied))
         finally:
             # The transition is in the status by now; the next turn would not tell it again.
+            write_audit(lines)
             await self._tell(gathered, plan)
         if obstacles:
             return self._note_obstacle(key, obstacles[0])
@@ -178,14 +184,6 @@ class ModelDeploymentController:
         for event in plan.events:
             if event.reason in ENDINGS:
                 self.on_release(_describe_end(snapshot, event.reason))
-            log.info(
-                "decided",
-                key=f"{snapshot.namespace}/{snapshot.name}",
-                generation=snapshot.generation,
-                phase=plan.status.phase,
-                reason=event.reason,
-                message=event.message,
-            )
             await self._emit(gathered.raw, event)
 
     async def _emit(self, raw: Raw, event: Event) -> None:

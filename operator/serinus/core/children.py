@@ -58,7 +58,11 @@ def build_metadata(owner: Owner, name: str, revision: str | None = None) -> Raw:
     }
 
 
-def build_model_revision(owner: Owner, revision: Revision, number: int) -> Raw:
+def build_model_revision(
+    owner: Owner, revision: Revision, number: int, generation: int = 0, manager: str | None = None
+) -> Raw:
+    """The record of a revision that `generation` of its ModelDeployment asked for, as field manager `manager` wrote
+    it."""
     return {
         "apiVersion": API_VERSION,
         "kind": "ModelRevision",
@@ -71,6 +75,7 @@ def build_model_revision(owner: Owner, revision: Revision, number: int) -> Raw:
             "content": revision.content,
             **({"loader": revision.loader} if revision.loader else {}),
             **({"reference": revision.reference} if revision.reference else {}),
+            "cause": {"generation": generation, **({"manager": manager} if manager else {})},
         },
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from serinus.api.audit import HistoryEntry
 from serinus.api.modelrevision import RevisionPhase
 from serinus.api.status import CheckState, ModelDeploymentStatus
 from serinus.api.validation import ValidationSpec
@@ -128,6 +129,16 @@ class MarkRevision:
     message: str
     judgement: Judgement | None = None
     validation: tuple[CheckState, ...] = ()
+    entries: tuple[HistoryEntry, ...] = ()
+    """What is added to its history."""
+
+
+@dataclass(frozen=True)
+class NoteRevision:
+    """Add to the history of a ModelRevision what was done to it."""
+
+    name: str
+    entries: tuple[HistoryEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -154,6 +165,7 @@ Action = (
     | ApplySide
     | DeleteSide
     | MarkRevision
+    | NoteRevision
     | DeleteRevision
 )
 

@@ -15,11 +15,13 @@ from serinus.api.meta import (
     LABEL_POLICY,
     MANAGED_BY,
 )
+from serinus.controllers.auditing import write_audit
 from serinus.controllers.denied import DeniedTeller
 from serinus.controllers.hands import read_anew, require_current
 from serinus.controllers.recorder import Recorder
 from serinus.controllers.retrain.policygather import Looks, PolicyGathered, gather_policy
 from serinus.controllers.retrain.snapshots import SnapshotReader
+from serinus.core.retrain.audit import build_policy_lines
 from serinus.core.retrain.child import build_owner
 from serinus.core.retrain.policy import decide_policy
 from serinus.core.retrain.policyview import CancelRun, CreateRun, ForgetRun, OrderRollback, PolicyAction, PolicyPlan
@@ -95,8 +97,8 @@ class RetrainPolicyController:
             )
             self.store.written(key.kind, written)
             self.on_pass(gathered, plan)
+        write_audit(build_policy_lines(gathered.raw, gathered.snapshot, plan))
         for event in plan.events:
-            log.info("decided", key=str(key), phase=plan.status.phase, reason=event.reason, message=event.message)
             kind = "Warning" if event.warning else "Normal"
             await self.recorder.emit_event(gathered.raw, kind, event.reason, event.message)
         kept: Denied | None = None

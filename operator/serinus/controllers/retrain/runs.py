@@ -12,12 +12,14 @@ import structlog
 from serinus.api import retrainreasons as words
 from serinus.api.gatespec import Gate
 from serinus.api.podtemplate import child
+from serinus.controllers.auditing import write_audit
 from serinus.controllers.denied import DeniedTeller
 from serinus.controllers.hands import read_anew, require_current
 from serinus.controllers.ownership import has_owner
 from serinus.controllers.recorder import Recorder
 from serinus.controllers.retrain.desk import RunDesk
 from serinus.controllers.retrain.rungather import RunGathered, gather_run
+from serinus.core.retrain.audit import build_run_lines
 from serinus.core.retrain.child import build_child
 from serinus.core.retrain.gatejobs import build_gate_job, name_gate_job
 from serinus.core.retrain.run import decide_run
@@ -98,10 +100,10 @@ class RetrainRunController:
                 return Result(requeue_after=0.01)
         if plan.write_status:
             await self._write_status(key, gathered, plan)
+            write_audit(build_run_lines(gathered.raw, gathered.snapshot, plan))
         for action in plan.after:
             await self._do(key, gathered, action)
         for event in plan.events:
-            log.info("decided", key=str(key), phase=plan.status.phase, reason=event.reason, message=event.message)
             kind = "Warning" if event.warning else "Normal"
             await self.recorder.emit_event(gathered.raw, kind, event.reason, event.message)
         if plan.events:

@@ -1,0 +1,46 @@
+{{- /* Values that contradict each other; what one value may be alone is said by values.schema.json. */}}
+{{- define "serinus.checks" -}}
+{{- $wrong := list }}
+{{- $v := .Values }}
+{{- $replicas := int $v.replicas }}
+{{- if and $v.podDisruptionBudget.enabled (lt $replicas 2) }}
+{{- $wrong = append $wrong (printf "podDisruptionBudget.enabled: true protects nothing with replicas: %d; set replicas to 2 or more, or leave it null" $replicas) }}
+{{- end }}
+{{- if and (not $v.lease.enabled) (gt $replicas 1) }}
+{{- $wrong = append $wrong (printf "lease.enabled: false lets replicas: %d act at once; set replicas to 1, or lease.enabled to true" $replicas) }}
+{{- end }}
+{{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) }}
+{{- $wrong = append $wrong "serviceAccount.name: is empty, and serviceAccount.create: false; give the name of a service account that exists" }}
+{{- end }}
+{{- range $feature := list "pullRequests" "events" "kueue" }}
+{{- if and (get $v.features $feature) (not $v.features.retraining) }}
+{{- $wrong = append $wrong (printf "features.%s: true is a part of retraining; set features.retraining to true" $feature) }}
+{{- end }}
+{{- end }}
+{{- if and $v.gatewayNamespaces (not $v.watchNamespaces) }}
+{{- $wrong = append $wrong "gatewayNamespaces: are all namespaces, as watchNamespaces is empty; leave them out, or give watchNamespaces" }}
+{{- end }}
+{{- if and $v.features.events (not $v.events.secret) }}
+{{- $wrong = append $wrong "events.secret: is empty, and features.events: true; events without a signature are not taken, so give the name of the Secret with the keys" }}
+{{- end }}
+{{- if and $v.features.events (eq (int $v.events.port) (int $v.httpPort)) }}
+{{- $wrong = append $wrong (printf "events.port: %d is httpPort too; give another one" (int $v.events.port)) }}
+{{- end }}
+{{- if and $v.features.pullRequests (not $v.pullRequests.hosts) }}
+{{- $wrong = append $wrong "pullRequests.hosts: is empty, and features.pullRequests: true; give the git servers that pull requests may go to, such as github.com and api.github.com" }}
+{{- end }}
+{{- if and $v.models.mlflow.credentialsSecret.name (not $v.models.mlflow.url) }}
+{{- $wrong = append $wrong (printf "models.mlflow.credentialsSecret.name: %s is for no server; give models.mlflow.url" $v.models.mlflow.credentialsSecret.name) }}
+{{- end }}
+{{- if and (not $v.crds.install) $v.crds.annotations }}
+{{- $wrong = append $wrong "crds.annotations: go nowhere, as crds.install: false; leave them out, or set crds.install to true" }}
+{{- end }}
+{{- $names := dict }}
+{{- range $index, $provider := $v.metricsProviders }}
+{{- if hasKey $names $provider.name }}
+{{- $wrong = append $wrong (printf "metricsProviders[%d].name: %s is there already, as metricsProviders[%d]; give each its own name" $index $provider.name (get $names $provider.name)) }}
+{{- end }}
+{{- $_ := set $names $provider.name $index }}
+{{- end }}
+{{- if $wrong }}{{ fail (printf "values cannot be used:\n  - %s" (join "\n  - " $wrong)) }}{{ end }}
+{{- end }}
