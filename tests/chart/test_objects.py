@@ -77,14 +77,16 @@ def find_violations(spec: Manifest) -> list[str]:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_every_object_is_labelled_and_stands_in_the_release_or_in_a_watched_namespace(path: Path) -> None:
+def test_every_object_is_labelled_and_stands_in_the_release_or_where_a_value_says(path: Path) -> None:
     objects = render_case(path)
-    watched = (yaml.safe_load(path.read_text()) or {}).get("watchNamespaces", [])
+    values = yaml.safe_load(path.read_text()) or {}
+    named = [*values.get("watchNamespaces", []), *values.get("gatewayNamespaces", [])]
+    named += [secret["namespace"] for secret in values.get("rbac", {}).get("secrets", {}).get("git", [])]
     for one in objects:
         where = one["metadata"].get("namespace")
         assert (where is None) == (one["kind"] in CLUSTER_SCOPED), one["kind"]
         assert where in (None, NAMESPACE) or one["kind"] in ("Role", "RoleBinding"), one["kind"]
-        assert where in (None, NAMESPACE, "default", *watched), where
+        assert where in (None, NAMESPACE, "default", *named), where
         assert one["metadata"]["labels"]["app.kubernetes.io/part-of"] == "serinus", one["kind"]
     identities = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in objects]
     assert len(identities) == len(set(identities))

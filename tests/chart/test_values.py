@@ -55,9 +55,15 @@ CONTRADICTIONS = [
     ("{replicas: 1, podDisruptionBudget: {enabled: true}}", "podDisruptionBudget.enabled", "replicas to 2 or more"),
     ("lease: {enabled: false}", "lease.enabled", "set replicas to 1"),
     ("serviceAccount: {create: false}", "serviceAccount.name", "give the name of a service account"),
-    ("features: {events: true}", "events.secret", "give the name of the Secret"),
-    ("{features: {events: true}, events: {secret: s, port: 8080}}", "events.port", "8080 is httpPort too"),
-    ("features: {pullRequests: true}", "pullRequests.hosts", "such as github.com"),
+    ("features: {retraining: true, events: true}", "events.secret", "give the name of the Secret"),
+    (
+        "{features: {retraining: true, events: true}, events: {secret: s, port: 8080}}",
+        "events.port",
+        "8080 is httpPort too",
+    ),
+    ("features: {retraining: true, pullRequests: true}", "pullRequests.hosts", "such as github.com"),
+    ("features: {kueue: true}", "features.kueue", "set features.retraining to true"),
+    ("gatewayNamespaces: [gateways]", "gatewayNamespaces", "give watchNamespaces"),
     ("models: {mlflow: {credentialsSecret: {name: s}}}", "models.mlflow.credentialsSecret.name", "models.mlflow.url"),
     ("crds: {install: false, annotations: {a: b}}", "crds.annotations", "set crds.install to true"),
     (
@@ -83,7 +89,9 @@ def test_values_that_contradict_each_other_stop_helm_with_the_way_out(values: st
 
 
 def test_all_contradictions_are_told_at_once() -> None:
-    words = refuse("{lease: {enabled: false}, serviceAccount: {create: false}, features: {events: true}}")
+    words = refuse(
+        "{lease: {enabled: false}, serviceAccount: {create: false}, features: {retraining: true, events: true}}"
+    )
     assert words.count("\n  - ") == 3
 
 
@@ -92,12 +100,11 @@ def test_every_setting_of_the_operator_has_a_value() -> None:
     deployment = find(render_case(FULL), "Deployment")
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     given = {variable["name"].removeprefix(PREFIX).lower() for variable in container["env"]}
-    narrow = read_environment(find(render(values="watchNamespaces: [ml]"), "Deployment"))
+    narrow = read_environment(
+        find(render(values="{watchNamespaces: [ml], gatewayNamespaces: [gateways]}"), "Deployment")
+    )
     given |= {name.removeprefix(PREFIX).lower() for name in narrow}
-    assert Settings.model_fields.keys() - given == {"identity", "kubeconfig", "context"} | NOT_YET
-
-
-NOT_YET: set[str] = set()
+    assert Settings.model_fields.keys() - given == {"identity", "kubeconfig", "context"}
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
@@ -133,10 +140,7 @@ def test_a_feature_that_is_off_tells_the_operator_nothing() -> None:
 def test_the_schema_knows_every_value_and_nothing_beside() -> None:
     assert _list_paths(VALUES) - _list_schema(SCHEMA) == set()
     unknown = SCHEMA["properties"].keys() - VALUES.keys()
-    assert unknown <= {"global"} | FROM_ELSEWHERE
-
-
-FROM_ELSEWHERE = {"admission", "gatewayNamespaces", "providerSecrets"}
+    assert unknown <= {"global", "admission"}
 
 
 def _list_paths(node: dict[str, Any], place: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
@@ -164,7 +168,6 @@ def test_no_object_of_the_schema_lets_anything_through_but_those_of_kubernetes_i
     free = {place for place, node in _walk(SCHEMA) if node.get("type") == "object" and not _is_closed(node)}
     assert {place.split("/")[2] for place in free if place.startswith("/properties/")} <= {
         "global",
-        "admission",
         "affinity",
         "extraEnv",
         "extraVolumes",
