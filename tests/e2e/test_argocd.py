@@ -1,6 +1,7 @@
 """GitOps for real: what Git says is synced by an Argo CD with prune and self-heal on, by server-side apply with forced
 conflicts, and everything that it shows, Flux's view included, is what the docs promise."""
 
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ g, tom, role:trainer
 
 
 ACCOUNT = "system:serviceaccount:argocd:argocd-server"
+numbers = itertools.count(1)
 COMMANDS = REPOSITORY / "examples" / "policies" / "commands.yaml"
 
 
@@ -45,8 +47,8 @@ def argocd(stocked_cluster: Cluster) -> ArgoCD:
 
 
 @pytest.fixture
-def model(argocd: ArgoCD, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Model]:
-    namespace = f"gitops-{'ab'[request.node.name.startswith('test_a_policy')]}"
+def model(argocd: ArgoCD, tmp_path: Path) -> Iterator[Model]:
+    namespace = f"gitops-{next(numbers)}"
     cluster = argocd.cluster
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
     yield Model(cluster, namespace, tmp_path)
