@@ -12,7 +12,7 @@ import pytest
 
 from tests.argocd.customizations import EXAMPLES
 from tests.cluster import Cluster
-from tests.cluster.argocd import ArgoCD, RefusedError, add_argocd
+from tests.cluster.argocd import ArgoCD, RefusedError, add_argocd, remove_argocd
 from tests.cluster.paths import REPOSITORY
 from tests.kstatus import assess_health, assess_kstatus
 from tests.support.gitops import Application, Repository, find_health
@@ -34,16 +34,15 @@ g, rita, role:releaser
 g, anna, role:approver
 g, tom, role:trainer
 """
-
-
 ACCOUNT = "system:serviceaccount:argocd:argocd-server"
 numbers = itertools.count(1)
 COMMANDS = REPOSITORY / "examples" / "policies" / "commands.yaml"
 
 
 @pytest.fixture(scope="module")
-def argocd(stocked_cluster: Cluster) -> ArgoCD:
-    return add_argocd(stocked_cluster, users=("rita", "anna", "tom"), policy=POLICY)
+def argocd(stocked_cluster: Cluster) -> Iterator[ArgoCD]:
+    yield add_argocd(stocked_cluster, users=("rita", "anna", "tom"), policy=POLICY)
+    remove_argocd(stocked_cluster)
 
 
 @pytest.fixture
