@@ -34,6 +34,7 @@ _LDFLAGS = {
     )
 }
 _PACKAGES = {
+    "actionlint": "github.com/rhysd/actionlint/cmd/actionlint",
     "kwok": "sigs.k8s.io/kwok/cmd/kwok",
     "coredns": "github.com/coredns/coredns",
     "envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway",
