@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster, paths
+from tests.cluster import Cluster, bootstrap, paths
 from tests.cluster.cluster import Flavour
 from tests.cluster.errors import ClusterError
 from tests.cluster.serinus import install_serinus
+from tests.rights.keep import keep_summary
 
 LOGS = Path("build") / "logs"
+RIGHTS = Path("build") / "rights"
+"""What the operator asked for in each cluster: `python -m tests.rights check build/rights` looks at all of them."""
 
 
 def _start(flavour: Flavour, name: str = "") -> Cluster:
@@ -42,7 +45,19 @@ def _stop(cluster: Cluster) -> None:
     target = LOGS / cluster.name.rpartition("-")[0]
     shutil.rmtree(target, ignore_errors=True)
     cluster.collect_logs(target)
+    keep_summary(cluster, RIGHTS)
     cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """It comes with Debian's Prometheus, like that of the clusters."""
+    if os.environ.get("CI"):
+        bootstrap.install_packages()
+    found = shutil.which("promtool")
+    if found is None:
+        pytest.skip("promtool is missing: apt-get install prometheus")
+    return found
 
 
 @pytest.fixture(scope="session")
