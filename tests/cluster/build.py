@@ -27,6 +27,7 @@ COMPONENTS = (
 )
 _STAMP = "k8s.io/component-base/version"
 _PACKAGES = {
+    "actionlint": "github.com/rhysd/actionlint/cmd/actionlint",
     "kwok": "sigs.k8s.io/kwok/cmd/kwok",
     "coredns": "github.com/coredns/coredns",
     "envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway",
