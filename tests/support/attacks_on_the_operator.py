@@ -114,10 +114,14 @@ def _list_addresses() -> Iterator[Attack]:
         address = f"http://127.0.0.1:{stage.trap_port}"
         body = _build_policy("ssrf-provider", provider=address, triggers=[{"name": "t", "metric": trigger}])
         _made(stage, body)
-        said = stage.await_reason("rtp", "ssrf-provider", "ProviderNotFound")
+
+        def told() -> bool:
+            return "ProviderNotFound" in json.dumps(stage.get("rtp", "ssrf-provider").get("status") or {})
+
+        wait_for("a refusal", told, lambda: json.dumps(stage.get("rtp", "ssrf-provider")), 20)
         stage.remove("rtp", "ssrf-provider")
         assert stage.trapped() == []
-        return said
+        return "refused: ProviderNotFound"
 
     yield _harmless("ssrf/provider", "an address as the name of a provider", provide)
 
