@@ -20,7 +20,9 @@ $(VENV)/.complete: pyproject.toml
 	@touch $@
 
 test: check ## Run every tier: pure, adapters, API server, cluster; the last one beside the others, since it mostly waits
+	@rm -rf build/rights
 	@$(MAKE) --no-print-directory -j2 --keep-going test-beside-node test-node
+	$(PYTHON) -m tests.rights check build/rights
 
 test-beside-node: setup
 	$(PYTHON) -m pytest -m "not cluster"
@@ -45,15 +47,17 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(PYTHON) -m tests.cluster.lock --check
 	$(PYTHON) -m tests.argocd.snippet --check charts/serinus/argocd/argocd-cm.yaml
 	$(PYTHON) -m tests.rights page --check docs/rights.md
+	$(PYTHON) -m charts.generate --check
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
 	$(PYTHON) -m serinus.api.crd charts/serinus/files/crds/
 
-docs: setup ## Write the pages that are made from code: conditions and reasons, profiles, the snippet for Argo CD
+docs: setup ## Write what is made from code and chart: pages, tables of values and rights, plain manifest, snippet for Argo CD
 	$(PYTHON) -m serinus.api.reference docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference docs/profiles.md
 	$(PYTHON) -m tests.argocd.snippet charts/serinus/argocd/argocd-cm.yaml
 	$(PYTHON) -m tests.rights page docs/rights.md
+	$(PYTHON) -m charts.generate
 
 .PHONY: docs help setup test test-beside-node test-node test-fast check crds

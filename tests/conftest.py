@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster, paths
+from tests.cluster import Cluster, bootstrap, paths
 from tests.cluster.cluster import Flavour
 from tests.cluster.errors import ClusterError
 from tests.cluster.serinus import install_serinus
@@ -47,6 +47,17 @@ def _stop(cluster: Cluster) -> None:
     cluster.collect_logs(target)
     keep_summary(cluster, RIGHTS)
     cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """It comes with Debian's Prometheus, like that of the clusters."""
+    if os.environ.get("CI"):
+        bootstrap.install_packages()
+    found = shutil.which("promtool")
+    if found is None:
+        pytest.skip("promtool is missing: apt-get install prometheus")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,14 @@
 {{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) }}
 {{- $wrong = append $wrong "serviceAccount.name: is empty, and serviceAccount.create: false; give the name of a service account that exists" }}
 {{- end }}
+{{- range $feature := list "pullRequests" "events" "kueue" }}
+{{- if and (get $v.features $feature) (not $v.features.retraining) }}
+{{- $wrong = append $wrong (printf "features.%s: true is a part of retraining; set features.retraining to true" $feature) }}
+{{- end }}
+{{- end }}
+{{- if and $v.gatewayNamespaces (not $v.watchNamespaces) }}
+{{- $wrong = append $wrong "gatewayNamespaces: are all namespaces, as watchNamespaces is empty; leave them out, or give watchNamespaces" }}
+{{- end }}
 {{- if and $v.features.events (not $v.events.secret) }}
 {{- $wrong = append $wrong "events.secret: is empty, and features.events: true; events without a signature are not taken, so give the name of the Secret with the keys" }}
 {{- end }}

@@ -274,6 +274,11 @@ ROUTE_NOT_ACCEPTED: Final = _reason(
 GATEWAY_NOT_FOUND: Final = _reason(
     "GatewayNotFound", "A parent named in parentRefs does not exist; the rollout goes on once it does."
 )
+ACCESS_DENIED: Final = _reason(
+    "AccessDenied",
+    "The operator has not the right to do what the message says, verb and resource; the object is held where it is,"
+    " rolled back all the same if it has to be, and goes on once the right is there.",
+)
 NOT_ENABLED: Final = _reason(
     "NotEnabled",
     "The object asks for a feature that is switched off in this installation, so that the operator has no rights for"
