@@ -28,6 +28,7 @@ from serinus.controllers.trials import build_stable_watch, build_watch
 from serinus.controllers.warmer import Warmer
 from serinus.core.audit import build_release_lines, keep_history
 from serinus.core.children import Owner
+from serinus.core.dropped import explain_dropped, find_dropped
 from serinus.core.observe import observe_status
 from serinus.core.plan import Action, Event, Plan
 from serinus.core.rollout import decide
@@ -147,7 +148,7 @@ class ModelDeploymentController:
             log.warning("not carried out, tried again", key=str(key), error=str(failed))
             return Result(retry=True, urgent=True)
         if plan.write_status:
-            await self._write_status(key, gathered, plan)
+            obstacles += await self._write_status(key, gathered, plan)
         try:
             for action in plan.after:
                 try:
@@ -173,11 +174,14 @@ class ModelDeploymentController:
         self._obstacles[key] = problem
         return Result(requeue_after=0.01)
 
-    async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> None:
+    async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> list[Problem]:
         require_current(self.store, key, gathered.raw)
-        written = await self.kube.replace_status(MODELDEPLOYMENTS, gathered.raw, plan.status.dump(), "serinus/status")
+        status = plan.status.dump()
+        written = await self.kube.replace_status(MODELDEPLOYMENTS, gathered.raw, status, "serinus/status")
         self.store.written("ModelDeployment", written)
         self._written_at[key] = self.clock.now()
+        dropped = find_dropped(status, written.get("status"), "status")
+        return [] if dropped is None else [Problem(reasons.CRD_OUTDATED, explain_dropped("modeldeployments", dropped))]
 
     async def _tell(self, gathered: Gathered, plan: Plan) -> None:
         snapshot = gathered.snapshot
