@@ -23,7 +23,17 @@ from serinus.kube.events import EventRecorder
 from serinus.kube.gateway import Kube
 from serinus.kube.lease import KubeLease
 from serinus.kube.lister import Lister
-from serinus.kube.resources import EVENTS, LEASES, MODELDEPLOYMENTS, OURS, SERVICES, WATCHED, Resource, Watched
+from serinus.kube.resources import (
+    EVENTS,
+    GATEWAYCLASSES,
+    LEASES,
+    MODELDEPLOYMENTS,
+    OURS,
+    SERVICES,
+    WATCHED,
+    Resource,
+    Watched,
+)
 from serinus.shell.streams import Streams
 from serinus.shell.watch import run_kopf
 from tests.fakes.apiserver import CRDS, NAMESPACES
@@ -83,6 +93,20 @@ async def check_crds_may_come_later(kube: Kube, store: Store, resync: Resync) ->
     await kube.merge_patch(MODELDEPLOYMENTS, NAMESPACE, "fraud", {"metadata": {"labels": {"watched": "yes"}}})
     await until(lambda: "labels" in (store.get("ModelDeployment", NAMESPACE, "fraud") or {}).get("metadata", {}))
     await kube.try_watch(MODELDEPLOYMENTS)
+
+
+async def check_the_gateway_api_may_go(kube: Kube, store: Store, resync: Resync) -> None:
+    """A kind that is removed takes no other with it."""
+    await kube.delete(CRDS, "", f"{GATEWAYCLASSES.plural}.{GATEWAYCLASSES.group}")
+    async with asyncio.timeout(15):
+        while store.is_served("GatewayClass"):
+            assert (await resync.run_once()).failed == {}
+            await asyncio.sleep(0.2)
+    await asyncio.sleep(1)
+    await kube.merge_patch(MODELDEPLOYMENTS, NAMESPACE, "fraud", {"metadata": {"labels": {"watched": "still"}}})
+    await until(
+        lambda: (store.get("ModelDeployment", NAMESPACE, "fraud") or {})["metadata"]["labels"]["watched"] == "still"
+    )
 
 
 async def check_status(kube: Kube) -> None:
@@ -182,6 +206,7 @@ async def main(kubeconfig: str) -> None:
     await check_pages(kube)
     await check_events(kube)
     await check_lease(kube)
+    await check_the_gateway_api_may_go(kube, store, resync)
     report = await resync.run_once()
     assert report.failed == {}, report
     stop.set()
