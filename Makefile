@@ -42,17 +42,20 @@ check: setup ## Lint, types, import contracts, CRD drift
 	$(PYTHON) -m serinus.api.crd --check charts/serinus/files/crds/
 	$(PYTHON) -m serinus.api.reference --check docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference --check docs/profiles.md
-	$(PYTHON) -m charts.generate --check
+	$(PYTHON) -m tests.cluster.lock --check
 	$(PYTHON) -m tests.argocd.snippet --check charts/serinus/argocd/argocd-cm.yaml
+	$(PYTHON) -m tests.rights page --check docs/rights.md
+	$(PYTHON) -m charts.generate --check
 
 crds: setup ## Generate the CRDs from the models
 	$(PYTHON) -m serinus.api.crd crds/
 	$(PYTHON) -m serinus.api.crd charts/serinus/files/crds/
 
-docs: setup ## Write what is made from code and chart: pages, the values' table, the plain manifest, the snippet for Argo CD
+docs: setup ## Write what is made from code and chart: pages, tables of values and rights, plain manifest, snippet for Argo CD
 	$(PYTHON) -m serinus.api.reference docs/conditions.md
 	$(PYTHON) -m serinus.metrics.reference docs/profiles.md
-	$(PYTHON) -m charts.generate
 	$(PYTHON) -m tests.argocd.snippet charts/serinus/argocd/argocd-cm.yaml
+	$(PYTHON) -m tests.rights page docs/rights.md
+	$(PYTHON) -m charts.generate
 
 .PHONY: docs help setup test test-beside-node test-node test-fast check crds

@@ -14,8 +14,11 @@ from tests.cluster import Cluster, bootstrap, paths
 from tests.cluster.cluster import Flavour
 from tests.cluster.errors import ClusterError
 from tests.cluster.serinus import install_serinus
+from tests.rights.keep import keep_summary
 
 LOGS = Path("build") / "logs"
+RIGHTS = Path("build") / "rights"
+"""What the operator asked for in each cluster: `python -m tests.rights check build/rights` looks at all of them."""
 
 
 def _start(flavour: Flavour, name: str = "") -> Cluster:
@@ -42,6 +45,7 @@ def _stop(cluster: Cluster) -> None:
     target = LOGS / cluster.name.rpartition("-")[0]
     shutil.rmtree(target, ignore_errors=True)
     cluster.collect_logs(target)
+    keep_summary(cluster, RIGHTS)
     cluster.stop()
 
 

@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from serinus.api.meta import parse_duration
+from serinus.api.redact import redact
 from serinus.kube.training import DEFAULT_TRAINING_KINDS, read_training_kinds
 
 PREFIX: Final = "SERINUS_"
@@ -121,6 +123,16 @@ class Settings(BaseModel):
                 raise ValueError(f"{name!r} is not the name of a namespace")
         return value
 
+    @field_validator("mlflow_url", "huggingface_url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://unset")
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError("no address; right would be https://HOST/PATH")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("an address must not hold credentials: it is part of messages")
+        return value
+
     @field_validator("receiver_secret")
     @classmethod
     def _has_keys(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -164,7 +176,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             f"{PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg']} (is {problem['input']!r})"
             for problem in error.errors()
         ]
-        raise SettingsError("; ".join(problems)) from error
+        raise SettingsError(redact("; ".join(problems))) from error
     if unknown:
         raise SettingsError(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     return settings

@@ -13,6 +13,7 @@ import pytest
 
 from tests.apiserver.conftest import Surroundings
 from tests.apiserver.mlflow import ADDRESS, MLflow
+from tests.cluster.features import FEATURES
 from tests.cluster.paths import REPOSITORY
 from tests.cluster.serinus import PORT, restart_operator
 from tests.support.model import Model, wait_for
@@ -183,7 +184,7 @@ def test_a_promotion_moves_the_alias_and_tags_the_version(mlflow: MLflow, name: 
 
 def test_mlflows_own_webhooks_reach_a_policy_and_only_with_the_right_key(model: Model, mlflow: MLflow) -> None:
     cluster, namespace = model.cluster, model.namespace
-    metadata = {"name": f"events-{namespace}", "namespace": "serinus-system"}
+    metadata = {"name": FEATURES["events"]["secret"], "namespace": "serinus-system"}
     cluster.apply(
         json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {namespace: "s3cret"}})
     )

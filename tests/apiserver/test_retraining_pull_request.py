@@ -15,6 +15,7 @@ from tests.cluster.serinus import restart_operator
 from tests.forge.gitserver import GitServer
 from tests.support.loop import Loop, build_results, digest
 from tests.support.model import Model, wait_for
+from tests.support.rights import grant_secret
 
 pytestmark = pytest.mark.apiserver
 
@@ -46,6 +47,7 @@ def git(model: Model, tmp_path: Path) -> Iterator[GitServer]:
         }
         metadata = {"name": "deploy", "namespace": model.namespace, "labels": {"serinus.dev/credentials": "git"}}
         cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": secret}))
+        grant_secret(cluster, metadata["namespace"], metadata["name"])
         yield GitServer(tmp_path, "dulwich")
     finally:
         process.terminate()

@@ -83,7 +83,8 @@ def find_leader(cluster: Cluster) -> str:
     """The pod that holds the Lease; empty where nobody does."""
     answer = cluster.kubectl("get", "lease", LEASE, "-n", NAMESPACE, "-o", "json", check=False)
     spec = json.loads(answer.stdout)["spec"] if answer.returncode == 0 else {}
-    return str(spec.get("holderIdentity") or "")
+    # The name of the pod, and what tells its starts apart.
+    return str(spec.get("holderIdentity") or "").partition("_")[0]
 
 
 def save_logs(cluster: Cluster) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import ClusterError
+from tests.cluster.features import FEATURES
 from tests.cluster.helm import CHART, find_helm
 from tests.cluster.operator_image import NAME as IMAGE_NAME
 from tests.cluster.operator_image import operator_image
@@ -16,8 +17,7 @@ RELEASE = "serinus"
 NAMESPACE = "serinus-system"
 ACCOUNT = "serinus"
 TAG = "test"
-TRAINING_KINDS = ("batch/v1/Job", "argoproj.io/v1alpha1/Workflow", "ray.io/v1/RayJob")
-"""What may train in test clusters; kinds that are not installed are waited for."""
+TRAINING_KINDS = FEATURES["training"]["kinds"]
 
 Values = dict[str, Any]
 
@@ -29,22 +29,25 @@ def load_operator_image(cluster: Cluster, tag: str = TAG, version: str = "") -> 
 
 def build_values(cluster: Cluster, scrape_interval: str) -> Values:
     """What a test cluster differs in from the chart's own values, with no replica yet."""
-    address = cluster.prometheus_url_for_pods
-    spec = {"address": address, "scrapeInterval": scrape_interval, "timeout": "1s"}
-    return {
-        "image": {"repository": f"localhost/{IMAGE_NAME}", "tag": TAG, "pullPolicy": "Never"},
-        "replicas": 0,
-        "training": {"kinds": list(TRAINING_KINDS)},
-        "metricsProviders": [{"name": "default", "spec": spec}],
-    }
+    values: Values = {"image": {"repository": f"localhost/{IMAGE_NAME}", "tag": TAG, "pullPolicy": "Never"}}
+    values |= {**FEATURES, "replicas": 0}
+    if cluster.flavour == "node":
+        provider = build_provider(cluster.prometheus_url_for_pods, scrape_interval)
+        # Here nobody sends events, and no Workloads of Kueue are there to be looked at.
+        values["features"] = {**FEATURES["features"], "events": False, "kueue": False}
+        values["metricsProviders"] = [provider]
+    return values
+
+
+def build_provider(address: str, scrape_interval: str) -> Values:
+    """Name and spec of the provider of a test cluster."""
+    return {"name": "default", "spec": {"address": address, "scrapeInterval": scrape_interval, "timeout": "1s"}}
 
 
 def with_settings(values: Values, settings: Mapping[str, str], **more: Any) -> Values:
     """The same values with SERINUS_ variables (in lower case, without the prefix) and other top-level values."""
-    given = dict(settings)
-    kinds = given.pop("training_kinds", None)
-    changed = {**values, **more, "extraEnv": [{"name": f"SERINUS_{k.upper()}", "value": v} for k, v in given.items()]}
-    return {**changed, "training": {"kinds": kinds.split(",")}} if kinds else changed
+    variables = [{"name": f"SERINUS_{name.upper()}", "value": value} for name, value in settings.items()]
+    return {**values, **more, "extraEnv": variables}
 
 
 def save_values(cluster: Cluster, values: Values) -> Path:

@@ -1,6 +1,7 @@
 """Serinus in a cluster, installed by its chart: as pods on a node; where nodes are simulated and run nothing, as
 processes that act as the chart's service account."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -16,10 +17,15 @@ PORT = 8080
 def install_serinus(cluster: Cluster, *, scrape_interval: str = "1s", operator: bool = True) -> None:
     """Install the chart with the provider `default`, start one operator and wait until it is ready."""
     values = release.build_values(cluster, scrape_interval)
+    release.save_values(cluster, values)
     if cluster.flavour == "node":
         release.load_operator_image(cluster)
-    release.save_values(cluster, values)
     release.upgrade(cluster, values)
+    if cluster.flavour != "node":
+        # Tests turn it to servers of their own, and no upgrade of the release is to turn it back.
+        provider = release.build_provider(cluster.prometheus_url, scrape_interval)
+        head = {"apiVersion": "serinus.dev/v1alpha1", "kind": "MetricsProvider", "metadata": {"name": provider["name"]}}
+        cluster.apply(json.dumps({**head, "spec": provider["spec"]}))
     if operator:
         start_operator(cluster)
 

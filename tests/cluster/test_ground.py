@@ -186,7 +186,7 @@ def test_a_service_that_came_with_a_package_is_not_left_to_start_at_the_next_boo
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     commands: list[list[str]] = []
-    monkeypatch.setattr(bootstrap, "_run", lambda command, **_environment: commands.append(command))
+    monkeypatch.setattr(bootstrap, "run_command", lambda command, **_environment: commands.append(command))
     monkeypatch.setattr(bootstrap, "_no_services", contextlib.nullcontext)
     (tmp_path / "systemctl").write_text("#!/bin/sh\n")
     (tmp_path / "systemctl").chmod(0o755)

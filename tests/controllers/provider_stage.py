@@ -138,7 +138,7 @@ class World:
     def ready(self) -> tuple[str, str, int]:
         """Status, reason and generation of the condition Ready."""
         status = self.kube.objects["MetricsProvider", "", KEY.name]["status"]
-        (condition,) = status["conditions"]
+        condition = status["conditions"][0]
         assert condition["type"] == "Ready"
         assert condition["observedGeneration"] == status["observedGeneration"]
         return condition["status"], condition["reason"], status["observedGeneration"]

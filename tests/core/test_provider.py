@@ -1,6 +1,11 @@
 """When a finding about a provider is worth telling."""
 
-from serinus.core.provider import Finding, Health, observe_finding
+from datetime import UTC, datetime
+
+import pytest
+
+from serinus.api.metricsprovider import MetricsProviderStatus
+from serinus.core.provider import Finding, Health, build_provider_status, observe_finding
 
 GOOD, BAD = Finding("Configured", "answers"), Finding("Timeout", "slow")
 
@@ -26,3 +31,26 @@ def test_a_message_that_changes_every_time_is_not_told_every_time() -> None:
     assert fold(*changing).told == changing[0]
     other = Finding("Throttled", "for good")
     assert fold(*changing, other, other, other).told == other
+
+
+@pytest.mark.parametrize(
+    ("reason", "types"),
+    [
+        ("Configured", ["Ready"]),
+        ("Unreachable", ["Ready"]),
+        ("Timeout", ["Ready"]),
+        ("SecretNotReadable", ["Ready"]),
+        ("InvalidSpec", ["Ready", "Stalled"]),
+        ("Unauthorized", ["Ready", "Stalled"]),
+        ("UntrustedCertificate", ["Ready", "Stalled"]),
+        ("SecretNotFound", ["Ready", "Stalled"]),
+        ("InvalidSecret", ["Ready", "Stalled"]),
+    ],
+)
+def test_it_is_stalled_by_what_a_person_must_put_right_and_by_nothing_else(reason: str, types: list[str]) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    before = build_provider_status(MetricsProviderStatus(), 1, Finding("Unauthorized", "no token"), at)
+    status = build_provider_status(before, 2, Finding(reason, "so it is"), at)
+    assert [one.type for one in status.conditions] == types
+    assert {(one.reason, one.observed_generation) for one in status.conditions} == {(reason, 2)}
+    assert build_provider_status(status, 2, Finding(reason, "so it is"), at) == status

@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from serinus.api.redact import redact
+
 GROUP: Final = "serinus.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
@@ -92,10 +94,12 @@ Ratio = Annotated[str, Field(pattern=RATIO_PATTERN, max_length=16)]
 
 
 def shorten_to(length: int) -> BeforeValidator:
-    """Return the validator that cuts a text in a status to `length` characters: a status must always be writable."""
+    """Return the validator that cuts a text in a status to `length` characters: a status must always be writable. What
+    looks like a credential is taken out of it."""
 
     def shorten(value: Any) -> Any:
-        return f"{value[: length - 1]}…" if isinstance(value, str) and len(value) > length else value
+        text = redact(value) if isinstance(value, str) else value
+        return f"{text[: length - 1]}…" if isinstance(text, str) and len(text) > length else text
 
     return BeforeValidator(shorten)
 

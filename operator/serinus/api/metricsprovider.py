@@ -65,7 +65,8 @@ class MetricsProviderStatus(StatusModel):
     observed_generation: int | None = None
     """The metadata.generation that this status is about."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=list_map("type"))] = ()
-    """Ready: whether the provider answers and is used as described; the reason says why not."""
+    """Ready: whether the provider answers and is used as described; the reason says why not. Stalled: it
+    will not before a person acts."""
 
 
 METRICS_PROVIDER: Final = Resource(

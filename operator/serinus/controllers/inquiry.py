@@ -90,5 +90,7 @@ class Inquiry(Generic[Question, Answer]):
                 return await self._ask(key, question)
             except Exception as error:
                 log.exception("a question could not be answered", name=key.name, namespace=key.namespace)
-                message = f"looking up what the spec refers to failed: {type(error).__name__}: {str(error)[:160]}"
+                message = (
+                    f"looking up what the spec refers to failed: {type(error).__name__}; the operator's log says where"
+                )
                 return Later(Problem(reasons.LOOKUP_FAILED, message))

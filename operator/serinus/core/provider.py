@@ -12,9 +12,21 @@ from pydantic import ValidationError
 from serinus.api import reasons
 from serinus.api.meta import Condition
 from serinus.api.metricsprovider import MetricsProviderSpec, MetricsProviderStatus
+from serinus.core.conditions import keep_conditions
+from serinus.core.snapshot import Check
 
 SURE_AFTER: Final = 3
 """Times in a row that something new is seen before it is told."""
+NEEDS_A_PERSON: Final = frozenset(
+    {
+        reasons.INVALID_SPEC,
+        reasons.UNAUTHORIZED,
+        reasons.UNTRUSTED_CERTIFICATE,
+        reasons.SECRET_NOT_FOUND,
+        reasons.INVALID_SECRET,
+    }
+)
+"""What does not pass by itself, as an outage does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +95,9 @@ def build_provider_status(
     old: MetricsProviderStatus, generation: int, finding: Finding, now: datetime
 ) -> MetricsProviderStatus:
     """The status that tells a finding; equal to the old one if that tells it already."""
-    before = next((one for one in old.conditions if one.type == reasons.READY), None)
-    status = "True" if finding.is_good else "False"
-    since = before.last_transition_time if before is not None and before.status == status else now
-    ready = Condition.model_validate(
-        {
-            "type": reasons.READY,
-            "status": status,
-            "reason": finding.reason,
-            "message": finding.message,
-            "last_transition_time": since,
-            "observed_generation": generation,
-        }
-    )
-    others = tuple(one for one in old.conditions if one.type != reasons.READY)
-    return MetricsProviderStatus(observed_generation=generation, conditions=(ready, *others))
+    wanted = [(reasons.READY, Check("True" if finding.is_good else "False", finding.reason, finding.message))]
+    if finding.reason in NEEDS_A_PERSON:
+        wanted.append((reasons.STALLED, Check("True", finding.reason, finding.message)))
+    told = keep_conditions(old.conditions, wanted, generation, now)
+    others = tuple(one for one in old.conditions if one.type not in (reasons.READY, reasons.STALLED))
+    return MetricsProviderStatus(observed_generation=generation, conditions=(*told, *others))

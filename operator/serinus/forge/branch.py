@@ -52,6 +52,7 @@ def _work(access: GitAccess, limits: Limits, job: Callable[[Repository], T]) -> 
         return Away(f"{'the server' if wire is None else wire.host}: {clean(str(error), access)}")
     # What a broken or hostile server sends may break a parser anywhere within the library.
     except Exception as error:
+        # Where it broke is told; what it says may be what the server sent.
         log.warning("git", host=None if wire is None else wire.host, exc_info=True)
         return Away(f"{'the server' if wire is None else wire.host} sends what is no git: {type(error).__name__}")
     finally:

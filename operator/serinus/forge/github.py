@@ -5,10 +5,11 @@ Every call may be repeated: what is there is found before anything is made.
 
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from serinus.api.redact import HIDDEN, redact
 from serinus.forge.access import SETTING, GitAccess
 from serinus.forge.outcome import Away, Closed, PullRequest, Refused, State
 from serinus.forge.status import explain_status
@@ -40,7 +41,7 @@ class Forge:
     transport: Transport
     api: str
     repository: str
-    token: str
+    token: str = field(repr=False)
     trust: ssl.SSLContext | None = None
 
     @property
@@ -169,7 +170,8 @@ def _quote(forge: Forge, parsed: Any) -> str:
     errors: Sequence[Any] = said["errors"] if isinstance(said.get("errors"), list) else ()
     details = [str(error.get("message") or error.get("field") or "") for error in errors if isinstance(error, dict)]
     text = "; ".join(part for part in (str(said.get("message", "HTTP 422")), *details) if part)
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300].replace(forge.token, "***")
+    text = redact(text.replace(forge.token, HIDDEN))
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
 
 
 def _read(forge: Forge, said: Any) -> PullRequest | Away | Refused:

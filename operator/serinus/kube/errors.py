@@ -120,7 +120,8 @@ def build_error(status: int, body: Any, text: str, retry_after: str | None) -> K
     answer = body if isinstance(body, dict) and body.get("kind") == "Status" else {}
     details = answer.get("details") or {}
     reason = str(answer.get("reason") or "")
-    message = str(answer.get("message") or text.strip()[:500] or f"HTTP {status}")
+    # What is no Status comes from something in between, and may hold anything: it is not shown.
+    message = str(answer.get("message") or f"HTTP {status}")
     kind = AlreadyExists if reason == "AlreadyExists" else _BY_STATUS.get(status, Unavailable)
     if status == 403 and _DENIED.search(message):
         kind = Denied

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import structlog
 
+from serinus.api.redact import redact
 from serinus.engine.clock import Clock
 from serinus.engine.store import Raw
 from serinus.kube.errors import KubeError
@@ -113,7 +114,7 @@ def build_event(
         "reason": reason,
         "type": event_type,
         "regarding": reference,
-        "note": _shorten(message),
+        "note": _shorten(redact(message)),
     }
 
 

@@ -18,6 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from serinus.engine.store import Listing, Raw
 from serinus.kube.errors import Expired, KubeError, NotFound, NotLeading, TimedOut, Unavailable, build_error
 from serinus.kube.resources import Resource
+from serinus.net.transport import describe
 
 TIMEOUT: Final = 5.0
 PAGE_SIZE: Final = 500
@@ -270,7 +271,7 @@ class Kube:
         except TimeoutError as error:
             raise TimedOut(f"{what}: no answer within {self._timeout:g}s") from error
         except (aiohttp.ClientError, ApiException, OSError) as error:
-            raise Unavailable(f"{what}: {type(error).__name__}: {error}") from error
+            raise Unavailable(f"{what}: {describe(error)}") from error
         if empty and answer.status == 200:
             return answer.status, {}
         return answer.status, _parse(what, answer.status, raw, answer.headers.get("Retry-After"))

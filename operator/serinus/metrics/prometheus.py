@@ -19,6 +19,7 @@ import urllib3
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
+from serinus.api.redact import HIDDEN, redact
 from serinus.metrics.answers import Read, observe_series, observe_values, read_body, read_error
 from serinus.metrics.source import Access, Answer, Failure, FetchAccess, QueryResult
 from serinus.metrics.threads import QueryThreads, StuckError
@@ -149,7 +150,7 @@ class PrometheusSource:
         if isinstance(result, Answer):
             return result
         message = f"{self._address}: {result.message}"
-        return replace(result, message=message.replace(token, "***") if token else message)
+        return replace(result, message=redact(message.replace(token, HIDDEN) if token else message))
 
     def _open(self, access: Access) -> Client:
         """A client that nobody else uses; ValueError for authorities that are none."""

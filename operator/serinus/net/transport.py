@@ -31,6 +31,24 @@ class Reply:
             return None
 
 
+def describe(error: Exception) -> str:
+    """What went wrong, in words that hold nothing of what was sent or came: the libraries' own quote both."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the certificate is not trusted: {getattr(error.certificate_error, 'verify_message', 'refused')}"
+        case aiohttp.ClientSSLError():
+            return "no TLS connection: is it spoken there?"
+        case aiohttp.ClientConnectorDNSError():
+            return "the name cannot be resolved"
+        case aiohttp.ClientConnectorError():
+            return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
+        case aiohttp.InvalidURL():
+            return "the address cannot be used"
+        case OSError(strerror=str(words)):
+            return f"no connection: {words}"
+    return f"the connection broke, or what came is no HTTP ({type(error).__name__})"
+
+
 class Transport:
     """One pool of connections for all servers."""
 
@@ -59,7 +77,7 @@ class Transport:
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
             )
-        host = url.split("/")[2]
+        host = url.split("/")[2].rpartition("@")[2]
         try:
             async with self._session.request(
                 method,
@@ -78,7 +96,7 @@ class Transport:
         except TimeoutError:
             return Away(f"{host} does not answer within {self._timeout.total:g}s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Away(f"{host}: {str(error)[:200] or type(error).__name__}")
+            return Away(f"{host}: {describe(error)}")
 
     async def close(self) -> None:
         if self._session is not None:

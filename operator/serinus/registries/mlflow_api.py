@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serinus.api.redact import HIDDEN, redact
 from serinus.net.outcome import Away, Refused
 from serinus.net.transport import Reply, Transport
 from serinus.registries.outcome import NotFound
@@ -59,11 +60,23 @@ async def ask(
     parsed = reply.parsed()
     if reply.status == 200:
         return parsed if isinstance(parsed, dict) else Away("MLflow answers with something other than JSON")
-    return _explain(reply, parsed if isinstance(parsed, dict) else {})
+    return _explain(reply, parsed if isinstance(parsed, dict) else {}, list_secrets(headers))
 
 
-def _explain(reply: Reply, parsed: Mapping[str, Any]) -> NotFound | Away | Refused:
+def list_secrets(headers: Mapping[str, str]) -> list[str]:
+    """What of the headers must never be shown, in each form that a server may repeat it in."""
+    kind, _, value = headers.get("Authorization", "").partition(" ")
+    if kind != "Basic":
+        return [value] if value else []
+    whole = base64.b64decode(value).decode()
+    return [one for one in (value, whole, whole.partition(":")[2]) if one]
+
+
+def _explain(reply: Reply, parsed: Mapping[str, Any], secrets: list[str]) -> NotFound | Away | Refused:
     code, message = parsed.get("error_code"), str(parsed.get("message", ""))
+    for secret in secrets:
+        message = message.replace(secret, HIDDEN)
+    message = redact(message)
     text = " ".join("".join(c if c.isprintable() else " " for c in message).split())[:300]
     if code == "RESOURCE_DOES_NOT_EXIST":
         return NotFound(f"MLflow: {text}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from serinus.api.redact import redact
 from serinus.shell.receiver.signature import Signed, is_structured
 
 LONGEST: Final = {"type": 128, "source": 128, "subject": 256}
@@ -96,4 +97,7 @@ def _check(event: EventIn) -> EventIn | Unreadable:
         # Types and sources are words, in triggers as in commands.
         if len(text) > longest or not text.isprintable() or (name != "subject" and (" " in text or not text)):
             return Unreadable(f"{name} has more than {longest} characters, or some that may not be there")
+        if redact(text) != text:
+            # It would stand in an annotation, where everybody reads it.
+            return Unreadable(f"{name} holds credentials, which are not taken")
     return event

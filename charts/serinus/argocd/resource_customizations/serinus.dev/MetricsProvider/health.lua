@@ -1,4 +1,5 @@
--- Not answering is Progressing and not Degraded: rollouts hold meanwhile, and go on by themselves when it returns.
+-- An outage is Progressing and not Degraded: rollouts hold meanwhile, and go on by themselves when it is over. Stalled is
+-- what only a person puts right.
 local hs = { status = "Progressing", message = "Waiting for the operator to ask the provider" }
 if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
   return hs

@@ -1,0 +1,43 @@
+"""Takes out of a text what looks like a credential, before the text is shown to anybody.
+
+The last of several walls: nothing secret should reach a message in the first place. Whoever knows the secret itself (a
+token that was sent, say) takes it out there; here only the form is known."""
+
+import re
+from typing import Final
+
+HIDDEN: Final = "***"
+
+_FORMS: Final = (
+    # user:password@ in an address, of any scheme
+    (re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^\s/@\"'<>]{1,512}@"), rf"\1{HIDDEN}@"),
+    # parameters of presigned and other addresses
+    (
+        re.compile(
+            r"([?&](?:access_token|token|api_?key|key|password|secret|sig|signature|X-(?:Amz|Goog)-"
+            r"(?:Signature|Credential|Security-Token))=)[^&\s\"'<>]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    # headers, as text or as a printed mapping
+    (
+        re.compile(
+            r"((?:proxy-)?authorization|set-cookie|cookie|x-api-key)([\"']?\s*[:=]\s*[\"']?)[^\"'\n,}]+", re.IGNORECASE
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
+    (re.compile(r"\b(Bearer|Basic)\s+(?=[^\s\"']*[0-9=._])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    # private keys, whole or cut off
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
+)
+_HINTS: Final = ("://", "=", "earer", "asic", "ookie", "uthorization", "AUTHORIZATION", "-api-key", "-----BEGIN")
+
+
+def redact(text: str) -> str:
+    """The text with `***` in place of credentials in addresses, headers and keys. What it returns it leaves alone."""
+    if not any(hint in text for hint in _HINTS):
+        return text
+    for form, shown in _FORMS:
+        text = form.sub(shown, text)
+    return text
