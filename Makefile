@@ -20,7 +20,9 @@ $(VENV)/.complete: pyproject.toml
 	@touch $@
 
 test: check ## Run every tier: pure, adapters, API server, cluster; the last one beside the others, since it mostly waits
+	@rm -rf build/rights
 	@$(MAKE) --no-print-directory -j2 --keep-going test-beside-node test-node
+	$(PYTHON) -m tests.rights check build/rights
 
 test-beside-node: setup
 	$(PYTHON) -m pytest -m "not cluster"

@@ -50,6 +50,7 @@ NEEDLESS = (
     "usr/share/locale",
     "usr/share/lintian",
     "usr/lib/valgrind",
+    "usr/sbin",
     "var/lib/systemd",
 )
 ACCOUNTS = "root:x:0:0:root:/root:/usr/sbin/nologin\nserinus:x:65532:65532:serinus:/app:/usr/sbin/nologin\n"

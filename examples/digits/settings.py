@@ -14,7 +14,7 @@ class Settings:
 
     version: str = "dev"
     model: Path = Path("/opt/model")
-    host: str = "0.0.0.0"  # noqa: S104 - a pod's own address
+    host: str = "0.0.0.0"  # noqa: S104  # nosec B104 - a pod is reached from outside
     port: int = 8080
     fault_ratio: float = 0.0
     drain_seconds: float = 5.0

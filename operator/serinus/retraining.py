@@ -11,7 +11,8 @@ from serinus.api.podtemplate import child
 from serinus.api.retrainstatus import TERMINAL, TriggerState
 from serinus.controllers.access import find_provider
 from serinus.controllers.analyst import Provider
-from serinus.controllers.modeldeployment import Ended, Recorder
+from serinus.controllers.modeldeployment import Ended
+from serinus.controllers.recorder import Recorder
 from serinus.controllers.retrain.desk import Places, RunDesk
 from serinus.controllers.retrain.looks import SignalLooks
 from serinus.controllers.retrain.policies import RetrainPolicyController

@@ -75,9 +75,14 @@ def wait_for_stable(world: World) -> None:
     world.wait("the first install", serves, INSTALL_SECONDS, lambda: None)
 
 
-def run_bench(name: str, title: str, measure: Callable[[Stand, Console], Sequence[Figure]]) -> int:
-    """Start a cluster, measure, publish, stop. The exit status is 0 if everything could be measured, whatever the
-    numbers say."""
+def run_bench(
+    name: str,
+    title: str,
+    measure: Callable[[Stand, Console], Sequence[Figure]],
+    images: Sequence[str] = (IMAGE,),
+) -> int:
+    """Start a cluster in which these images of the sample model are known, measure, publish, stop. The exit status is 0
+    if everything could be measured, whatever the numbers say."""
     signal.signal(signal.SIGTERM, _interrupt)
     console, folder = Console(highlight=False), FOLDER / name
     try:
@@ -85,7 +90,7 @@ def run_bench(name: str, title: str, measure: Callable[[Stand, Console], Sequenc
             f"bench-{name}",
             folder,
             lambda text: console.print(text, soft_wrap=True),
-            build=lambda: build_images([IMAGE]),
+            build=lambda: build_images(images),
         ) as house:
             figures = measure(Stand(house, folder), console)
     except (DemoError, HouseError, NotSettledError) as error:

@@ -105,7 +105,7 @@ def export_commit(folder: Path) -> Source:
     """The last commit, unpacked: nothing that is not committed gets into a published image."""
     revision = _git("rev-parse", "HEAD").decode().strip()
     archive = folder / "source.tar"
-    archive.write_bytes(_git("archive", "--format=tar", "HEAD", "operator", "pyproject.toml", "LICENSE"))
+    archive.write_bytes(_git("archive", "--format=tar", "HEAD", "operator", "pyproject.toml"))
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
     return Source(folder, read_version(folder), revision)
@@ -116,6 +116,21 @@ def _git(*arguments: str) -> bytes:
     if done.returncode != 0:
         raise ClusterError(f"git {arguments[0]}: {done.stderr.decode().strip()}")
     return done.stdout
+
+
+def _copy_sbom(archive: Path) -> None:
+    """Put the list of what is in an image beside its archive."""
+    with tarfile.open(archive) as outer:
+        for name in outer.getnames():
+            blob = outer.extractfile(name) if name.startswith("blobs/") else None
+            if blob is None or blob.peek(2)[:2] != b"\x1f\x8b":
+                continue
+            with tarfile.open(fileobj=blob, mode="r|gz") as layer:
+                found = next((layer.extractfile(member) for member in layer if member.name == SBOM), None)
+                if found is not None:
+                    archive.with_suffix(".cdx.json").write_bytes(found.read())
+                    return
+    raise ClusterError(f"{archive.name}: there is no {SBOM} in it")
 
 
 def main() -> int:
@@ -130,6 +145,7 @@ def main() -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     target = OUTPUT / f"{NAME}-{source.version}.tar"
     shutil.copyfile(archive, target)
+    _copy_sbom(target)
     print(f"{target.relative_to(REPOSITORY)}: localhost/{NAME}:{source.version}, commit {source.revision[:12]}")
     return 0
 

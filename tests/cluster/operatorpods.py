@@ -47,7 +47,7 @@ def kill(cluster: Cluster) -> None:
 
     They are stopped first, so that they do not hear of being asked to end. With kind their processes cannot be reached
     from here, and they may hear of it for a moment."""
-    victims = [pid for pod in list_pods(cluster) for pid in _find_processes(cluster, pod)]
+    victims = [pid for pod in list_pods(cluster) for pid in find_processes(cluster, pod)]
     for pid in victims:
         _signal(pid, signal.SIGSTOP)
     save_logs(cluster)
@@ -100,7 +100,7 @@ def _wait_until_gone(cluster: Cluster) -> None:
     cluster.processes.wait_for("the operator's pods end", lambda: not list_pods(cluster), "kubelet", patience=PATIENCE)
 
 
-def _find_processes(cluster: Cluster, pod: dict[str, Any]) -> Iterator[int]:
+def find_processes(cluster: Cluster, pod: dict[str, Any]) -> Iterator[int]:
     """The processes of a pod's containers on this machine, known by the container ids in their cgroups."""
     if not cluster.netns:
         return

@@ -96,7 +96,7 @@ class Settings(BaseModel):
     """How often the ModelDeployment, or the place of a missing reference, is asked."""
     token_file: Path | None = None
     """File with the token that whoever sends anything must have. Default: anybody may."""
-    host: str = "0.0.0.0"  # noqa: S104  (a pod is reached from outside)
+    host: str = "0.0.0.0"  # noqa: S104  # nosec B104 - a pod is reached from outside
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """Port to listen on."""

@@ -69,4 +69,4 @@ class DataService:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(DataService().build_app(), "0.0.0.0", PORT))  # noqa: S104 - a pod's own address
+    asyncio.run(serve(DataService().build_app(), "0.0.0.0", PORT))  # noqa: S104  # nosec B104 - as above

@@ -110,7 +110,7 @@ def main() -> None:
     predict(classifier, [FIRST])
     server = Server(classifier, settings)
     log.info("%s serves on port %d", server.version, settings.port)
-    asyncio.run(serve(server.build_app(), "0.0.0.0", settings.port, settings.drain_seconds, server.drain))  # noqa: S104
+    asyncio.run(serve(server.build_app(), "0.0.0.0", settings.port, settings.drain_seconds, server.drain))  # noqa: S104  # nosec B104
 
 
 if __name__ == "__main__":

@@ -188,12 +188,14 @@ class Executor:
         self.store.written("ModelRevision", raw)
 
     async def _delete_revision(self, owner: Owner, name: str) -> None:
-        for resource in (DEPLOYMENTS, SERVICES, INFERENCEPOOLS, MODELREVISIONS):
+        for resource in (DEPLOYMENTS, SERVICES, INFERENCEPOOLS):
             await self.hands.delete(resource, owner, name)
         for resource in (JOBS, CONFIGMAPS):
             for one in self.store.by_owner(resource.kind, owner.namespace, owner.name):
                 if revision_of(one) == name:
                     await self.hands.delete(resource, owner, one["metadata"]["name"])
+        # Last of all: without the record nobody knows that the others are to go.
+        await self.hands.delete(MODELREVISIONS, owner, name)
 
 
 def build_revision_status(mark: MarkRevision, now: str) -> Raw:

@@ -19,6 +19,7 @@ from serinus.controllers.access import find_provider
 from serinus.controllers.analyst import Provider
 from serinus.controllers.claims import ClaimIndex
 from serinus.controllers.content import Known
+from serinus.controllers.denied import find_refused
 from serinus.controllers.intent import read_intent
 from serinus.controllers.models import ModelDesk
 from serinus.controllers.ownership import is_owned
@@ -114,6 +115,7 @@ def gather_snapshot(
     plan = plan_metrics(rollout, profile, spec.runtime, route_kind)
     by_place = profile is not None and profile.needs_filter
     problems = route_problems if spec_problems else [*route_problems, *provider_problems, *plan.problems]
+    problems = [*problems, *find_refused(store, key.namespace, of_releases=True)]
     services = [s for s in store.by_owner("Service", key.namespace, key.name) if is_owned(s, owner)]
     annotations = metadata.get("annotations") or {}
     command = annotations.get(ANNOTATION_COMMAND)

@@ -18,7 +18,8 @@ from serinus.api.metricsprovider import MetricsProviderSpec
 from serinus.api.validate import check_metrics_provider
 from serinus.controllers.access import AccessReader, build_provider
 from serinus.controllers.analyst import Provider
-from serinus.controllers.modeldeployment import Recorder
+from serinus.controllers.denied import problem_of
+from serinus.controllers.recorder import Recorder
 from serinus.core.provider import (
     Finding,
     Health,
@@ -31,7 +32,7 @@ from serinus.core.provider import (
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
-from serinus.kube.errors import Conflict, KubeError, NotFound
+from serinus.kube.errors import Conflict, Denied, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import METRICSPROVIDERS
 from serinus.metrics.source import Failure, FetchAccess, MetricSource, QueryResult
@@ -111,6 +112,10 @@ class MetricsProviderController:
         except Conflict:
             await self._refresh(key)
             return Result(retry=True)
+        except Denied as denied:
+            problem = problem_of(denied)
+            await self.recorder.emit_event(raw, "Warning", problem.reason, problem.message)
+            raise
         self.store.written(key.kind, written)
         if {one.reason for one in old.conditions} != {finding.reason}:
             await self._tell(raw, finding)

@@ -6,7 +6,7 @@ again, never by overwriting."""
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -15,17 +15,20 @@ from serinus.api.audit import AuditLine
 from serinus.controllers.analyst import Analyst
 from serinus.controllers.auditing import write_audit
 from serinus.controllers.claims import ClaimIndex
+from serinus.controllers.denied import DeniedTeller, problem_of
 from serinus.controllers.execute import Executor, SourceChangedError
 from serinus.controllers.gather import Gathered, gather_snapshot
 from serinus.controllers.hands import Hands, NameTakenError, read_anew, require_current
 from serinus.controllers.models import ModelDesk
 from serinus.controllers.ownership import is_orphan, is_owned
 from serinus.controllers.reach import Reach
+from serinus.controllers.recorder import Recorder
 from serinus.controllers.reroute import HostTakenError, Rerouter
 from serinus.controllers.trials import build_stable_watch, build_watch
 from serinus.controllers.warmer import Warmer
 from serinus.core.audit import build_release_lines, keep_history
 from serinus.core.children import Owner
+from serinus.core.dropped import explain_dropped, find_dropped
 from serinus.core.observe import observe_status
 from serinus.core.plan import Action, Event, Plan
 from serinus.core.rollout import decide
@@ -34,7 +37,7 @@ from serinus.core.watching import is_watched
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
-from serinus.kube.errors import Conflict, Invalid, KubeError, NotFound
+from serinus.kube.errors import Conflict, Denied, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import MODELDEPLOYMENTS, ROUTES
 from serinus.routing.gateway_api import observe_weights
@@ -74,14 +77,6 @@ class Ended:
     outcome: str
     seconds: float | None = None
     followed: bool = False
-
-
-class Recorder(Protocol):
-    """Writes Events; never raises."""
-
-    async def emit_event(self, regarding: Raw, event_type: Any, reason: str, message: str) -> bool:
-        """Tell what happened to an object."""
-        ...
 
 
 @dataclass
@@ -132,6 +127,10 @@ class ModelDeploymentController:
             log.info("looks again", key=str(key), conflict=str(conflict))
             await read_anew(self.kube, self.store, MODELDEPLOYMENTS, key)
             return Result(retry=True, urgent=True)
+        except Denied as denied:
+            teller = DeniedTeller(MODELDEPLOYMENTS, self.kube, self.store, self.recorder, self.clock)
+            leaves = gathered.snapshot.status.candidate is not None and plan.status.candidate is None
+            return await teller.tell(key, denied, urgent=leaves)
 
     async def _carry_out(self, key: Key, gathered: Gathered, plan: Plan, lines: tuple[AuditLine, ...]) -> Result:
         executor = Executor(self.kube, self.store, self.clock)
@@ -143,14 +142,19 @@ class ModelDeploymentController:
                 obstacles += await _attempt(executor, gathered, action)
             except KubeError as error:
                 failed = failed or error
+        if isinstance(failed, Denied):
+            raise failed
         if failed is not None:
             log.warning("not carried out, tried again", key=str(key), error=str(failed))
             return Result(retry=True, urgent=True)
         if plan.write_status:
-            await self._write_status(key, gathered, plan)
+            obstacles += await self._write_status(key, gathered, plan)
         try:
             for action in plan.after:
-                obstacles += await _attempt(executor, gathered, action)
+                try:
+                    obstacles += await _attempt(executor, gathered, action)
+                except Denied as denied:
+                    obstacles.append(problem_of(denied))
         finally:
             # The transition is in the status by now; the next turn would not tell it again.
             write_audit(lines)
@@ -170,11 +174,14 @@ class ModelDeploymentController:
         self._obstacles[key] = problem
         return Result(requeue_after=0.01)
 
-    async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> None:
+    async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> list[Problem]:
         require_current(self.store, key, gathered.raw)
-        written = await self.kube.replace_status(MODELDEPLOYMENTS, gathered.raw, plan.status.dump(), "serinus/status")
+        status = plan.status.dump()
+        written = await self.kube.replace_status(MODELDEPLOYMENTS, gathered.raw, status, "serinus/status")
         self.store.written("ModelDeployment", written)
         self._written_at[key] = self.clock.now()
+        dropped = find_dropped(status, written.get("status"), "status")
+        return [] if dropped is None else [Problem(reasons.CRD_OUTDATED, explain_dropped("modeldeployments", dropped))]
 
     async def _tell(self, gathered: Gathered, plan: Plan) -> None:
         snapshot = gathered.snapshot

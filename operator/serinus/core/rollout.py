@@ -238,6 +238,7 @@ def _essence(status: ModelDeploymentStatus) -> object:
 _SAID = frozenset(
     {
         reasons.WARMING_UP,
+        reasons.ACCESS_DENIED,
         reasons.INVALID_SPEC,
         reasons.INVALID_SCHEMA,
         reasons.LOOKUP_FAILED,

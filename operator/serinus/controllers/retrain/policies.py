@@ -16,8 +16,9 @@ from serinus.api.meta import (
     MANAGED_BY,
 )
 from serinus.controllers.auditing import write_audit
+from serinus.controllers.denied import DeniedTeller
 from serinus.controllers.hands import read_anew, require_current
-from serinus.controllers.modeldeployment import Recorder
+from serinus.controllers.recorder import Recorder
 from serinus.controllers.retrain.policygather import Looks, PolicyGathered, gather_policy
 from serinus.controllers.retrain.snapshots import SnapshotReader
 from serinus.core.retrain.audit import build_policy_lines
@@ -27,7 +28,7 @@ from serinus.core.retrain.policyview import CancelRun, CreateRun, ForgetRun, Ord
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
-from serinus.kube.errors import AlreadyExists, Conflict, NotFound
+from serinus.kube.errors import AlreadyExists, Conflict, Denied, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import MODELDEPLOYMENTS, RETRAINPOLICIES, RETRAINRUNS, Resource
 
@@ -78,6 +79,10 @@ class RetrainPolicyController:
             log.info("looks again", key=str(key), conflict=str(conflict))
             await read_anew(self.kube, self.store, RETRAINPOLICIES, key)
             return Result(retry=True, urgent=True)
+        except Denied as denied:
+            return await DeniedTeller(RETRAINPOLICIES, self.kube, self.store, self.recorder, self.clock).tell(
+                key, denied
+            )
 
     async def _carry_out(self, key: Key, gathered: PolicyGathered, plan: PolicyPlan) -> Result:
         if plan.before:
@@ -96,8 +101,16 @@ class RetrainPolicyController:
         for event in plan.events:
             kind = "Warning" if event.warning else "Normal"
             await self.recorder.emit_event(gathered.raw, kind, event.reason, event.message)
+        kept: Denied | None = None
         for action in plan.after:
-            await self._do(key, gathered, action)
+            try:
+                await self._do(key, gathered, action)
+            except Denied as denied:
+                # Tidying up is not worth a condition: nobody waits for it.
+                kept = denied
+        if kept is not None:
+            log.warning("not tidied up, tried again", key=str(key), error=kept.explain())
+            return Result(retry=True)
         if plan.before:
             return Result(requeue_after=0.01)
         return Result.at(plan.wake_at, gathered.snapshot.now)

@@ -17,6 +17,7 @@ from serinus.api.status import LastCommand, ModelDeploymentStatus
 from serinus.api.validate import check_retrain_policy
 from serinus.controllers.access import find_provider
 from serinus.controllers.analyst import Provider
+from serinus.controllers.denied import find_refused
 from serinus.controllers.retrain.snapshots import SnapshotReader
 from serinus.controllers.wakeup import of_policy
 from serinus.controllers.wants import list_query_problems
@@ -89,6 +90,7 @@ def gather_policy(
     template_problem = _check_template(spec, kinds) if spec is not None else None
     if template_problem is not None:
         problems.append(template_problem)
+    problems += find_refused(store, key.namespace, of_releases=False)
     if spec is not None and deployment is None:
         message = f"spec.modelDeploymentRef: there is no ModelDeployment {spec.model_deployment_ref.name!r} here"
         problems.append(Problem(words.MODEL_DEPLOYMENT_NOT_FOUND, message))

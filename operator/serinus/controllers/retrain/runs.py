@@ -13,9 +13,10 @@ from serinus.api import retrainreasons as words
 from serinus.api.gatespec import Gate
 from serinus.api.podtemplate import child
 from serinus.controllers.auditing import write_audit
+from serinus.controllers.denied import DeniedTeller
 from serinus.controllers.hands import read_anew, require_current
-from serinus.controllers.modeldeployment import Recorder
 from serinus.controllers.ownership import has_owner
+from serinus.controllers.recorder import Recorder
 from serinus.controllers.retrain.desk import RunDesk
 from serinus.controllers.retrain.rungather import RunGathered, gather_run
 from serinus.core.retrain.audit import build_run_lines
@@ -27,7 +28,7 @@ from serinus.core.snapshot import Problem
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
-from serinus.kube.errors import AlreadyExists, Conflict, Forbidden, Invalid, KubeError, NotFound
+from serinus.kube.errors import AlreadyExists, Conflict, Denied, Forbidden, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import JOBS, RETRAINRUNS, Resource, kind_of
 from serinus.kube.training import find_training_kind
@@ -90,6 +91,8 @@ class RetrainRunController:
             log.info("looks again", key=str(key), conflict=str(conflict))
             await read_anew(self.kube, self.store, RETRAINRUNS, key)
             return Result(retry=True, urgent=True)
+        except Denied as denied:
+            return await DeniedTeller(RETRAINRUNS, self.kube, self.store, self.recorder, self.clock).tell(key, denied)
 
     async def _carry_out(self, key: Key, gathered: RunGathered, plan: RunPlan) -> Result:
         for action in plan.before:
@@ -168,7 +171,7 @@ class RetrainRunController:
         try:
             await self._create_owned(resource, gathered, body)
         except (Invalid, Forbidden) as refused:
-            if isinstance(refused, Forbidden) and "exceeded quota" in str(refused):
+            if isinstance(refused, Denied) or "exceeded quota" in str(refused):
                 raise
             message = f"the API server refuses {resource.kind} {body['metadata']['name']}: {refused}"
             self._refused.setdefault(key, {})[what] = Problem(words.CHILD_REFUSED, message)

@@ -1,0 +1,101 @@
+"""A right is missing: it is said on the object that is held by it, and on nothing else."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from serinus.api import reasons
+from serinus.api.meta import Condition
+from serinus.controllers.recorder import Recorder
+from serinus.core.conditions import keep_conditions
+from serinus.core.snapshot import Check, Problem
+from serinus.engine.clock import Clock
+from serinus.engine.store import Key, Refusal, Store
+from serinus.engine.worker import Result
+from serinus.kube.errors import Conflict, Denied, NotFound
+from serinus.kube.gateway import Kube
+from serinus.kube.resources import Resource
+
+Raw = dict[str, Any]
+
+RELEASE_KINDS: Final = frozenset(
+    {
+        "ModelDeployment",
+        "ModelRevision",
+        "MetricsProvider",
+        "Deployment",
+        "Service",
+        "ConfigMap",
+        "Pod",
+        "Job",
+        "EndpointSlice",
+        "HTTPRoute",
+        "GRPCRoute",
+        "InferencePool",
+        "Gateway",
+        "GatewayClass",
+    }
+)
+"""What a release is decided on."""
+
+log = structlog.get_logger(__name__)
+
+
+def problem_of(denied: Denied) -> Problem:
+    """What is said of a write that was denied."""
+    return Problem(reasons.ACCESS_DENIED, f"{denied.explain()}: give it the right; until then it is tried again")
+
+
+def find_refused(store: Store, namespace: str, *, of_releases: bool) -> list[Problem]:
+    """What is said where kinds may not be read: what is known of them may be old. Of the kinds that releases are
+    decided on, or of all."""
+    refused = [one for one in store.refusals(namespace) if not of_releases or one.kind in RELEASE_KINDS]
+    return [_problem_of_refusal(one) for one in refused]
+
+
+def _problem_of_refusal(refusal: Refusal) -> Problem:
+    message = f"{refusal.message}, and what it knows of {refusal.kind} may be old: give it the right"
+    return Problem(reasons.ACCESS_DENIED, message)
+
+
+@dataclass(frozen=True)
+class DeniedTeller:
+    """Says on an object of `resource` what keeps a turn from being carried out."""
+
+    resource: Resource
+    kube: Kube
+    store: Store
+    recorder: Recorder
+    clock: Clock
+
+    async def tell(self, key: Key, denied: Denied, *, urgent: bool = False) -> Result:
+        """Write it beside what the status says, or, where that is what may not be written, as an Event."""
+        problem = problem_of(denied)
+        log.warning("not carried out, tried again", key=str(key), error=problem.message)
+        raw = self.store.get(key.kind, key.namespace, key.name)
+        if raw is None:
+            return Result()
+        status = raw.get("status") or {}
+        old = tuple(Condition.model_validate(one) for one in status.get("conditions") or ())
+        conditions = self._add(old, raw, problem)
+        if conditions == old:
+            return Result(retry=True, urgent=urgent)
+        told = {**status, "conditions": [one.dump() for one in conditions]}
+        try:
+            self.store.written(key.kind, await self.kube.replace_status(self.resource, raw, told, "serinus/status"))
+        except (Conflict, NotFound):
+            return Result(retry=True, urgent=urgent)
+        except Denied as worse:
+            problem = problem_of(worse)
+        await self.recorder.emit_event(raw, "Warning", problem.reason, problem.message)
+        return Result(retry=True, urgent=urgent)
+
+    def _add(self, old: tuple[Condition, ...], raw: Raw, problem: Problem) -> tuple[Condition, ...]:
+        said = [(reasons.STALLED, Check("True", problem.reason, problem.message))]
+        if any(one.type == reasons.READY for one in old) or not old:
+            said.insert(0, (reasons.READY, Check("False", problem.reason, problem.message)))
+        generation = int(raw["metadata"].get("generation") or 0)
+        fresh = {one.type: one for one in keep_conditions(old, said, generation, self.clock.now())}
+        kept = [fresh.pop(one.type, one) for one in old if one.type != reasons.RECONCILING]
+        return (*kept, *fresh.values())

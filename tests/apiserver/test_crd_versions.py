@@ -1,0 +1,100 @@
+"""CRDs of another version than the operator: it runs on, says what it cannot do, and loses nothing."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.cluster.paths import REPOSITORY
+from tests.support.model import Model, wait_for
+
+pytestmark = pytest.mark.apiserver
+CRD = "modeldeployments.serinus.dev"
+Change = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def change_crd(model: Model) -> Iterator[Callable[[Change], None]]:
+    """Changes the properties of the CRD's schema; the CRD is what it was afterwards."""
+
+    def change(work: Change) -> None:
+        crd = model.cluster.get("crd", CRD)
+        changed = copy.deepcopy(crd)
+        work(changed["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"])
+        model.cluster.kubectl("replace", "-f", "-", input=json.dumps(changed))
+
+    yield change
+    restore(model.cluster)
+
+
+def restore(cluster: Cluster) -> None:
+    file = REPOSITORY / "crds" / f"{CRD}.yaml"
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
+
+
+def test_a_field_and_a_word_of_a_newer_crd_are_named_and_wait(model: Model, change_crd: Callable[..., None]) -> None:
+    model.apply("v1")
+    model.await_reason("Serving")
+    stable = model.stable()
+
+    def add(properties: dict[str, Any]) -> None:
+        properties["spec"]["properties"]["tomorrow"] = {"type": "string"}
+        properties["spec"]["properties"]["rollout"]["properties"]["preset"]["enum"].append("Tomorrow")
+
+    change_crd(add)
+    for spec, said in (
+        ({"tomorrow": "yes"}, 'spec.tomorrow "yes" is not a field of the contract'),
+        ({"rollout": {**model.spec["rollout"], "preset": "Tomorrow"}}, 'spec.rollout.preset "Tomorrow" must be one of'),
+    ):
+
+        def refused() -> bool:
+            return model.reason() == "InvalidSpec"
+
+        wait_until_known(model, spec)
+        wait_for("it says so", refused, model.explain, 20)
+        assert said in model.condition("Ready")["message"]
+        assert model.condition("Available")["status"] == "True"
+        assert model.weights() == {stable: 100}
+        kept = model.get()["spec"]
+        assert all(kept[name] == value for name, value in spec.items())
+    model.apply("v1")
+    model.await_reason("Serving")
+    model.apply("v2")
+    model.await_reason("Serving")
+    assert model.stable() != stable
+
+
+def wait_until_known(model: Model, spec: dict[str, Any]) -> None:
+    """Apply v2 with it, as soon as the API server goes by the new CRD."""
+    manifest = json.dumps(model.build("v2", **spec))
+
+    def taken() -> bool:
+        return model.cluster.kubectl("apply", "-f", "-", input=manifest, check=False).returncode == 0
+
+    wait_for("the API server takes it", taken, lambda: "", 20)
+
+
+def test_an_older_crd_that_drops_what_must_be_remembered_is_named(
+    model: Model, change_crd: Callable[..., None]
+) -> None:
+    model.apply("v1")
+    model.await_reason("Serving")
+    stable = model.stable()
+
+    def remove(properties: dict[str, Any]) -> None:
+        del properties["status"]["properties"]["candidate"]["properties"]["startedAt"]
+
+    change_crd(remove)
+    model.apply("v2")
+    model.await_reason("CRDOutdated")
+    assert (
+        "status.candidate.startedAt: the CRD modeldeployments.serinus.dev is older"
+        in (model.condition("Ready")["message"])
+    )
+    assert model.weights() == {stable: 100}
+    restore(model.cluster)
+    model.await_reason("Serving", patience=90)
+    assert model.stable() != stable
