@@ -1,4 +1,4 @@
-"""The chart as it is published: packaged, pushed to a registry, pulled and installed from there; and the plain forms."""
+"""The chart as it is published: packaged, pushed to a registry and installed from there; and the plain forms."""
 
 import hashlib
 import json
