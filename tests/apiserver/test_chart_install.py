@@ -73,6 +73,7 @@ def publish(helm: Helm) -> str:
     packed = next(helm.folder.glob("serinus-*.tgz"))
     helm("push", str(packed), f"oci://{REGISTRY}/charts", "--plain-http")
     pulled = helm.folder / "pulled"
+    pulled.mkdir()
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
     address = f"oci://{REGISTRY}/charts/serinus"
     helm("pull", address, "--version", version, "--plain-http", "--destination", str(pulled))
