@@ -29,7 +29,7 @@ def test_chart_operator_and_image_are_of_one_version() -> None:
 def test_the_catalogue_lists_the_crds_that_the_chart_brings() -> None:
     brought = {
         (crd["metadata"]["name"], crd["spec"]["names"]["kind"], crd["spec"]["versions"][0]["name"])
-        for crd in find_all(render(), "CustomResourceDefinition")
+        for crd in find_all(render(crds=True), "CustomResourceDefinition")
     }
     assert {(one["name"], one["kind"], one["version"]) for one in read_annotation("crds")} == brought
     assert all(one["displayName"] and one["description"] for one in read_annotation("crds"))
@@ -38,7 +38,7 @@ def test_the_catalogue_lists_the_crds_that_the_chart_brings() -> None:
 def test_the_catalogues_examples_satisfy_the_crds() -> None:
     schemas = {
         crd["spec"]["names"]["kind"]: crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-        for crd in find_all(render(), "CustomResourceDefinition")
+        for crd in find_all(render(crds=True), "CustomResourceDefinition")
     }
     examples = read_annotation("crdsExamples")
     assert {one["kind"] for one in examples} == {"MetricsProvider", "ModelDeployment"}
