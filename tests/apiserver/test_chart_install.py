@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from serinus.settings import PREFIX
 from tests.cluster import Cluster
 from tests.cluster.helm import CHART, find_helm
 from tests.cluster.paths import REPOSITORY
@@ -104,8 +105,10 @@ def test_the_chart_is_published_and_installed_from_a_registry(bare_control_plane
         assert list_crds(cluster) == CRDS
         assert cluster.get("deployment", "serinus", "-n", NAMESPACE)["status"]["readyReplicas"] == 2
 
-        # With no more rights than the chart gives, and a provider that came before anybody could have made it.
-        start_operator(cluster)
+        # What the chart tells the pods, and the rights that it gives them, are enough to work.
+        container = cluster.get("deployment", "serinus", "-n", NAMESPACE)["spec"]["template"]["spec"]["containers"][0]
+        told = {one["name"].removeprefix(PREFIX).lower(): one["value"] for one in container["env"] if "value" in one}
+        start_operator(cluster, **told)
         try:
             cluster.kubectl("wait", "mprov/default", "--for=condition=Ready=False", "--timeout=30s")
         finally:
