@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,11 +38,10 @@ class Helm:
         self.folder = folder
 
     def __call__(self, *arguments: str, values: object = None) -> str:
-        homes = [f"HELM_{kind}_HOME={self.folder / kind.lower()}" for kind in ("CACHE", "CONFIG", "DATA")]
-        command = ["env", *homes, str(find_helm()), "--kubeconfig", str(self.cluster.kubeconfig), *arguments]
-        done = self.cluster.run(
-            command, input=json.dumps(values), capture_output=True, text=True, check=False, timeout=120, cwd=self.folder
-        )
+        homes = {f"HELM_{kind}_HOME": str(self.folder / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
+        command = [str(find_helm()), "--kubeconfig", str(self.cluster.kubeconfig), *arguments]
+        given = {"input": json.dumps(values), "env": os.environ | homes, "cwd": self.folder, "timeout": 120}
+        done = self.cluster.run(command, capture_output=True, text=True, check=False, **given)
         assert done.returncode == 0, done.stderr
         return str(done.stdout)
 
