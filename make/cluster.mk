@@ -8,4 +8,7 @@ cluster: setup ## Start a real cluster with gateway, Prometheus, CRDs and operat
 cluster-down: ## Stop it and leave nothing behind
 	@$(PYTHON) -m tests.cluster down --name $(CLUSTER)
 
-.PHONY: cluster cluster-down
+test-versions: setup ## Admission and attacks of tenants on Kubernetes 1.37 too (built first: about 10 minutes)
+	SERINUS_TEST_KUBERNETES=v1.37.2 $(PYTHON) -m pytest tests/apiserver/test_admission.py tests/apiserver/test_tenant_attacks.py
+
+.PHONY: test-versions cluster cluster-down

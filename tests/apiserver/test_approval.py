@@ -2,23 +2,20 @@
 
 import itertools
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.support.admission import await_policies
 from tests.support.model import Model, wait_for
 
 pytestmark = pytest.mark.apiserver
 
-POLICY = Path("examples/policies/commands.yaml").absolute()
-
 
 @pytest.fixture
-def guarded(model: Model) -> Iterator[Model]:
+def guarded(model: Model) -> Model:
     """A namespace in which ada may approve and bob may only edit."""
     cluster, namespace = model.cluster, model.namespace
-    cluster.kubectl("apply", "-f", str(POLICY))
+    await_policies(cluster)
     edit, kind = "--verb=get,list,patch,update,create", "--resource=modeldeployments.serinus.dev"
     for role, verbs in (("editor", edit), ("approver", "--verb=approve")):
         cluster.kubectl("create", "role", role, verbs, kind, "-n", namespace)
@@ -26,9 +23,8 @@ def guarded(model: Model) -> Iterator[Model]:
         name = f"{user}-{role}"
         cluster.kubectl("create", "rolebinding", name, f"--role={role}", f"--user={user}", "-n", namespace)
     tries = itertools.count()
-    wait_for("the policy", lambda: "may not" in order(model, "bob", f"approve m-1 {next(tries)}"), lambda: "", 30)
-    yield model
-    cluster.kubectl("delete", "-f", str(POLICY))
+    wait_for("the roles", lambda: "may not" in order(model, "bob", f"approve m-1 {next(tries)}"), lambda: "", 30)
+    return model
 
 
 def order(model: Model, user: str, command: str, by: str | None = None) -> str:

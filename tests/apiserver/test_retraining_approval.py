@@ -2,22 +2,20 @@
 
 import itertools
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.support.admission import await_policies
 from tests.support.loop import Loop, build_results, digest
 from tests.support.model import Model, wait_for
 
 pytestmark = pytest.mark.apiserver
 
-POLICIES = tuple(Path(f"examples/policies/{name}.yaml").absolute() for name in ("approvals", "commands"))
 numbers = itertools.count(1)
 
 
 @pytest.fixture
-def loop(model: Model) -> Iterator[Loop]:
+def loop(model: Model) -> Loop:
     """ada, bob and eve may approve, bob may ask for a run; a first model serves."""
     cluster, namespace = model.cluster, model.namespace
     loop = Loop(model)
@@ -30,13 +28,10 @@ def loop(model: Model) -> Iterator[Loop]:
     for user, role in (("bob", "policies"), ("bob", "approvals"), ("ada", "approvals"), ("eve", "approvals")):
         bound = f"--role={role}", f"--user={user}"
         cluster.kubectl("create", "rolebinding", f"{user}-{role}", *bound, "-n", namespace)
-    for policy in POLICIES:
-        cluster.kubectl("apply", "-f", str(policy))
-    wait_for("one policy", lambda: "bob may not cancel" in order(loop, "bob", f"cancel x {next(numbers)}"), str, 30)
+    await_policies(cluster)
+    wait_for("one role", lambda: "bob may not cancel" in order(loop, "bob", f"cancel x {next(numbers)}"), str, 30)
     wait_for("the other", lambda: "must be who makes" in approve(loop, "ada", "x", "a", approver="eve"), str, 30)
-    yield loop
-    for policy in POLICIES:
-        cluster.kubectl("delete", "-f", str(policy))
+    return loop
 
 
 def order(loop: Loop, user: str, command: str, by: str | None = None) -> str:

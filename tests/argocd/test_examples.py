@@ -6,6 +6,8 @@ import yaml
 
 from serinus.api.validate import check_metrics_provider, check_model_deployment, check_retrain_policy
 from tests.argocd.customizations import EXAMPLES
+from tests.chart.helm import CASES, render_case
+from tests.chart.test_objects import CLUSTER_SCOPED
 
 Raw = dict[str, Any]
 WAVE = "argocd.argoproj.io/sync-wave"
@@ -80,3 +82,15 @@ def test_what_it_declares_of_ours_is_right() -> None:
     for one in ours:
         checked = CHECKS[one["kind"]](one["spec"])
         assert not isinstance(checked, tuple), checked
+
+
+def test_the_project_of_the_operator_lets_in_all_that_the_chart_holds() -> None:
+    allowed = {(one["group"], one["kind"]) for one in PROJECTS["serinus"]["clusterResourceWhitelist"]}
+    found = {
+        (one["apiVersion"].rpartition("/")[0], one["kind"])
+        for path in CASES
+        for one in render_case(path)
+        if one["kind"] in CLUSTER_SCOPED
+    }
+    assert ("apiextensions.k8s.io", "CustomResourceDefinition") in found
+    assert [one for one in found if one not in allowed and (one[0], "*") not in allowed] == []

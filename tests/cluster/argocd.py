@@ -127,6 +127,13 @@ def add_argocd(cluster: Cluster, *, users: tuple[str, ...], policy: str) -> Argo
     return ArgoCD(cluster, key)
 
 
+def remove_argocd(cluster: Cluster) -> None:
+    """Stop it and take away its rights; what it has synced stays."""
+    cluster.processes.stop(*COMPONENTS, REDIS)
+    roles = [f"{kind}/{name}" for kind in ("clusterrole", "clusterrolebinding") for name in (CONTROLLER, SERVER)]
+    cluster.kubectl("delete", *roles, f"namespace/{NAMESPACE}", "--wait=false")
+
+
 def sign_token(key: str, user: str) -> str:
     """The API key of an account: a JSON Web Token (HS256)."""
     claims = {"iss": "argocd", "sub": f"{user}:apiKey", "jti": user, "iat": _ISSUED, "nbf": _ISSUED}

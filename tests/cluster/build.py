@@ -11,7 +11,11 @@ from tests.cluster.bootstrap import find_go
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import GO, cache, hold_lock
 
-KUBERNETES = "v1.34.4"
+VERSION_VARIABLE = "SERINUS_TEST_KUBERNETES"
+KUBERNETES = os.environ.get(VERSION_VARIABLE) or "v1.34.4"
+"""Version of Kubernetes that the clusters have; the variable chooses another of VERSIONS."""
+VERSIONS = {"v1.34.4": "kubernetes", "v1.37.2": "kubernetes-1.37"}
+"""Version -> the folder of its Go module."""
 COMPONENTS = (
     "etcd",
     "kube-apiserver",
@@ -21,18 +25,7 @@ COMPONENTS = (
     "kube-proxy",
     "kubectl",
 )
-_VERSION = "k8s.io/component-base/version"
-_LDFLAGS = {
-    "kubernetes": " ".join(
-        f"-X {_VERSION}.{name}={value}"
-        for name, value in (
-            ("gitVersion", KUBERNETES),
-            ("gitMajor", "1"),
-            ("gitMinor", "34"),
-            ("gitTreeState", "clean"),
-        )
-    )
-}
+_STAMP = "k8s.io/component-base/version"
 _PACKAGES = {
     "actionlint": "github.com/rhysd/actionlint/cmd/actionlint",
     "kwok": "sigs.k8s.io/kwok/cmd/kwok",
@@ -44,7 +37,9 @@ _PACKAGES = {
 
 def kubernetes_binaries() -> Path:
     """A folder with every Kubernetes component and etcd; KUBEBUILDER_ASSETS wins for the programs that it has."""
-    built = build("kubernetes")
+    if KUBERNETES not in VERSIONS:
+        raise ClusterError(f"{VERSION_VARIABLE} is {KUBERNETES!r} and must be one of {', '.join(VERSIONS)}")
+    built = build(VERSIONS[KUBERNETES])
     folder = built.parent
     assets = Path(os.environ.get("KUBEBUILDER_ASSETS") or "/nonexistent")
     key = hashlib.sha256(str(assets).encode()).hexdigest()[:8] if assets.is_dir() else "own"
@@ -62,7 +57,8 @@ def build(module: str) -> Path:
     """The program of `go/<module>`, built now if its sources, the Go version or the flags have changed."""
     source = GO / module
     go = find_go()
-    digest = _digest(source, go, _LDFLAGS.get(module, ""))
+    flags = _flags(module)
+    digest = _digest(source, go, flags)
     folder = cache() / "bin" / f"{module}-{digest}"
     program = folder / module
     with hold_lock(f"build-{module}"):
@@ -74,7 +70,7 @@ def build(module: str) -> Path:
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(source, work)
         output = folder / f"{module}.part"
-        command = [go, "build", "-trimpath", "-ldflags", f"-s -w {_LDFLAGS.get(module, '')}", "-o", str(output)]
+        command = [go, "build", "-trimpath", "-ldflags", f"-s -w {flags}", "-o", str(output)]
         command.append(_PACKAGES.get(module, "."))
         environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod"}
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
@@ -92,6 +88,16 @@ def module_folder(module: str, version: str) -> Path:
     if done.returncode != 0:
         raise ClusterError(f"{module} {version} cannot be had: {done.stdout}{done.stderr}")
     return Path(json.loads(done.stdout)["Dir"])
+
+
+def _flags(module: str) -> str:
+    """What tells Kubernetes its version, which it does not know by itself."""
+    version = next((version for version, folder in VERSIONS.items() if folder == module), None)
+    if version is None:
+        return ""
+    major, minor, _ = version.removeprefix("v").split(".")
+    stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    return " ".join(f"-X {_STAMP}.{name}={value}" for name, value in stamps.items())
 
 
 def _digest(source: Path, go: str, flags: str) -> str:

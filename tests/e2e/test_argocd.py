@@ -1,6 +1,7 @@
 """GitOps for real: what Git says is synced by an Argo CD with prune and self-heal on, by server-side apply with forced
 conflicts, and everything that it shows, Flux's view included, is what the docs promise."""
 
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from tests.argocd.customizations import EXAMPLES
 from tests.cluster import Cluster
-from tests.cluster.argocd import ArgoCD, RefusedError, add_argocd
+from tests.cluster.argocd import ArgoCD, RefusedError, add_argocd, remove_argocd
 from tests.cluster.paths import REPOSITORY
 from tests.kstatus import assess_health, assess_kstatus
 from tests.support.gitops import Application, Repository, find_health
@@ -33,20 +34,20 @@ g, rita, role:releaser
 g, anna, role:approver
 g, tom, role:trainer
 """
-
-
 ACCOUNT = "system:serviceaccount:argocd:argocd-server"
+numbers = itertools.count(1)
 COMMANDS = REPOSITORY / "examples" / "policies" / "commands.yaml"
 
 
 @pytest.fixture(scope="module")
-def argocd(stocked_cluster: Cluster) -> ArgoCD:
-    return add_argocd(stocked_cluster, users=("rita", "anna", "tom"), policy=POLICY)
+def argocd(stocked_cluster: Cluster) -> Iterator[ArgoCD]:
+    yield add_argocd(stocked_cluster, users=("rita", "anna", "tom"), policy=POLICY)
+    remove_argocd(stocked_cluster)
 
 
 @pytest.fixture
-def model(argocd: ArgoCD, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Model]:
-    namespace = f"gitops-{'ab'[request.node.name.startswith('test_a_policy')]}"
+def model(argocd: ArgoCD, tmp_path: Path) -> Iterator[Model]:
+    namespace = f"gitops-{next(numbers)}"
     cluster = argocd.cluster
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
     yield Model(cluster, namespace, tmp_path)

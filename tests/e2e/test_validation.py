@@ -150,6 +150,8 @@ def test_a_report_too_long_for_a_termination_message_comes_in_a_config_map(model
     model.cluster.kubectl("create", "role", "checks", "--verb=create", "--resource=configmaps", *inside)
     account = f"--serviceaccount={model.namespace}:checks"
     model.cluster.kubectl("create", "rolebinding", "checks", "--role=checks", account, *inside)
+    allowed = "serinus.dev/allowed-service-accounts=checks"
+    model.cluster.kubectl("annotate", "namespace", model.namespace, allowed)
     given = check(BY_CONFIG_MAP)
     given["job"]["template"]["spec"]["serviceAccountName"] = "checks"
     with model.traffic():

@@ -117,7 +117,12 @@ class Model:
         return self.cluster.gateway_url if self.gateway == "public" else self.cluster.envoy_url
 
     def command(self, text: str) -> None:
-        self._kubectl("annotate", "modeldeployment", self.name, "--overwrite", f"serinus.dev/command={text}")
+        """Give a command as administrator; an approval says who gives it, as it must."""
+        by = []
+        if text.startswith("approve "):
+            name = self.cluster.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}").stdout
+            by = [f"serinus.dev/command-by={name}"]
+        self._kubectl("annotate", "modeldeployment", self.name, "--overwrite", f"serinus.dev/command={text}", *by)
 
     def get(self, kind: str = "modeldeployment", name: str | None = None) -> Raw:
         return dict(self.cluster.get(kind, name or self.name, "-n", self.namespace))

@@ -23,8 +23,8 @@ class ModelApprovalSpec(Model):
     decision: Literal["Approve", "Reject"] = "Approve"
     """Default: Approve."""
     approver: Annotated[str, Field(min_length=1, max_length=253)]
-    """Name of the user who makes this object. An admission policy refuses any other (examples/policies/approvals.yaml);
-    without that policy nobody knows who it was."""
+    """Name of the user who makes this object. An admission policy of the chart refuses any other; without
+    that policy nobody knows who it was."""
     reason: Annotated[str, Field(max_length=1024)] | None = None
     """Why, in your own words."""
 

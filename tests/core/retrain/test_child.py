@@ -14,7 +14,6 @@ from serinus.core.retrain.child import (
     KEPT_SECONDS,
     build_child,
     check_template,
-    service_accounts_in,
 )
 from serinus.core.retrain.cost import accelerators_of
 from serinus.core.retrain.kinds import find_kind
@@ -145,22 +144,6 @@ def test_a_name_that_kuberay_gives_up_on_is_never_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "names"),
-    [
-        ("batch/Job", ("trainer",)),
-        ("jobset.x-k8s.io/JobSet", ("default", "trainer")),
-        ("trainer.kubeflow.org/TrainJob", ("default",)),
-        ("ray.io/RayJob", ("default", "ray")),
-        ("argoproj.io/Workflow", ("argo", "reporter")),
-        ("sparkoperator.k8s.io/SparkApplication", ("spark",)),
-        ("example.com/Training", ("default",)),
-    ],
-)
-def test_service_accounts_are_found_wherever_they_are_named(key: str, names: tuple[str, ...]) -> None:
-    assert service_accounts_in(TEMPLATES[key]) == names
-
-
-@pytest.mark.parametrize(
     ("key", "count"),
     [
         ("batch/Job", 4),
@@ -268,20 +251,6 @@ def test_a_pod_that_submits_may_say_what_was_made() -> None:
     ray["spec"]["submitterPodTemplate"] = JOB["spec"]["template"]
     assert check_template(ray, ["ray.io/v1/RayJob"]) == ()
     assert build(ray)["spec"]["submitterPodTemplate"]["metadata"]["labels"]["serinus.dev/retrain-run"] == RUN
-
-
-def test_only_service_accounts_that_the_admin_lists_are_run_as() -> None:
-    template = TEMPLATES["batch/Job"]
-    bare = {**template, "metadata": {}, "spec": {**JOB["spec"]}}
-    assert check_template(bare, ALLOWED, accounts=["default"]) == ()
-    named = copy.deepcopy(bare)
-    named["spec"]["template"]["spec"]["serviceAccountName"] = "cluster-admin"
-    (problem,) = check_template(named, ALLOWED, accounts=["default", "trainer"])
-    assert str(problem) == (
-        'spec.template (serviceAccountName) "cluster-admin" must be a service account that the admin allows:'
-        " default, trainer"
-    )
-    assert check_template(named, ALLOWED) == ()
 
 
 def test_a_workflow_whose_containers_stand_elsewhere_is_told_all_the_same() -> None:

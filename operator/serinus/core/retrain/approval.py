@@ -1,7 +1,7 @@
 """Who has agreed to a candidate, and whether that is enough.
 
 An approval is bound to one run and to one digest, and is worth as much as the proof that its author made it
-(examples/policies/approvals.yaml). It must be made after the gates have spoken: who agrees beforehand has not seen what
+(the chart's admission policies). It must be made after the gates have spoken: who agrees beforehand has not seen what
 he agrees to. It must be made before the request expires; the operator may count it later. Rejecting is never held back:
 anybody who may make a ModelApproval may reject, the requester too."""
 

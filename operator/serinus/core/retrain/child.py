@@ -1,8 +1,8 @@
 """What trains: an object of any kind, made from the template of a run, and whether a template may be used at all.
 
 The operator gives it name, owner, labels and the environment SERINUS_*, and takes out what would lose the results
-before they are read. Everything else is the author's; host paths and privileges are for the namespace's pod security to
-refuse, as they are for every other pod there."""
+before they are read. Everything else is the author's; service accounts, host paths and privileges are for admission and
+for the namespace's pod security to refuse."""
 
 import copy
 import json
@@ -28,7 +28,6 @@ from serinus.core.retrain.kindrules import Kind
 from serinus.core.retrain.kinds import find_kind, key_of, resolve_kind
 from serinus.core.retrain.kindtable import KINDS
 from serinus.core.retrain.podspecs import (
-    find_accounts,
     find_containers,
     find_labels,
     find_namespaces,
@@ -147,22 +146,16 @@ def build_child(run: RetrainRunSpec, run_name: str, owner_uid: str, namespace: s
     return built
 
 
-def service_accounts_in(template: Raw) -> tuple[str, ...]:
-    """Names of the service accounts that the template's pods run as, `default` among them where one names none."""
-    return find_accounts(template)
-
-
 def check_template(
     template: Raw,
     allowed: Collection[str],
     *,
     outcome: OutcomeRules | None = None,
     results_from: ResultsFrom = "TerminationMessage",
-    accounts: Collection[str] = (),
 ) -> tuple[Problem, ...]:
     """Why nothing may be made from the template; empty where it may. `allowed` is the admin's list of kinds
-    (SERINUS_TRAINING_KINDS), such as batch/v1/Job, `accounts` that of service accounts; empty: any of the namespace."""
-    return tuple(_find_problems(template, allowed, outcome, results_from, accounts))
+    (SERINUS_TRAINING_KINDS), such as batch/v1/Job."""
+    return tuple(_find_problems(template, allowed, outcome, results_from))
 
 
 def _find_problems(
@@ -170,7 +163,6 @@ def _find_problems(
     allowed: Collection[str],
     outcome: OutcomeRules | None,
     results_from: ResultsFrom,
-    accounts: Collection[str],
 ) -> Iterator[Problem]:
     key = key_of(template)
     wanted = f"{template.get('apiVersion')}/{template.get('kind')}"
@@ -194,10 +186,6 @@ def _find_problems(
                 yield Problem(f"{_FIELD}.{path}[{label}]", None, f"must be left out: {GROUP}/ is the operator's")
     if kind is not None:
         yield from _find_losses(template, kind, results_from)
-    for account in service_accounts_in(template) if accounts else ():
-        if account not in accounts:
-            message = f"must be a service account that the admin allows: {', '.join(sorted(accounts))}"
-            yield Problem(f"{_FIELD} (serviceAccountName)", account, message)
 
 
 def _find_losses(template: Raw, kind: Kind, results_from: ResultsFrom) -> Iterator[Problem]:

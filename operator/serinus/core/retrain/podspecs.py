@@ -14,8 +14,6 @@ Raw = dict[str, Any]
 
 DEEPEST: Final = 40
 """Levels of an object that are looked into; the API server itself takes no deeper ones."""
-DEFAULT_ACCOUNT: Final = "default"
-_ACCOUNT_KEYS: Final = ("serviceAccountName", "serviceAccount")
 _CONTAINERS: Final = ("initContainers", "containers")
 
 
@@ -45,16 +43,6 @@ def find_containers(obj: Raw, kind: Kind | None) -> tuple[Raw, ...]:
     for path in kind.containers if kind is not None else ():
         found += [one for one in find_all(obj, path) if isinstance(one, dict)]
     return tuple({id(one): one for one in found}.values())
-
-
-def find_accounts(obj: Any) -> tuple[str, ...]:
-    """Names of all service accounts that an object names, or falls back to, sorted."""
-    named = {value for _, key, value, _ in _walk(obj) if key in _ACCOUNT_KEYS and isinstance(value, str) and value}
-    # Kinds whose pods are not to be seen here (a runtime, a workflow template) fall back to the default too.
-    falls_back = any(
-        pod.template is not None and not any(pod.spec.get(key) for key in _ACCOUNT_KEYS) for pod in find_pods(obj)
-    )
-    return tuple(sorted(named | ({DEFAULT_ACCOUNT} if falls_back or not named else set())))
 
 
 def find_namespaces(obj: Any) -> tuple[tuple[str, str], ...]:
