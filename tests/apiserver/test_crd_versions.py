@@ -77,6 +77,19 @@ def wait_until_known(model: Model, spec: dict[str, Any]) -> None:
     wait_for("the API server takes it", taken, lambda: "", 20)
 
 
+def wait_until_dropped(model: Model) -> None:
+    """Until the API server goes by the older CRD."""
+    status = {"candidate": {"revision": "none", "startedAt": "2026-01-01T00:00:00Z"}}
+    place = ("modeldeployment", model.name, "-n", model.namespace, "--subresource=status", "--type=merge")
+
+    def drops() -> bool:
+        patch = json.dumps({"status": status})
+        said = model.cluster.kubectl("patch", *place, "--dry-run=server", "-o", "json", "-p", patch).stdout
+        return "startedAt" not in json.loads(said)["status"]["candidate"]
+
+    wait_for("the API server drops it", drops, model.explain, 20)
+
+
 def test_an_older_crd_that_drops_what_must_be_remembered_is_named(
     model: Model, change_crd: Callable[..., None]
 ) -> None:
@@ -88,6 +101,7 @@ def test_an_older_crd_that_drops_what_must_be_remembered_is_named(
         del properties["status"]["properties"]["candidate"]["properties"]["startedAt"]
 
     change_crd(remove)
+    wait_until_dropped(model)
     model.apply("v2")
     model.await_reason("CRDOutdated")
     assert (
