@@ -123,8 +123,9 @@ def _copy_sbom(archive: Path) -> None:
     with tarfile.open(archive) as outer:
         for name in outer.getnames():
             blob = outer.extractfile(name) if name.startswith("blobs/") else None
-            if blob is None or blob.peek(2)[:2] != b"\x1f\x8b":
+            if blob is None or blob.read(2) != b"\x1f\x8b":
                 continue
+            blob.seek(0)
             with tarfile.open(fileobj=blob, mode="r|gz") as layer:
                 found = next((layer.extractfile(member) for member in layer if member.name == SBOM), None)
                 if found is not None:
