@@ -70,7 +70,7 @@ async def test_why_a_secret_cannot_be_read(error: KubeError, outcome: Any) -> No
 async def test_what_is_not_configured_is_not_there() -> None:
     transport, kube = Transport(), cast("Kube", FakeKube(Store(lambda _: None)))
     bare = load_settings({})
-    assert set(build_carriers(transport, bare, kube)) == {"PullRequest"}
+    assert set(build_carriers(transport, bare, kube)) == set()
     assert build_registry(transport, bare) is None
     async with receive_events(bare, kube, FakeClock(), Telemetry()):
         pass

@@ -135,6 +135,26 @@ def test_a_revision_cannot_be_changed_but_labelled(cluster: Cluster) -> None:
             cluster.apply(change(REVISION, path, value))
 
 
+def test_nothing_is_taken_out_of_the_history_of_a_revision(cluster: Cluster) -> None:
+    cluster.apply(REVISION)
+    entries = [{"at": f"2026-11-23T10:1{number}:00.000Z", "action": "command.accepted"} for number in range(3)]
+    where = ("mrev", REVISION["metadata"]["name"], "-n", REVISION["metadata"]["namespace"])
+
+    def write(history: list[dict[str, str]] | None) -> None:
+        # As the operator: where its chart has been installed by another test, nobody else may.
+        operator = ("--as=system:serviceaccount:serinus-system:serinus", "--as-group=system:masters")
+        patch = json.dumps({"status": {"history": history}})
+        cluster.run("patch", *where, "--subresource=status", "--type=merge", "-p", patch, *operator)
+
+    write(entries[:2])
+    write(entries)
+    for shorter in (entries[1:], [], None):
+        with pytest.raises(RefusedError, match="nothing is taken out of it"):
+            write(shorter)
+    stored = json.loads(cluster.run("get", *where, "-o", "json"))
+    assert [one["at"] for one in stored["status"]["history"]] == [one["at"] for one in entries]
+
+
 RUN: dict[str, Any] = {
     "apiVersion": "serinus.dev/v1alpha1",
     "kind": "RetrainRun",

@@ -97,11 +97,8 @@ def check_schemas(rendered: dict[str, Path]) -> str:
     """Against the schemas of the oldest and of the newest server that they are meant for."""
     for version in ("1.34.0", "1.37.0"):
         options = ["--strict", "--quiet", "--no-warn", "-k", version]
-        run("kubernetes-validate", *options, *rendered.values(), *POLICIES)
-    return f"{len(rendered)} renderings and {len(POLICIES)} policies"
-
-
-POLICIES = tuple(list_files("examples/policies/*.yaml"))
+        run("kubernetes-validate", *options, *rendered.values())
+    return f"{len(rendered)} renderings"
 
 
 def count_checks(files: Iterable[Path], skipped: Iterable[str] = ()) -> dict[str, Any]:
