@@ -9,7 +9,7 @@ successor starts from what is written in the cluster."""
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,13 +32,13 @@ from serinus.engine.queue import WorkQueue
 from serinus.engine.resync import Resync
 from serinus.engine.store import Key, Raw, Store
 from serinus.engine.worker import Result, Turn, run_workers
-from serinus.kube.connection import Credentials, build_api_client, fetch_credentials, load_configuration
+from serinus.kube.connection import build_api_client, fetch_credentials, load_configuration
 from serinus.kube.events import EventRecorder
 from serinus.kube.gateway import Kube
 from serinus.kube.imagevolumes import rehearse_image_volume
 from serinus.kube.lease import KubeLease
 from serinus.kube.lister import Lister
-from serinus.kube.resources import SWITCHES, Resource, Watched, watch_with
+from serinus.kube.resources import SWITCHES, watch_with
 from serinus.kube.secrets import SecretReader
 from serinus.kube.training import read_training_kinds
 from serinus.metrics.prometheus import OnResult, PrometheusSource
@@ -56,7 +56,7 @@ from serinus.shell.lifecycle import LifecycleTelemetry
 from serinus.shell.logging import log_resync, log_turn
 from serinus.shell.streams import Streams
 from serinus.shell.telemetry import Telemetry
-from serinus.shell.watch import run_kopf
+from serinus.streaming import build_streams, log_refusals
 
 log = structlog.get_logger(__name__)
 
@@ -162,8 +162,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         partial(_notify, wakeup, loop.wakeup, queue.add),
         lambda kind: _notify_kind(wakeup, loop.wakeup, streams, store, kind),
     )
-    credentials = partial(fetch_credentials, configuration)
-    streams = Streams(partial(_watch, settings, feed, credentials), partial(_try_watch, settings, free), watched, feed)
+    streams = build_streams(settings, free, feed, watched, partial(fetch_credentials, configuration))
     analyst = Analyst(providers.make_source, queue.add, clock, telemetry.on_judged, telemetry.on_forgotten)
     resync = Resync(
         lister.kinds,
@@ -360,27 +359,10 @@ def _notify(wakeup: Wakeup, loop: RetrainWakeup, add: Callable[[Key], None], kin
 
 
 def _notify_kind(wakeup: Wakeup, loop: RetrainWakeup, streams: Streams, store: Store, kind: str) -> None:
-    for one in store.refusals():
-        if one.kind == kind:
-            log.warning("a right is missing", kind=kind, why=one.message)
+    log_refusals(store, kind)
     wakeup.notify_kind(kind)
     loop.notify_kind(kind)
     streams.renew()
-
-
-async def _watch(
-    settings: Settings,
-    feed: Feed,
-    credentials: Callable[[], Awaitable[Credentials]],
-    watched: Sequence[Watched],
-    stop: asyncio.Event,
-) -> None:
-    await run_kopf(feed.on_event, credentials, stop, namespaces=settings.watch_namespaces, watched=watched)
-
-
-async def _try_watch(settings: Settings, kube: Kube, resource: Resource) -> None:
-    for namespace in settings.watch_namespaces if resource.namespaced else ("",):
-        await kube.try_watch(resource, namespace)
 
 
 def _notify_written(wakeup: Wakeup, loop: RetrainWakeup, kind: str, raw: Raw) -> None:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from serinus.api.crd import RESOURCES, build_crd, find_drift, main, render_all, render_crd
-from serinus.api.meta import Model
+from serinus.api.meta import UNSEEN, Model
 from serinus.api.resource import Resource
 from serinus.api.schema import build_schema
 from tests.api.cases import ROOT
@@ -86,8 +86,11 @@ def test_the_key_of_a_list_map_is_required(resource: Resource) -> None:
 
 
 @every_kind
-def test_the_api_server_adds_nothing_to_a_status(resource: Resource) -> None:
-    assert all("default" not in node for _, node in nodes(root_of(resource)["properties"]["status"]))
+def test_the_api_server_adds_to_a_status_only_that_nobody_has_seen_the_object(resource: Resource) -> None:
+    status = root_of(resource)["properties"]["status"]
+    seen = "observedGeneration" in status["properties"]
+    assert status.get("default") == ({"observedGeneration": UNSEEN} if seen else None)
+    assert all("default" not in node for path, node in nodes(status) if path)
 
 
 @every_kind

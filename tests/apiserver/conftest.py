@@ -46,6 +46,10 @@ class Surroundings:
         """Requests to a revision that have failed at the gateway so far, whoever could see it."""
         return int(self._ask(f"failures/{revision}"))
 
+    def list_queries(self) -> list[str]:
+        """The last queries, as they came: path and parameters, readable."""
+        return list(json.loads(self._ask("asked")))
+
     def is_up(self) -> bool:
         """Whether it answers; waits for nothing."""
         try:

@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections import Counter
+from collections import Counter, deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ port, keys, script = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 counts: Counter[frozenset[tuple[str, str]]] = Counter()
 """Requests by the labels of their series."""
 queries: Counter[str] = Counter()
+asked: deque[str] = deque(maxlen=500)
+"""The last queries, as they came."""
 good: dict[str, str] = {}
 """The last good answer, for one who stands still."""
 
@@ -186,17 +188,20 @@ def read_gauge(path: str) -> str | None:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET /queries tells how many queries came, /failures/NAME how many requests to NAME failed; every other path is a
-    query."""
+    """GET /queries tells how many queries came, /asked which ones came last, /failures/NAME how many requests to NAME
+    failed; every other path is a query."""
 
     def do_GET(self) -> None:
         """Answer, or fail to, as the script says."""
         word = script.read_text().strip()
         if self.path == "/queries":
             return self.answer(200, "text/plain", str(queries["all"]))
+        if self.path == "/asked":
+            return self.answer(200, "application/json", json.dumps(list(asked)))
         if self.path.startswith("/failures/"):
             return self.answer(200, "text/plain", str(count_failures(self.path.removeprefix("/failures/"))))
         queries["all"] += 1
+        asked.append(urllib.parse.unquote_plus(self.path))
         gauge = read_gauge(self.path) if word == "well" else None
         if gauge is not None:
             return self.answer(200, "application/json", gauge)

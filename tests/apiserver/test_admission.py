@@ -1,6 +1,5 @@
 """Admission as the chart brings it, on a real API server: who may write what of ours, and who is not held up."""
 
-import copy
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,16 +11,27 @@ from tests.support.admission import (
     ACCOUNT,
     await_policies,
     build_role,
-    find_policies,
-    render_chart,
     try_as,
+)
+from tests.support.authors import (
+    HOST,
+    JOB,
+    RAY_POD,
+    SERVICE,
+    SPACE,
+    build,
+    build_model,
+    build_policy,
+    list_pod_fields,
+    secured,
+    with_container,
+    with_pod,
 )
 from tests.support.model import wait_for
 
 Raw = dict[str, Any]
 pytestmark = pytest.mark.apiserver
 
-SPACE = "admitted"
 OPEN = "opened"
 """A namespace in which the platform team allows more."""
 WRITE = "get,list,create,update,patch,delete"
@@ -33,50 +43,7 @@ RIGHTS = {
     "httproutes": ("gateway.networking.k8s.io", "httproutes", "create"),
     "jobs": ("batch", "jobs", "create"),
 }
-CONTAINER: Raw = {"name": "model", "image": "m:1", "ports": [{"containerPort": 8080}]}
-SERVICE = {"mode": "Replicas"}
-JOB: Raw = {"template": {"spec": {"containers": [{"name": "check", "image": "c:1"}]}}}
 DIGEST = f"sha256:{'d' * 64}"
-
-
-def build_model(name: str = "fraud", **spec: Any) -> Raw:
-    route = {"parentRefs": [{"name": "public", "namespace": "gateways"}]}
-    base = {"template": {"spec": {"containers": [copy.deepcopy(CONTAINER)]}}, "route": route}
-    return build("ModelDeployment", name, {**base, **spec})
-
-
-def build_policy(name: str = "fraud", **spec: Any) -> Raw:
-    container = {"name": "train", "image": "t:1"}
-    pod = {"spec": {"restartPolicy": "Never", "containers": [container]}}
-    template = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": pod}}
-    return build("RetrainPolicy", name, {"modelDeploymentRef": {"name": "fraud"}, "template": template, **spec})
-
-
-def build(kind: str, name: str, spec: Raw) -> Raw:
-    metadata = {"name": name, "namespace": SPACE}
-    return {"apiVersion": "serinus.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
-
-
-def with_pod(body: Raw, **fields: Any) -> Raw:
-    """The same with further fields of its pods."""
-    changed = copy.deepcopy(body)
-    template = changed["spec"]["template"]
-    pod = template["spec"]["template"]["spec"] if "kind" in template else template["spec"]
-    pod.update(fields)
-    return changed
-
-
-def with_container(body: Raw, **fields: Any) -> Raw:
-    """The same with further fields of its container."""
-    changed = copy.deepcopy(body)
-    template = changed["spec"]["template"]
-    pod = template["spec"]["template"]["spec"] if "kind" in template else template["spec"]
-    pod["containers"][0].update(fields)
-    return changed
-
-
-def secured(body: Raw, **fields: Any) -> Raw:
-    return with_container(body, securityContext=fields)
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +98,6 @@ MODEL, POLICY = build_model(), build_policy()
 VALIDATED = build_model(rollout={"validation": [{"name": "golden", "job": JOB}]})
 GATED = build_policy(gates=[{"name": "check", "kind": "Metric", "job": JOB, "min": "0.9"}])
 PULL = {"target": "PullRequest", "pullRequest": {"secret": "git", "edits": [{"file": "a.yaml", "path": "spec.x"}]}}
-HOST = {"name": "host", "hostPath": {"path": "/"}}
-RAY_POD: Raw = {"spec": {"containers": [{"name": "r", "image": "r:1", "securityContext": {"privileged": True}}]}}
 RAY = {"apiVersion": "ray.io/v1", "kind": "RayJob"}
 RAY_HEAD = {**RAY, "spec": {"rayClusterSpec": {"headGroupSpec": {"template": RAY_POD}}}}
 RAY_WORKER = {**RAY, "spec": {"rayClusterSpec": {"workerGroupSpecs": [{"template": RAY_POD}]}}}
@@ -184,52 +149,11 @@ AUTHORS = {
 }
 """Nobody has made or read through the operator what he could not make or read himself."""
 
-AT = {"ModelDeployment": "spec.template.spec", "RetrainPolicy": "spec.template.spec.template.spec"}
-
-
-def list_pod_fields() -> dict[str, Refusal]:
-    cases = {}
-    for body in (MODEL, POLICY):
-        kind, at = body["kind"], AT[body["kind"]]
-        container = f"{at}.containers[{'model' if kind == 'ModelDeployment' else 'train'}]"
-        fields: dict[str, tuple[Raw, str]] = {
-            "hostPath": (
-                with_pod(body, volumes=[{"name": "ok", "emptyDir": {}}, HOST]),
-                f"{at}.volumes[host].hostPath",
-            ),
-            "hostNetwork": (with_pod(body, hostNetwork=True), f"{at}.hostNetwork: true"),
-            "hostPID": (with_pod(body, hostPID=True), f"{at}.hostPID: true"),
-            "hostIPC": (with_pod(body, hostIPC=True), f"{at}.hostIPC: true"),
-            "nodeName": (with_pod(body, nodeName="node0"), f"{at}.nodeName: node0"),
-            "hostPort": (
-                with_container(body, ports=[{"containerPort": 8080, "hostPort": 80}]),
-                f"{container}.ports[].hostPort",
-            ),
-            "privileged": (secured(body, privileged=True), f"{container}.securityContext.privileged: true"),
-            "escalation": (
-                secured(body, allowPrivilegeEscalation=True),
-                f"{container}.securityContext.allowPrivilegeEscalation: true",
-            ),
-            "capabilities": (
-                secured(body, capabilities={"add": ["SYS_ADMIN"]}),
-                f"{container}.securityContext.capabilities.add",
-            ),
-            "procMount": (secured(body, procMount="Unmasked"), f"{container}.securityContext.procMount"),
-            "hostProcess": (
-                secured(body, windowsOptions={"hostProcess": True}),
-                f"{container}.securityContext.windowsOptions.hostProcess: true",
-            ),
-            "init container": (
-                with_pod(body, initContainers=[{"name": "i", "image": "i", "securityContext": {"privileged": True}}]),
-                f"{at}.initContainers[i].securityContext.privileged: true",
-            ),
-            "account": (with_pod(body, serviceAccountName="admin"), f"{at}.serviceAccountName: admin is not allowed"),
-            "old account": (with_pod(body, serviceAccount="admin"), f"{at}.serviceAccountName: admin is not allowed"),
-        }
-        cases |= {f"{kind}: {name}": Refusal("tara", changed, (words,)) for name, (changed, words) in fields.items()}
-    return cases
-
-
+POD_FIELDS = {
+    f"{body['kind']}: {name}": Refusal("tara", changed, (words,))
+    for body in (MODEL, POLICY)
+    for name, (changed, words) in list_pod_fields(body).items()
+}
 DOORS = {
     "validation": (
         "rollout",
@@ -260,7 +184,7 @@ OTHER_PODS = {
     "workflow patch": Refusal("probe", build_policy(template=FLOW_PATCH), ("spec.template.spec.podSpecPatch",)),
     "workflow account": Refusal("probe", build_policy(template=FLOW_ACCOUNT), ("admin is not allowed",)),
 }
-REFUSALS = {**AUTHORS, **list_pod_fields(), **OTHER_PODS}
+REFUSALS = {**AUTHORS, **POD_FIELDS, **OTHER_PODS}
 MASTERS = "--as-group=system:masters"
 
 
@@ -396,16 +320,3 @@ def test_a_huge_object_stays_within_the_cost_that_the_api_server_allows(guarded:
     last = {"name": "bad", "image": "i:1", "securityContext": {"privileged": True}}
     pod["spec"]["initContainers"] = [*first, last]
     assert "initContainers[bad]" in try_as(guarded, "tara", build_model("large", template=pod))
-
-
-def test_namespaced_installations_guard_their_own_namespaces_only() -> None:
-    policies = find_policies(render_chart({"watchNamespaces": ["ml", "vision"]}))
-    scopes = [
-        one["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
-        for one in policies
-        if one["kind"] == "ValidatingAdmissionPolicy"
-    ]
-    wanted = [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["ml", "vision"]}]
-    assert scopes == [wanted] * 5
-    assert all(one["metadata"]["name"].startswith("serinus-system-serinus-") for one in policies)
-    assert find_policies(render_chart({"admission": {"enabled": False}})) == []

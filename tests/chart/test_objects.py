@@ -99,7 +99,7 @@ def test_nothing_optional_comes_unasked() -> None:
 
 
 def test_the_crds_are_those_of_the_repository_and_stay_at_an_uninstall() -> None:
-    made = list(find_all(render(), "CustomResourceDefinition"))
+    made = list(find_all(render(crds=True), "CustomResourceDefinition"))
     kept = {crd["metadata"]["name"]: crd["metadata"].pop("annotations") for crd in made}
     assert set(map(str, kept.values())) == {"{'helm.sh/resource-policy': 'keep'}"}
     own = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in sorted((REPOSITORY / "crds").glob("*.yaml"))]
@@ -107,8 +107,8 @@ def test_the_crds_are_those_of_the_repository_and_stay_at_an_uninstall() -> None
 
 
 def test_crds_can_be_left_to_somebody_else_or_let_go() -> None:
-    assert list(find_all(render("--set", "crds.install=false"), "CustomResourceDefinition")) == []
-    made = find_all(render("--set", "crds.keep=false"), "CustomResourceDefinition")
+    assert list(find_all(render(), "CustomResourceDefinition")) == []
+    made = find_all(render("--set", "crds.keep=false", crds=True), "CustomResourceDefinition")
     assert all("annotations" not in crd["metadata"] for crd in made)
 
 

@@ -166,9 +166,13 @@ def _install(cluster: Cluster, manifest: Path, settings: dict[str, dict[str, str
             one["data" if one["kind"] == "ConfigMap" else "stringData"] = {**one.get("data", {}), **data}
     text = yaml.safe_dump_all(kept)
     cluster.kubectl("apply", "--server-side", "-n", NAMESPACE, "-f", "-", input=text, timeout=120)
-    crds = ("applications", "appprojects", "applicationsets")
-    names = [f"crd/{name}.argoproj.io" for name in crds]
-    cluster.kubectl("wait", "--for=condition=Established", *names, "--timeout=30s")
+    # `kubectl wait` fails on a CRD that has no condition yet.
+    kinds = ",".join(f"{name}.argoproj.io" for name in ("applications", "appprojects", "applicationsets"))
+
+    def is_served() -> bool:
+        return cluster.kubectl("get", kinds, "-n", NAMESPACE, check=False).returncode == 0
+
+    cluster.processes.wait_for("the kinds of Argo CD", is_served, "kube-apiserver")
     anything = {"group": "*", "kind": "*"}
     project = {
         "apiVersion": "argoproj.io/v1alpha1",

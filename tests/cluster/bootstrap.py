@@ -22,6 +22,7 @@ PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "git": "git",
     "redis-server": "redis-server",
+    "docker-registry": "docker-registry",
     "ip": "iproute2",
     "nsenter": "util-linux",
     "mount": "mount",
@@ -30,7 +31,7 @@ PACKAGES = {
 }
 """Program (or file) -> Debian package that has it."""
 
-SERVICES = ("containerd", "prometheus", "redis-server")
+SERVICES = ("containerd", "prometheus", "redis-server", "docker-registry")
 """Packages that would start a service of theirs at the next boot: nobody has asked for that."""
 
 SYSTEM_PROGRAMS = ("/usr/local/sbin", "/usr/sbin", "/sbin")

@@ -230,9 +230,11 @@ class Cluster:
         self.processes.wait_for("prometheus", lambda: addons.is_prometheus_ready(self.processes), "prometheus")
 
     def collect_logs(self, target: Path) -> None:
-        """Copy the logs of all processes."""
+        """Copy the logs of all processes, and of the operator's pods."""
         if self.log_dir.exists():
             shutil.copytree(self.log_dir, target, dirs_exist_ok=True)
+        for pod in (self.folder / "pod-logs").glob("serinus-system_*"):
+            shutil.copytree(pod, target / "pods" / pod.name, dirs_exist_ok=True)
 
     def stop(self, *, keep_logs: bool = False) -> None:
         """Stop every process of the cluster and remove what it kept."""

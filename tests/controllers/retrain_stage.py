@@ -79,6 +79,7 @@ class RetrainStage:
         self.kube.tell = self.wakeup.notify
         self.turns: dict[str, int] = {}
         self.waits: dict[Key, float | None] = {}
+        self.told: list[tuple[str, str]] = []
         self.places = Places(**({"fetch_config_map": self.fetch_config_map} | places))
         self.start()
 
@@ -99,6 +100,7 @@ class RetrainStage:
         self.queue[key] = None
 
     async def emit_event(self, regarding: Raw, event_type: str, reason: str, message: str) -> bool:
+        self.told.append((reason, message))
         return True
 
     async def fetch_config_map(self, namespace: str, name: str) -> Raw | None:

@@ -260,6 +260,23 @@ async def test_what_may_not_be_read_any_more_holds_a_release_and_no_rollback(sta
     assert stage.condition("Ready") == ("False", "RolledBack")
 
 
+async def test_without_the_gateway_api_a_model_says_so_and_another_serves_without_it(stage: Stage) -> None:
+    for kind, namespace, name in list(stage.kube.objects):
+        if kind in ("Gateway", "GatewayClass"):
+            stage.kube.remove(kind, namespace, name)
+    for kind in ("Gateway", "GatewayClass", "HTTPRoute"):
+        stage.store.note_served(kind, False)
+    stage.apply(release("m:1"))
+    await run(stage, 5, "none")
+    assert stage.condition("Stalled") == ("True", "GatewayUnsupported")
+    said = next(one["message"] for one in stage.object()["status"]["conditions"] if one["type"] == "Ready")
+    assert "the cluster has no Gateway API (gateway.networking.k8s.io/v1): install it" in said
+    raw = release("m:1")
+    stage.apply({**raw, "spec": {**raw["spec"], "route": {"mode": "Replicas"}}})
+    await run(stage, 5, "none")
+    assert stage.condition("Ready") == ("True", "Serving")
+
+
 async def test_what_another_namespace_may_not_be_read_of_is_no_matter(stage: Stage) -> None:
     stage.store.note_refused("Pod", "list", (Refusal("Pod", "list", "other", "no"),))
     stage.store.note_refused("RetrainRun", "list", (Refusal("RetrainRun", "list", "", "no"),))

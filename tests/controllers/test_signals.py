@@ -368,3 +368,15 @@ async def test_a_real_source_asks_a_server() -> None:
         assert found["bad"].value.reason == "InvalidAnswer"
         await signals.close()
     assert {request.path for request in fake.requests} == {"/api/v1/query"}
+
+
+def test_a_window_of_a_millisecond_is_looked_at_once_a_scrape() -> None:
+    async def story(signals: Signals, source: Source, told: Counter[str]) -> None:
+        for _ in range(600):
+            signals.watch(key("greedy"), DEFAULT, [want(period=0.001)])
+            await asyncio.sleep(0.1)
+        assert told["greedy"] == len(source.asked)
+
+    source = play(story)
+    assert 3 <= len(source.asked) <= 5
+    assert all(later - before >= DEFAULT.interval for (before, _), (later, _) in pairwise(source.asked))

@@ -5,7 +5,7 @@ Run by test_on_apiserver.py inside the cluster's network namespace: `python -m t
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,18 @@ from serinus.kube.events import EventRecorder
 from serinus.kube.gateway import Kube
 from serinus.kube.lease import KubeLease
 from serinus.kube.lister import Lister
-from serinus.kube.resources import EVENTS, LEASES, MODELDEPLOYMENTS, OURS, SERVICES, Resource
+from serinus.kube.resources import (
+    EVENTS,
+    GATEWAYCLASSES,
+    LEASES,
+    MODELDEPLOYMENTS,
+    OURS,
+    SERVICES,
+    WATCHED,
+    Resource,
+    Watched,
+)
+from serinus.shell.streams import Streams
 from serinus.shell.watch import run_kopf
 from tests.fakes.apiserver import CRDS, NAMESPACES
 
@@ -61,7 +72,8 @@ def build_service(selector: str, **metadata: Any) -> Raw:
     }
 
 
-async def check_crds_may_come_later(kube: Kube, store: Store) -> None:
+async def check_crds_may_come_later(kube: Kube, store: Store, resync: Resync) -> None:
+    assert not store.is_served("ModelDeployment")
     crds = Path(__file__).parents[2] / "crds"
     for path in sorted(crds.glob("*.yaml")):
         for crd in yaml.safe_load_all(path.read_text()):
@@ -74,7 +86,27 @@ async def check_crds_may_come_later(kube: Kube, store: Store) -> None:
                 break
             except errors.NotFound:
                 await asyncio.sleep(0.1)
-    await until(lambda: store.get("ModelDeployment", NAMESPACE, "fraud"))
+    # A list notices the kind; from then on it is watched, and needs no list.
+    await resync.run_once()
+    assert store.is_served("ModelDeployment")
+    await asyncio.sleep(1)
+    await kube.merge_patch(MODELDEPLOYMENTS, NAMESPACE, "fraud", {"metadata": {"labels": {"watched": "yes"}}})
+    await until(lambda: "labels" in (store.get("ModelDeployment", NAMESPACE, "fraud") or {}).get("metadata", {}))
+    await kube.try_watch(MODELDEPLOYMENTS)
+
+
+async def check_the_gateway_api_may_go(kube: Kube, store: Store, resync: Resync) -> None:
+    """A kind that is removed takes no other with it."""
+    await kube.delete(CRDS, "", f"{GATEWAYCLASSES.plural}.{GATEWAYCLASSES.group}")
+    async with asyncio.timeout(15):
+        while store.is_served("GatewayClass"):
+            assert (await resync.run_once()).failed == {}
+            await asyncio.sleep(0.2)
+    await asyncio.sleep(1)
+    await kube.merge_patch(MODELDEPLOYMENTS, NAMESPACE, "fraud", {"metadata": {"labels": {"watched": "still"}}})
+    await until(
+        lambda: (store.get("ModelDeployment", NAMESPACE, "fraud") or {})["metadata"]["labels"]["watched"] == "still"
+    )
 
 
 async def check_status(kube: Kube) -> None:
@@ -156,19 +188,26 @@ async def main(kubeconfig: str) -> None:
     configuration = await load_configuration(kubeconfig)
     kube = Kube(build_api_client(configuration))
     store = Store()
-    feed = Feed(store, lambda kind, obj: None)
-    stop, ready = asyncio.Event(), asyncio.Event()
-    watching = asyncio.create_task(run_kopf(feed.on_event, lambda: fetch_credentials(configuration), stop, ready=ready))
-    await ready.wait()
+    feed = Feed(store, lambda kind, obj: None, lambda kind: streams.renew())
+    lister = Lister(kube)
+    resync = Resync(lister.kinds, lister, feed, SystemClock())
+    await resync.run_once()
+    stop = asyncio.Event()
+
+    async def watch(watched: Sequence[Watched], end: asyncio.Event) -> None:
+        await run_kopf(feed.on_event, lambda: fetch_credentials(configuration), end, watched=watched)
+
+    streams = Streams(watch, kube.try_watch, WATCHED, feed)
+    watching = asyncio.create_task(streams.run(stop))
     await kube.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
-    await check_crds_may_come_later(kube, store)
+    await check_crds_may_come_later(kube, store, resync)
     await check_status(kube)
     await check_objects(kube, store)
     await check_pages(kube)
     await check_events(kube)
     await check_lease(kube)
-    lister = Lister(kube)
-    report = await Resync(lister.kinds, lister, feed, SystemClock()).run_once()
+    await check_the_gateway_api_may_go(kube, store, resync)
+    report = await resync.run_once()
     assert report.failed == {}, report
     stop.set()
     await watching

@@ -13,11 +13,13 @@ from serinus.engine.store import Raw, Store
 from serinus.kube.connection import Credentials
 from serinus.kube.resources import (
     DEPLOYMENTS,
+    GATEWAYS,
     METRICSPROVIDERS,
     MODELDEPLOYMENTS,
     PODS,
     WATCHED,
 )
+from serinus.shell import watch
 from serinus.shell.watch import build_settings, run_kopf
 from tests.fakes.apiserver import NAMESPACES, FakeApiServer
 
@@ -247,3 +249,34 @@ def test_kopf_is_told_to_leave_no_trace() -> None:
     progress.touch(body=body, patch=patch, value="x")
     assert not patch
     assert diff_base.fetch(body=body) is None
+
+
+async def test_a_kind_that_may_not_be_watched_ends_it_and_is_named(
+    server: FakeApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_BACKOFFS", (0.01,))
+    answer = {
+        "kind": "Status",
+        "code": 403,
+        "reason": "Forbidden",
+        "message": 'pods is forbidden: User "x" cannot watch resource "pods" in API group "" at the cluster scope',
+        "details": {"kind": "pods"},
+    }
+    server.fail(lambda r: r.path.endswith("/pods") and "watch" in r.query, status=403, body=answer, times=99)
+    async with watching(server) as seen:
+        with pytest.raises(watch.WatchRefusedError) as caught:
+            async with asyncio.timeout(10):
+                await seen.task
+    assert (caught.value.resource, caught.value.gone) == (PODS, False)
+
+
+async def test_a_kind_that_is_gone_ends_it(server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_BACKOFFS", (0.01,))
+    async with watching(server) as seen:
+        await until_watched(server)
+        server.resources.remove(GATEWAYS)
+        await server.break_watches(gone=True)
+        with pytest.raises(watch.WatchRefusedError) as caught:
+            async with asyncio.timeout(10):
+                await seen.task
+    assert caught.value.gone

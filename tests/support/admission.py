@@ -2,13 +2,9 @@
 
 import itertools
 import json
-import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Protocol
 
-import yaml
-
-from tests.cluster.helm import CHART, find_helm
 from tests.cluster.release import NAMESPACE
 from tests.support.model import wait_for
 
@@ -27,18 +23,6 @@ class Outcome(Protocol):
 
 class ControlPlane(Protocol):
     def kubectl(self, *arguments: str, input: str | None = None, check: bool = True) -> Outcome: ...  # noqa: A002
-
-
-def render_chart(values: Mapping[str, Any] | None = None, *options: str) -> list[Raw]:
-    """Every object of the chart. Raises CalledProcessError where helm refuses the values."""
-    command = [str(find_helm()), "template", "serinus", str(CHART), "--namespace", NAMESPACE, "--values", "-", *options]
-    done = subprocess.run(command, input=json.dumps(values or {}), capture_output=True, text=True, check=True)
-    return [one for one in yaml.safe_load_all(done.stdout) if one]
-
-
-def find_policies(objects: Iterable[Raw]) -> list[Raw]:
-    """The policies and their bindings among the objects of a chart."""
-    return [one for one in objects if one["kind"].startswith("ValidatingAdmissionPolicy")]
 
 
 def await_policies(cluster: ControlPlane) -> None:

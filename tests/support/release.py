@@ -91,16 +91,6 @@ class Standing:
         lost = {name for name, total in before["evidence"].items() if self.seen["evidence"].get(name, 0) < total}
         assert not lost, (before, self.seen)
 
-    def wait_for_evidence(self) -> None:
-        """Wait until more is known of it."""
-        before = sum(self.seen["evidence"].values())
-
-        def grown() -> bool:
-            return sum(self._read()["evidence"].values()) > before
-
-        wait_for("more evidence", grown, self.model.explain, 40)
-        self.assert_goes_on()
-
 
 def list_writers(cluster: Cluster, since: float) -> list[str]:
     """The operator's pods in the order in which they wrote anything but the Lease, without repetitions in a row."""

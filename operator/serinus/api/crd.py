@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from serinus.api.meta import API_VERSION, GROUP, VERSION
+from serinus.api.meta import API_VERSION, GROUP, UNSEEN, VERSION
 from serinus.api.metricsprovider import METRICS_PROVIDER
 from serinus.api.modelapproval import MODEL_APPROVAL
 from serinus.api.modeldeployment import MODEL_DEPLOYMENT
@@ -92,12 +92,18 @@ def _build_root_schema(resource: Resource) -> dict[str, Any]:
             "kind": {"type": "string", "description": f"Kind of the object: {resource.kind}."},
             "metadata": _build_metadata_schema(resource),
             "spec": build_schema(resource.spec),
-            "status": build_schema(resource.status, defaults=False),
+            "status": _build_status_schema(resource),
         },
     }
     if resource.rules:
         root["x-kubernetes-validations"] = [rule.render() for rule in resource.rules]
     return root
+
+
+def _build_status_schema(resource: Resource) -> dict[str, Any]:
+    schema = build_schema(resource.status, defaults=False)
+    seen = "observedGeneration" in schema["properties"]
+    return schema | ({"default": {"observedGeneration": UNSEEN}} if seen else {})
 
 
 def _build_metadata_schema(resource: Resource) -> dict[str, Any]:

@@ -109,6 +109,13 @@ Text = Annotated[str, Field(max_length=256), shorten_to(256)]
 Message = Annotated[str, Field(max_length=2048), shorten_to(2048)]
 
 
+UNSEEN: Final = -1
+"""`status.observedGeneration` of an object that the operator has not seen yet, set by the API server: without it tools
+that wait by kstatus would take an object without any status for one that is done."""
+
+ObservedGeneration = Annotated[int | None, BeforeValidator(lambda value: None if value == UNSEEN else value)]
+
+
 def parse_duration(text: str) -> timedelta:
     """Turn `1h30m` into a timedelta; ValueError where the text is no duration."""
     try:

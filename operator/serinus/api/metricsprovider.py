@@ -4,7 +4,15 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from serinus.api.meta import ADDRESS_PATTERN, DURATION_PATTERN, Condition, Duration, Model, StatusModel
+from serinus.api.meta import (
+    ADDRESS_PATTERN,
+    DURATION_PATTERN,
+    Condition,
+    Duration,
+    Model,
+    ObservedGeneration,
+    StatusModel,
+)
 from serinus.api.resource import Column, Resource, Rule, list_map, with_rules
 from serinus.api.rules import longer_than_0s, well_formed
 
@@ -62,7 +70,7 @@ class MetricsProviderSpec(Model):
 class MetricsProviderStatus(StatusModel):
     """Whether the provider can be used, as its last answers and the check after each change of the spec showed."""
 
-    observed_generation: int | None = None
+    observed_generation: ObservedGeneration = None
     """The metadata.generation that this status is about."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=list_map("type"))] = ()
     """Ready: whether the provider answers and is used as described; the reason says why not. Stalled: it

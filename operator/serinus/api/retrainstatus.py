@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from serinus.api.meta import Condition, Message, StatusModel, Text, Time, Word, shorten_to
+from serinus.api.meta import Condition, Message, ObservedGeneration, StatusModel, Text, Time, Word, shorten_to
 from serinus.api.resource import list_map
 from serinus.api.status import Count, LastCommand, ModelUri, Name
 
@@ -196,7 +196,7 @@ class SuppressedCount(StatusModel):
 class RetrainPolicyStatus(StatusModel):
     """What the operator observed, and where the loop stands."""
 
-    observed_generation: int | None = None
+    observed_generation: ObservedGeneration = None
     """The metadata.generation that this status is about."""
     phase: Word | None = None
     """Idle, Armed, Cooldown, Running, AwaitingApproval, Suspended or Blocked; for the columns of kubectl get."""
@@ -362,7 +362,7 @@ class StageSeconds(StatusModel):
 class RetrainRunStatus(StatusModel):
     """What became of the attempt. Once it is at an end, nothing here changes any more."""
 
-    observed_generation: int | None = None
+    observed_generation: ObservedGeneration = None
     """The metadata.generation that this status is about."""
     phase: RunPhase | None = None
     """Where it stands."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from serinus.api.meta import Condition, Message, StatusModel, Text, Time, Word, shorten_to
+from serinus.api.meta import Condition, Message, ObservedGeneration, StatusModel, Text, Time, Word, shorten_to
 from serinus.api.resource import list_map
 
 Verdict = Literal["Good", "NotEnoughEvidence", "CannotMeasure", "Bad"]
@@ -278,7 +278,7 @@ class ResolvedModel(StatusModel):
 class ModelDeploymentStatus(StatusModel):
     """What the operator observed and where the release stands."""
 
-    observed_generation: int | None = None
+    observed_generation: ObservedGeneration = None
     """The metadata.generation that this status is about."""
     phase: Word | None = None
     """Where the release stands, in a word for the columns of kubectl get. Programs read the conditions instead."""

@@ -14,7 +14,7 @@ from serinus.controllers.ownership import is_owned
 from serinus.core.children import Owner
 from serinus.core.snapshot import PoolView, Problem, RouteView, SideKind, SideView
 from serinus.engine.store import Key, Store
-from serinus.kube.resources import GRPCROUTES, INFERENCEPOOLS, ROUTES, Resource
+from serinus.kube.resources import GATEWAYS, GRPCROUTES, INFERENCEPOOLS, ROUTES, Resource
 from serinus.metrics.profiles import choose_gateway_profile
 from serinus.routing.features import find_missing_features
 from serinus.routing.gateway_api import (
@@ -135,10 +135,7 @@ def look_at_gateways(store: Store, namespace: str, spec: RouteSpec, rollout: Res
     for number, (gateway_namespace, name) in enumerate(parents_of(namespace, spec)):
         gateway = store.get("Gateway", gateway_namespace, name)
         if gateway is None:
-            field = f"spec.route.parentRefs[{number}]"
-            problems.append(
-                Problem(reasons.GATEWAY_NOT_FOUND, f"{field}: there is no Gateway {gateway_namespace}/{name}")
-            )
+            problems.append(_missing_gateway(store, number, f"{gateway_namespace}/{name}"))
             continue
         gateway_class = store.get("GatewayClass", "", gateway.get("spec", {}).get("gatewayClassName", ""))
         by = (gateway_class or {}).get("spec", {}).get("controllerName")
@@ -150,6 +147,14 @@ def look_at_gateways(store: Store, namespace: str, spec: RouteSpec, rollout: Res
     if len(parents_of(namespace, spec)) < len(spec.parent_refs):
         problems += _mirroring(rollout, None, [])
     return Gateways(controller, tuple(features), tuple(problems))
+
+
+def _missing_gateway(store: Store, number: int, name: str) -> Problem:
+    field = f"spec.route.parentRefs[{number}]"
+    if store.is_served(GATEWAYS.kind):
+        return Problem(reasons.GATEWAY_NOT_FOUND, f"{field}: there is no Gateway {name}")
+    message = f"{field}: the cluster has no Gateway API ({GATEWAYS.api_version}): install it and a gateway, or use"
+    return Problem(reasons.GATEWAY_UNSUPPORTED, f"{message} spec.route.mode Replicas")
 
 
 def _mirroring(rollout: ResolvedRollout, controller: str | None, features: list[str]) -> list[Problem]:

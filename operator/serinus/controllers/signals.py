@@ -6,7 +6,8 @@
 
 The task sleeps until the next look is due; policies that want nothing cost nothing. When to look next is reckoned by
 the monotonic clock from the last answer on, so that a wall clock that jumps makes no window count twice. A look in vain
-is done again soon, then ever more rarely, once a window at last."""
+is done again soon, then ever more rarely, once a window at last. No query is asked more often than the provider
+scrapes."""
 
 import asyncio
 import math
@@ -150,7 +151,7 @@ class Signals:
                 due = min(_put_off(entry) for entry in home.entries.values())
                 wait = due - self._clock.monotonic()
                 if wait <= 0:
-                    await self._look(source, home)
+                    await self._look(source, home, provider.interval)
                     continue
                 try:
                     async with asyncio.timeout(wait):
@@ -164,8 +165,8 @@ class Signals:
             if not home.entries and self._homes.get(provider) is home:
                 del self._homes[provider]
 
-    async def _look(self, source: MetricSource, home: _Home) -> None:
-        """One round: all that is due, each query once."""
+    async def _look(self, source: MetricSource, home: _Home, floor: float) -> None:
+        """One round: all that is due, each query once, and none again within `floor` seconds."""
         mono = self._clock.monotonic()
         due = {place: entry for place, entry in home.entries.items() if _put_off(entry) <= mono}
         queries = dict.fromkeys(query for entry in due.values() for query in entry.want.queries)
@@ -173,7 +174,8 @@ class Signals:
         now, mono = self._clock.now(), self._clock.monotonic()
         told: dict[Key, None] = {}
         for place, entry in due.items():
-            if home.entries.get(place) is entry and _settle(entry, build_reading(entry.want, results, now), mono):
+            reading = build_reading(entry.want, results, now)
+            if home.entries.get(place) is entry and _settle(entry, reading, mono, floor):
                 told[place[0]] = None
         for key in told:
             self._notify(key, False)
@@ -204,14 +206,15 @@ def _put_off(entry: _Entry) -> float:
     return math.ceil(entry.due / grid) * grid
 
 
-def _settle(entry: _Entry, reading: Reading, mono: float) -> bool:
-    """Keep a reading and reckon the next look; whether there is something to decide."""
+def _settle(entry: _Entry, reading: Reading, mono: float, floor: float) -> bool:
+    """Keep a reading and reckon the next look, `floor` seconds from now at the earliest: nothing new is there sooner,
+    whatever windows people write. Whether there is something to decide."""
     before, entry.reading = entry.reading, reading
     if _is_new(entry, reading):
         entry.counted, entry.tries = reading, 0
-        entry.pace = mono + entry.want.period.total_seconds() * MARGIN
+        entry.pace = mono + max(entry.want.period.total_seconds() * MARGIN, floor)
         return True
-    entry.pace = mono + retry_after(entry.want.period, entry.tries).total_seconds()
+    entry.pace = mono + max(retry_after(entry.want.period, entry.tries).total_seconds(), floor)
     entry.tries += 1
     return before is None or _gist(before) != _gist(reading)
 

@@ -1,0 +1,44 @@
+"""Puts together what is watched: the streams of kopf, in the namespaces that the settings allow."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from serinus.engine.feed import Feed
+from serinus.engine.store import Store
+from serinus.kube.connection import Credentials
+from serinus.kube.gateway import Kube
+from serinus.kube.resources import Resource, Watched
+from serinus.settings import Settings
+from serinus.shell.streams import Streams
+from serinus.shell.watch import run_kopf
+
+log = structlog.get_logger(__name__)
+
+
+def build_streams(
+    settings: Settings,
+    kube: Kube,
+    feed: Feed,
+    watched: Sequence[Watched],
+    credentials: Callable[[], Awaitable[Credentials]],
+) -> Streams:
+    """The streams of all kinds that can be watched, into `feed`."""
+
+    async def watch(some: Sequence[Watched], end: asyncio.Event) -> None:
+        await run_kopf(feed.on_event, credentials, end, namespaces=settings.watch_namespaces, watched=some)
+
+    async def try_watch(resource: Resource) -> None:
+        everywhere = not settings.watch_namespaces or not resource.namespaced
+        for namespace in ("",) if everywhere else settings.watch_namespaces:
+            await kube.try_watch(resource, namespace)
+
+    return Streams(watch, try_watch, watched, feed)
+
+
+def log_refusals(store: Store, kind: str) -> None:
+    """Write a line for each right to read a kind that is missing."""
+    for one in store.refusals():
+        if one.kind == kind:
+            log.warning("a right is missing", kind=kind, verb=one.verb, namespace=one.namespace, why=one.message)
