@@ -73,6 +73,8 @@ def guarded(served_control_plane: Cluster) -> Iterator[Cluster]:
     ]
     roles += build_role("tara", OPEN, ["tara"], [OURS, *RIGHTS.values()])
     roles += build_role("reader", SPACE, ["rosa"], [OURS, *RIGHTS.values(), ("", "secrets,configmaps", "get")])
+    policies = ("serinus.dev", "retrainpolicies", WRITE)
+    roles += build_role("trainer", SPACE, ["nora"], [policies, *RIGHTS.values()])
     statuses = "modeldeployments/status,retrainpolicies/status,retrainruns/status,modelrevisions/status"
     records = ("serinus.dev", f"modelrevisions,retrainruns,{statuses}", WRITE)
     roles += build_role("forger", SPACE, ["mallory", ACCOUNT], [OURS, records])
@@ -132,6 +134,9 @@ AUTHORS = {
         "tara",
         build_policy(template={"apiVersion": "v1", "kind": "Pod", "spec": {}}),
         ("spec.template.kind: v1/Pod must be a kind that the admin allows: batch/v1/Job",),
+    ),
+    "another's model to return": Refusal(
+        "nora", POLICY, ("spec.modelDeploymentRef: nora may not patch modeldeployments.serinus.dev fraud",)
     ),
     "a Secret that he may not read": Refusal(
         "tara", build_policy(promotion=PULL), ("spec.promotion.pullRequest.secret: tara may not get Secret git",)
@@ -207,6 +212,7 @@ def test_what_people_may_they_may(guarded: Cluster) -> None:
     empty = with_container(with_pod(MODEL, volumes=None, initContainers=None, hostNetwork=None), securityContext=None)
     for body in (*plain, quiet, empty):
         assert try_as(guarded, "tara", body) == ""
+    assert try_as(guarded, "nora", build_policy(actionOrder=["Retrain"])) == ""
     replicas = build_model(route=SERVICE)
     assert try_as(guarded, "rita", replicas) == ""
     body_of = {"warmup": {"bodyFrom": {"configMap": "body", "key": "k"}}}

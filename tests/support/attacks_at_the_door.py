@@ -23,6 +23,8 @@ Attempt = Callable[[Stage], str]
 MODEL: Final = build_model(route=SERVICE)
 POLICY: Final = build_policy()
 DIGEST: Final = f"sha256:{'d' * 64}"
+HIDDEN: Final = "hidden"
+"""Name of a Secret and of a ConfigMap."""
 ADMISSION: Final = "ValidatingAdmissionPolicy"
 RBAC: Final = "cannot "
 OPERATOR: Final = f"system:serviceaccount:{NAMESPACE}:serinus"
@@ -55,7 +57,7 @@ def expect(said: str, *words: str) -> str:
     assert said, "nobody refused it"
     for word in words:
         assert word in said, said
-    return said.splitlines()[0]
+    return " ".join(said.split())
 
 
 def _refusal(name: str, actor: str, tried: str, attempt: Attempt) -> Attack:
@@ -92,7 +94,7 @@ def _list_authors() -> Iterator[Attack]:
     """What the author could not make or read himself."""
     routed = build_model()
     validated = build_model(route=SERVICE, rollout={"validation": [{"name": "v", "job": JOB}]})
-    promotion = {"target": "PullRequest", "pullRequest": {"secret": "hidden", "edits": [{"file": "a", "path": "b"}]}}
+    promotion = {"target": "PullRequest", "pullRequest": {"secret": HIDDEN, "edits": [{"file": "a", "path": "b"}]}}
     snapshot = {"snapshotFrom": {"configMap": {"configMap": "hidden", "key": "k"}}}
     pool = {"parentRefs": [{"name": "p"}], "backend": {"kind": "InferencePool", "endpointPicker": {"name": "e"}}}
     tries = {
@@ -258,7 +260,7 @@ def _list_shapes() -> Iterator[Attack]:
             build_policy(
                 promotion={
                     "target": "PullRequest",
-                    "pullRequest": {"secret": "git", "edits": [{"file": "../../etc/passwd", "path": "a"}]},
+                    "pullRequest": {"secret": HIDDEN, "edits": [{"file": "../../etc/passwd", "path": "a"}]},
                 }
             ),
             "should match",

@@ -63,6 +63,11 @@ def _made(stage: Stage, body: Raw) -> str:
     return str(body["metadata"]["name"])
 
 
+def _build_policy(name: str, **spec: Any) -> Raw:
+    """About the tenant's own model, which serves."""
+    return build_policy(name, modelDeploymentRef={"name": "standing"}, **spec)
+
+
 def _list_addresses() -> Iterator[Attack]:
     """Whom the operator can be made to call: a server on its own host writes down every call."""
     uris = {
@@ -107,13 +112,16 @@ def _list_addresses() -> Iterator[Attack]:
     def provide(stage: Stage) -> str:
         trigger = {"query": "m", "fireAbove": "1", "window": "1h"}
         address = f"http://127.0.0.1:{stage.trap_port}"
-        body = build_policy("ssrf-provider", provider=address, triggers=[{"name": "t", "metric": trigger}])
+        body = _build_policy("ssrf-provider", provider=address, triggers=[{"name": "t", "metric": trigger}])
         _made(stage, body)
-        said = _explain(stage, "rtp", "ssrf-provider")
+
+        def told() -> bool:
+            return "ProviderNotFound" in json.dumps(stage.get("rtp", "ssrf-provider").get("status") or {})
+
+        wait_for("a refusal", told, lambda: json.dumps(stage.get("rtp", "ssrf-provider")), 20)
         stage.remove("rtp", "ssrf-provider")
         assert stage.trapped() == []
-        assert "ProviderNotFound" in said
-        return said
+        return "refused: ProviderNotFound"
 
     yield _harmless("ssrf/provider", "an address as the name of a provider", provide)
 
@@ -133,7 +141,7 @@ def _query(spy: str, text: str) -> Callable[[Stage], str]:
     def attempt(stage: Stage) -> str:
         name = spy.replace("_", "-")
         metric = {"query": fill(text, spy), "fireAbove": "1", "window": "1s", "consecutiveWindows": 1}
-        said = stage.create(TENANT, build_policy(name, mode="Observe", triggers=[{"name": "t", "metric": metric}]))
+        said = stage.create(TENANT, _build_policy(name, mode="Observe", triggers=[{"name": "t", "metric": metric}]))
         if said:
             return said
 
@@ -164,7 +172,7 @@ def _check_confined(query: str, spy: str) -> None:
 def _flood(stage: Stage) -> str:
     metric = {"query": "spy_flood", "fireAbove": "1", "window": "1ms", "consecutiveWindows": 1}
     triggers = [{"name": f"t{n}", "metric": {**metric, "query": f"spy_flood + {n}"}} for n in range(3)]
-    said = stage.create(TENANT, build_policy("flood", mode="Observe", triggers=triggers))
+    said = stage.create(TENANT, _build_policy("flood", mode="Observe", triggers=triggers))
     if said:
         return said
     time.sleep(5)
@@ -217,7 +225,7 @@ def _list_names() -> Iterator[Attack]:
         return attempt
 
     def service(_: Stage) -> Raw:
-        labels = {"app.kubernetes.io/managed-by": "serinus", "serinus.dev/deployment": "taken"}
+        labels = {"app.kubernetes.io/managed-by": "serinus", "serinus.dev/deployment": "standing"}
         return {
             "apiVersion": "v1",
             "kind": "Service",
@@ -247,9 +255,7 @@ def _list_names() -> Iterator[Attack]:
         metadata = {"name": name, "namespace": OWN, "labels": {"serinus.dev/deployment": "taken"}}
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
 
-    yield _harmless(
-        "hijack/service", "a Service of somebody else, labelled as the operator's", foreign("service", service)
-    )
+    yield _harmless("hijack/service", "a Service that is labelled as another model's", foreign("service", service))
     yield _harmless("hijack/deployment", "a Deployment of somebody else", foreign("deployment", deployment))
 
     def own(stage: Stage) -> str:
@@ -327,12 +333,11 @@ def _list_burdens() -> Iterator[Attack]:
 
     def burden(name: str, *bodies: Raw) -> Callable[[Stage], str]:
         def attempt(stage: Stage) -> str:
-            for body in bodies:
-                _made(stage, body)
+            said = "".join(stage.create(TENANT, body) for body in bodies)
             seconds = _attend(stage)
             for body in bodies:
                 stage.remove(body["kind"].lower(), body["metadata"]["name"])
-            return f"the victim was attended to after {seconds:.1f} s"
+            return f"{said[:200]} the victim was attended to after {seconds:.1f} s".strip()
 
         return attempt
 
@@ -384,7 +389,7 @@ def _list_burdens() -> Iterator[Attack]:
 
 def _attend(stage: Stage) -> float:
     """Seconds until the operator has looked at a change of the victim's."""
-    limit = int(stage.model.get()["spec"]["revisionHistoryLimit"]) % 9 + 1
+    limit = int(stage.model.get()["spec"].get("revisionHistoryLimit", 5)) % 9 + 1
     patch = json.dumps({"spec": {"revisionHistoryLimit": limit}})
     stage.cluster.kubectl("patch", "mdep", stage.model.name, "-n", VICTIM, "--type=merge", "-p", patch)
     began = time.monotonic()
