@@ -74,6 +74,6 @@ async def test_what_is_not_configured_is_not_there() -> None:
     assert build_registry(transport, bare) is None
     async with receive_events(bare, kube, FakeClock(), Telemetry()):
         pass
-    full = load_settings({"SERINUS_MLFLOW_URL": "http://mlflow:5000"})
+    full = load_settings({"SERINUS_MLFLOW_URL": "http://mlflow:5000", "SERINUS_GIT_HOSTS": "git.example"})
     assert set(build_carriers(transport, full, kube)) == {"PullRequest", "Alias"}
     assert build_registry(transport, full) is not None

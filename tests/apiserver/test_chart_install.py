@@ -89,6 +89,7 @@ def list_crds(cluster: Cluster) -> list[str]:
     )
 
 
+KINDS = "deployment,service,serviceaccount,role,rolebinding,poddisruptionbudget"
 CRDS = sorted(path.stem for path in (REPOSITORY / "crds").glob("*.serinus.dev.yaml"))
 
 
@@ -122,9 +123,7 @@ def test_the_chart_is_published_and_installed_from_a_registry(bare_control_plane
         assert cluster.get("mprov")["items"] == []
     helm("uninstall", "serinus", "-n", NAMESPACE, "--wait")
     assert list_crds(cluster) == CRDS, "kept, and every model with them"
-    left = cluster.get(
-        "all,serviceaccount,role,rolebinding,pdb", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=serinus"
-    )
+    left = cluster.get(KINDS, "-n", NAMESPACE, "-l", "app.kubernetes.io/name=serinus")
     assert left["items"] == []
     left = cluster.get("clusterrole,clusterrolebinding", "-l", "app.kubernetes.io/name=serinus")
     assert left["items"] == []

@@ -1,6 +1,7 @@
 """Rights that are taken away in the middle of a release, by a real API server; a cluster that lacks the Gateway API."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests.apiserver.conftest import Surroundings
 from tests.apiserver.test_retraining_kinds import build_crd
 from tests.cluster import Cluster
 from tests.cluster.features import FEATURES
 from tests.cluster.serinus import NAMESPACE, restart_operator, start_operator, stop_operator
 from tests.rights.release import NAME, render_roles
 from tests.rights.rules import Right
-from tests.support.loop import Loop
+from tests.support.loop import Loop, build_results
 from tests.support.model import Model, wait_for
 
 pytestmark = pytest.mark.apiserver
@@ -94,14 +96,15 @@ def find_selector(model: Model, service: str) -> Raw:
 def await_denied(model: Model, words: str) -> None:
     def told() -> bool:
         condition = model.condition("Stalled")
-        return condition["reason"] == "AccessDenied" and words in condition["message"]
+        return condition.get("reason") == "AccessDenied" and words in condition["message"]
 
-    wait_for(f"Stalled says {words}", lambda: "Stalled" in str(model.status()) and told(), model.explain, 40)
+    wait_for(f"Stalled says {words}", told, model.explain, 40)
 
 
 def test_rights_that_are_taken_away_hold_a_release_no_rollback_and_nobody_else(
     model: Model, roles: Roles, tmp_path: Path
 ) -> None:
+    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "6s"}, {"weight": 50, "hold": "2s"}]
     model.apply("v1")
     model.await_reason("Serving")
     old = model.stable()
@@ -111,7 +114,9 @@ def test_rights_that_are_taken_away_hold_a_release_no_rollback_and_nobody_else(
     second = model.await_weight(20)
     with roles.without(*READ_PODS):
         await_denied(model, "the operator may not list pods")
-        assert model.weights()[second] == 20
+        held = model.weights()[second]
+        time.sleep(7)
+        assert model.weights()[second] == held
     model.await_reason("Serving")
     good = model.stable()
     assert good == second != old
@@ -189,3 +194,59 @@ def test_what_kueue_says_of_a_training_is_read(model: Model) -> None:
     finally:
         restart_operator(cluster)
         cluster.kubectl("delete", "crd", "workloads.kueue.x-k8s.io")
+
+
+def test_what_history_no_longer_keeps_goes_and_an_orphaned_record_is_taken_up(model: Model) -> None:
+    cluster, space = model.cluster, ["-n", model.namespace]
+    cluster.kubectl("create", "configmap", "settings", "--from-literal=threshold=1", *space)
+
+    def refer(template: Raw) -> None:
+        template["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "settings"}}]
+
+    def listed() -> set[str]:
+        kinds = "deployments,services,configmaps,modelrevisions.serinus.dev"
+        found = cluster.get(kinds, *space, "-l", "app.kubernetes.io/managed-by=serinus")["items"]
+        return {f"{one['kind']}/{one['metadata']['name']}" for one in found}
+
+    model.spec |= {"revisionHistoryLimit": 1}
+    model.spec["rollout"] = {"strategy": "Direct", "drain": "1s"}
+    model.apply("v1", change=refer)
+    model.await_reason("Serving")
+    first = model.stable()
+    assert len([one for one in listed() if first in one]) == 4
+    for version in ("v2", "v3"):
+        before = model.stable()
+        model.apply(version, change=refer)
+        wait_for("the next one", lambda before=before: model.stable() != before, model.explain, 60)
+    wait_for("the first one is gone", lambda: not [one for one in listed() if first in one], model.explain, 60)
+
+    third = model.stable()
+    cluster.kubectl("delete", "modeldeployment", model.name, "--cascade=orphan", *space, timeout=60)
+    wait_for("an orphan", lambda: "ownerReferences" not in model.get("modelrevision", third)["metadata"], str, 30)
+    model.apply("v3", change=refer)
+    model.await_reason("Serving")
+    (owner,) = model.get("modelrevision", third)["metadata"]["ownerReferences"]
+    assert owner["uid"] == model.get()["metadata"]["uid"]
+
+
+def test_records_of_runs_beyond_the_limit_go(model: Model) -> None:
+    loop = Loop(model)
+    loop.spec["historyLimits"] = {"failed": 1}
+    loop.serve_first()
+    for number, letter in enumerate("abc", 1):
+        loop.await_phase(loop.train(number, build_results(letter, f1=0.5)), "Rejected")
+    wait_for("one record", lambda: len(loop.runs()) <= 2, loop.explain, 30)
+
+
+def test_a_degradation_after_a_promotion_is_undone(model: Model, surroundings: Surroundings) -> None:
+    surroundings.set_quality(model.namespace, 0.95)
+    loop = Loop(model)
+    metric = {"query": 'model_quality{metric="f1"}', "fireBelow": "0.90", "window": "1s", "consecutiveWindows": 2}
+    loop.spec |= {"triggers": [{"name": "accuracy", "metric": metric}], "warmupAfterPromotion": "0s"}
+    first = loop.serve_first()
+    loop.await_phase(loop.train(1, build_results("a")), "Succeeded")
+    assert model.stable() != first
+    loop.await_policy("a clear signal", lambda s: (s.get("signal") or {}).get("state") == "Clear")
+    surroundings.set_quality(model.namespace, 0.80)
+    wait_for("the first one is back", lambda: model.stable() == first, loop.explain, 60)
+    assert model.get()["metadata"]["annotations"]["serinus.dev/command-by"] == "retrainpolicy/fraud"

@@ -2,7 +2,7 @@ import asyncio
 
 from serinus.engine.feed import Feed
 from serinus.engine.resync import Resync, ResyncReport
-from serinus.engine.store import Listing, Raw, Store
+from serinus.engine.store import Listing, Raw, Refusal, Store
 from tests.fakes.clock import LoopClock, run_jumping
 
 
@@ -16,13 +16,21 @@ class Cluster:
     def __init__(self) -> None:
         self.objects: dict[str, list[Raw]] = {"Pod": [], "Service": []}
         self.broken: set[str] = set()
+        self.unknown: set[str] = set()
+        self.refused: set[str] = set()
+        self.asked: list[str] = []
         self.version = 100
         self.lists: list[float] = []
 
     async def __call__(self, kind: str) -> Listing:
         self.lists.append(asyncio.get_running_loop().time())
+        self.asked.append(kind)
         if kind in self.broken:
             raise OSError("connection refused")
+        if kind in self.unknown:
+            return Listing((), "", served=False)
+        if kind in self.refused:
+            return Listing((), "", refused=(Refusal(kind, "list", "", "no right"),))
         self.version += 1
         return Listing(tuple(self.objects[kind]), str(self.version))
 
@@ -88,5 +96,46 @@ def test_a_kind_that_cannot_be_listed_holds_up_no_other_and_is_tried_again_soon(
         await asyncio.sleep(10)
         assert (resync.age() or 0) < 10
         task.cancel()
+
+    run_jumping(story())
+
+
+def test_a_kind_that_is_not_there_is_asked_for_alone_until_it_is() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        resync, store, told, _ = build(cluster)
+        cluster.unknown = {"Pod"}
+        task = asyncio.create_task(resync.run())
+        await asyncio.sleep(40)
+        assert cluster.asked == ["Pod", "Service", "Pod", "Pod"]
+        assert not store.is_served("Pod")
+        assert resync.age() == 40
+        cluster.unknown, cluster.broken = set(), {"Pod"}
+        await asyncio.sleep(10)
+        cluster.broken, cluster.objects["Pod"] = set(), [make("new", 200)]
+        await asyncio.sleep(15)
+        assert told == ["Pod/new"]
+        asked = len(cluster.asked)
+        await asyncio.sleep(200)
+        assert len(cluster.asked) == asked
+        task.cancel()
+
+    run_jumping(story())
+
+
+def test_a_kind_that_is_refused_keeps_what_is_known_of_it_and_ends_nothing() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        resync, store, _, _ = build(cluster)
+        store.put("Pod", make("known", 5))
+        cluster.refused = {"Pod"}
+        report = await resync.run_once()
+        assert (report.failed, list(report.missing)) == ({}, ["Pod"])
+        assert resync.age() == 0
+        assert store.get("Pod", "ml", "known") is not None
+        assert [one.message for one in store.refusals("ml")] == ["no right"]
+        cluster.refused = set()
+        await resync.run_once()
+        assert store.refusals() == ()
 
     run_jumping(story())

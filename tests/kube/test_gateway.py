@@ -6,7 +6,16 @@ import pytest
 from serinus.kube import errors
 from serinus.kube.gateway import PAGE_SIZE, Kube
 from serinus.kube.lister import Lister
-from serinus.kube.resources import DEPLOYMENTS, HTTPROUTES, METRICSPROVIDERS, MODELDEPLOYMENTS, PODS, SERVICES, Watched
+from serinus.kube.resources import (
+    DEPLOYMENTS,
+    GATEWAYS,
+    HTTPROUTES,
+    METRICSPROVIDERS,
+    MODELDEPLOYMENTS,
+    PODS,
+    SERVICES,
+    Watched,
+)
 from tests.fakes.apiserver import FakeApiServer, Request
 
 Raw = dict[str, Any]
@@ -253,3 +262,51 @@ async def test_the_lister_knows_namespaces_selectors_and_missing_kinds(server: F
     assert (missing.objects, missing.served) == ((), False)
     assert (await everywhere("Pod")).served
     assert len((await some("MetricsProvider")).objects) == 1
+
+
+async def test_a_right_that_is_missing_in_one_namespace_is_said_with_verb_and_resource(
+    server: FakeApiServer, kube: Kube
+) -> None:
+    await server.put(PODS, make("p"))
+    message = 'pods is forbidden: User "x" cannot list resource "pods" in API group "" in the namespace "other"'
+    answer = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": message}
+    server.fail(lambda r: "/other/" in r.path, status=403, body=answer, times=99)
+    listing = await Lister(kube, ("ml", "other"), [Watched(PODS)])("Pod")
+    (refused,) = listing.refused
+    assert (refused.namespace, refused.message) == ("other", "the operator may not list pods in namespace other")
+    assert listing.objects == ()
+
+
+async def test_gateways_of_further_namespaces_are_listed_and_nothing_else_there(
+    server: FakeApiServer, kube: Kube
+) -> None:
+    for resource in (GATEWAYS, PODS):
+        server.resources.append(resource)
+        for namespace in ("ml", "infra", "other"):
+            await server.put(resource, {"metadata": {"namespace": namespace, "name": "x"}})
+    lister = Lister(kube, ("ml",), [Watched(GATEWAYS), Watched(PODS)], {"Gateway": ("infra", "ml")})
+    assert [one["metadata"]["namespace"] for one in (await lister("Gateway")).objects] == ["ml", "infra"]
+    assert [one["metadata"]["namespace"] for one in (await lister("Pod")).objects] == ["ml"]
+
+
+async def test_one_object_is_found_by_a_list_of_one(server: FakeApiServer, kube: Kube) -> None:
+    for name in ("a", "b"):
+        await server.put(SERVICES, make(name))
+    found = await kube.find(SERVICES, "ml", "b")
+    assert (found["metadata"]["name"], found["kind"]) == ("b", "Service")
+    assert server.requests[-1].query == {"fieldSelector": "metadata.name=b"}
+    with pytest.raises(errors.NotFound, match="services ml/c"):
+        await kube.find(SERVICES, "ml", "c")
+
+
+async def test_a_refusal_by_admission_is_no_missing_right(server: FakeApiServer, kube: Kube) -> None:
+    answer = {
+        "kind": "Status",
+        "code": 403,
+        "reason": "Forbidden",
+        "message": 'services "a" is forbidden: exceeded quota',
+    }
+    server.fail(anything, status=403, body=answer)
+    with pytest.raises(errors.Forbidden) as caught:
+        await kube.create(SERVICES, make("a"))
+    assert not isinstance(caught.value, errors.Denied)

@@ -88,14 +88,16 @@ class Resync:
     async def _wait(self, seconds: float, report: ResyncReport) -> None:
         """Wait for the next round, or until one is asked for, with an eye on the kinds that are missing."""
         due = self._clock.monotonic() + seconds
+        missing = tuple(report.missing)
         while (left := due - self._clock.monotonic()) > 0:
             try:
-                async with asyncio.timeout(min(left, self._missing_after) if report.missing else left):
+                async with asyncio.timeout(min(left, self._missing_after) if missing else left):
                     await self._wanted.wait()
                 return
             except TimeoutError:
-                if report.missing and self._clock.monotonic() < due:
-                    report = await self._list(tuple(report.missing))
+                if missing and self._clock.monotonic() < due:
+                    again = await self._list(missing)
+                    missing = (*again.missing, *again.failed)
 
     async def run_once(self) -> ResyncReport:
         """Do one round. Never raises for a kind that cannot be listed: the others must not wait for it."""
