@@ -93,8 +93,9 @@ def test_a_rollout_goes_on_over_upgrade_rollback_uninstall_and_install(
         assert list_weights(route.changes, new) == [20, 50, 100]
     tally = count(traffic.answers)
     assert tally.explain_lost() == "", sorted({round(answer.sent - began) for answer in tally.lost})
-    writers = list_writers(cluster, began)
-    assert len(writers) == len(set(writers)) >= 4, f"one after the other, and none comes back: {writers}"
+    leaders, writers = list_writers(cluster, began, lease=True), list_writers(cluster, began)
+    assert len(leaders) == len(set(leaders)) >= 4, f"one after the other, and none comes back: {leaders}"
+    assert writers == [pod for pod in leaders if pod in writers], "nobody else writes, nor in another order"
     told = model.events()
     assert len(told) == len(set(told)), told
 

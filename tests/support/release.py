@@ -92,18 +92,20 @@ class Standing:
         assert not lost, (before, self.seen)
 
 
-def list_writers(cluster: Cluster, since: float) -> list[str]:
-    """The operator's pods in the order in which they wrote anything but the Lease, without repetitions in a row."""
+def list_writers(cluster: Cluster, since: float, *, lease: bool = False) -> list[str]:
+    """The operator's pods in the order in which they wrote anything but the Lease, or the Lease, without repetitions in
+    a row."""
     time.sleep(0.5)  # the audit log is written in batches
     writers: list[str] = []
     for event in _read_writes(cluster, since):
         pod = (event["user"].get("extra") or {}).get(POD, [""])[0]
-        if writers[-1:] != [pod]:
+        if (event["objectRef"]["resource"] == "leases") == lease and writers[-1:] != [pod]:
             writers.append(pod)
     return writers
 
 
 def _read_writes(cluster: Cluster, since: float) -> Iterator[Raw]:
+    """What the operator wrote and the API server took."""
     began = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since))
     with cluster.audit_log.open(encoding="utf-8") as lines:
         for line in lines:
@@ -111,7 +113,7 @@ def _read_writes(cluster: Cluster, since: float) -> Iterator[Raw]:
                 continue
             event: Raw = json.loads(line)
             wrote = event["stage"] == "ResponseComplete" and event["verb"] in WRITING_VERBS
-            if wrote and event["requestReceivedTimestamp"] >= began and event["objectRef"]["resource"] != "leases":
+            if wrote and event["requestReceivedTimestamp"] >= began and event["responseStatus"]["code"] < 300:
                 yield event
 
 
