@@ -99,7 +99,8 @@ class Refusal(NamedTuple):
 MODEL, POLICY = build_model(), build_policy()
 VALIDATED = build_model(rollout={"validation": [{"name": "golden", "job": JOB}]})
 GATED = build_policy(gates=[{"name": "check", "kind": "Metric", "job": JOB, "min": "0.9"}])
-PULL = {"target": "PullRequest", "pullRequest": {"secret": "git", "edits": [{"file": "a.yaml", "path": "spec.x"}]}}
+NAMED = "git"
+PULL = {"target": "PullRequest", "pullRequest": {"secret": NAMED, "edits": [{"file": "a.yaml", "path": "spec.x"}]}}
 RAY = {"apiVersion": "ray.io/v1", "kind": "RayJob"}
 RAY_HEAD = {**RAY, "spec": {"rayClusterSpec": {"headGroupSpec": {"template": RAY_POD}}}}
 RAY_WORKER = {**RAY, "spec": {"rayClusterSpec": {"workerGroupSpecs": [{"template": RAY_POD}]}}}
