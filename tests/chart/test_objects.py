@@ -185,6 +185,16 @@ def test_a_provider_is_a_common_object_where_its_kind_is_known_and_comes_last_wh
     assert "annotations" not in later["metadata"]
 
 
+def test_two_releases_of_one_name_with_namespaces_of_their_own_share_no_object() -> None:
+    shared = {(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in render_team("a", "ml")}
+    shared &= {(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in render_team("b", "cv")}
+    assert shared == set()
+
+
+def render_team(namespace: str, watched: str) -> list[Manifest]:
+    return render("-n", namespace, values=f"{{watchNamespaces: [{watched}], gatewayNamespaces: [gateways]}}")
+
+
 def test_long_names_stay_short_enough_for_what_is_made_of_them() -> None:
     name = "a-release-with-a-name-of-fifty-three-characters-in-it"
     objects = render(name=name)

@@ -4,6 +4,11 @@
 {{- else }}{{ printf "%s-serinus" (.Release.Name | trunc 44 | trimSuffix "-") }}{{ end }}
 {{- end }}
 
+{{/* Of what stands outside the release's namespace: two releases that keep to namespaces of their own may have the same name. */}}
+{{- define "serinus.widename" -}}
+{{- if .Values.watchNamespaces }}{{ .Release.Namespace }}-{{ end }}{{ include "serinus.fullname" . }}
+{{- end }}
+
 {{- define "serinus.serviceAccountName" -}}
 {{- default (include "serinus.fullname" .) .Values.serviceAccount.name }}
 {{- end }}

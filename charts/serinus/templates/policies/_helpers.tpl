@@ -1,7 +1,5 @@
-{{/* Names are cluster-wide; two releases that keep to namespaces of their own may have the same name. */}}
 {{- define "serinus.policyName" -}}
-{{- $name := include "serinus.fullname" .root }}
-{{- if .root.Values.watchNamespaces }}{{ .root.Release.Namespace }}-{{ end }}{{ $name }}-{{ .of }}
+{{ include "serinus.widename" .root }}-{{ .of }}
 {{- end }}
 
 {{/* Who is the operator: a CEL list of user names. */}}
