@@ -6,7 +6,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.chart.helm import CASES, NAMESPACE, Manifest, find, find_all, render, render_case
+from tests.chart.helm import CASES, NAMESPACE, Manifest, find, find_all, render, render_case, run_template
 from tests.cluster.helm import CHART
 from tests.cluster.paths import REPOSITORY
 
@@ -193,6 +193,16 @@ def test_two_releases_of_one_name_with_namespaces_of_their_own_share_no_object()
 
 def render_team(namespace: str, watched: str) -> list[Manifest]:
     return render("-n", namespace, values=f"{{watchNamespaces: [{watched}], gatewayNamespaces: [gateways]}}")
+
+
+def test_what_helm_takes_as_a_name_makes_names_that_kubernetes_takes() -> None:
+    dotted = find(render(name="serinus.prod"), "Service")
+    assert dotted["metadata"]["name"] == "serinus-prod-metrics"
+    assert dotted["metadata"]["labels"]["app.kubernetes.io/instance"] == "serinus.prod"
+    digits = render(name="123", values="fullnameOverride: canaries")
+    assert {one["metadata"]["labels"]["app.kubernetes.io/instance"] for one in digits} == {"123"}
+    done = run_template("--set", "crds.install=false", name="123")
+    assert "- fullnameOverride: is empty, and the release's name 123 does not begin with a letter" in done.stderr
 
 
 def test_long_names_stay_short_enough_for_what_is_made_of_them() -> None:

@@ -65,6 +65,15 @@ CONTRADICTIONS = [
     ("features: {kueue: true}", "features.kueue", "set features.retraining to true"),
     ("gatewayNamespaces: [gateways]", "gatewayNamespaces", "give watchNamespaces"),
     ("models: {mlflow: {credentialsSecret: {name: s}}}", "models.mlflow.credentialsSecret.name", "models.mlflow.url"),
+    ("commonLabels: {app.kubernetes.io/name: x}", "commonLabels.app.kubernetes.io/name", "leave it out"),
+    ("commonLabels: {app.kubernetes.io/component: x}", "commonLabels.app.kubernetes.io/component", "leave it out"),
+    ("podLabels: {app.kubernetes.io/instance: x}", "podLabels.app.kubernetes.io/instance", "leave it out"),
+    ("{commonLabels: {team: a}, podLabels: {team: b}}", "podLabels.team", "leave one of them out"),
+    (
+        "rbac: {secrets: {git: [{namespace: ml, names: [a]}, {namespace: ml, names: [b]}]}}",
+        "rbac.secrets.git[1].namespace",
+        "ml is there already, as rbac.secrets.git[0]",
+    ),
     ("crds: {install: false, annotations: {a: b}}", "crds.annotations", "set crds.install to true"),
     (
         "metricsProviders: [{name: a, spec: {address: 'http://a'}}, {name: a, spec: {address: 'http://b'}}]",

@@ -35,6 +35,26 @@
 {{- if and (not $v.crds.install) $v.crds.annotations }}
 {{- $wrong = append $wrong "crds.annotations: go nowhere, as crds.install: false; leave them out, or set crds.install to true" }}
 {{- end }}
+{{- if not (regexMatch "^[a-z]" (include "serinus.fullname" .)) }}
+{{- $wrong = append $wrong (printf "fullnameOverride: is empty, and the release's name %s does not begin with a letter, which the names of Services have to; give one" .Release.Name) }}
+{{- end }}
+{{- range $value, $labels := dict "commonLabels" $v.commonLabels "podLabels" $v.podLabels }}
+{{- range $label, $_ := $labels }}
+{{- if or (hasKey (include "serinus.ownLabels" $ | fromYaml) $label) (eq "commonLabels app.kubernetes.io/component" (print $value " " $label)) }}
+{{- $wrong = append $wrong (printf "%s.%s: is set by the chart; leave it out" $value $label) }}
+{{- end }}
+{{- if and (eq $value "podLabels") (hasKey $v.commonLabels $label) }}
+{{- $wrong = append $wrong (printf "podLabels.%s: is in commonLabels too; leave one of them out" $label) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $spaces := dict }}
+{{- range $index, $secret := $v.rbac.secrets.git }}
+{{- if hasKey $spaces $secret.namespace }}
+{{- $wrong = append $wrong (printf "rbac.secrets.git[%d].namespace: %s is there already, as rbac.secrets.git[%d]; give all its names in one" $index $secret.namespace (get $spaces $secret.namespace)) }}
+{{- end }}
+{{- $_ := set $spaces $secret.namespace $index }}
+{{- end }}
 {{- $names := dict }}
 {{- range $index, $provider := $v.metricsProviders }}
 {{- if hasKey $names $provider.name }}

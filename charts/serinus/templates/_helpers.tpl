@@ -1,7 +1,11 @@
 {{- define "serinus.fullname" -}}
 {{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride }}
-{{- else if contains "serinus" .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}
-{{- else }}{{ printf "%s-serinus" (.Release.Name | trunc 44 | trimSuffix "-") }}{{ end }}
+{{- else }}
+{{- /* Services, which are named after it, have no dots. */}}
+{{- $release := .Release.Name | replace "." "-" }}
+{{- if contains "serinus" $release }}{{ $release | trunc 52 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-serinus" ($release | trunc 44 | trimSuffix "-") }}{{ end }}
+{{- end }}
 {{- end }}
 
 {{/* Of what stands outside the release's namespace: two releases that keep to namespaces of their own may have the same name. */}}
@@ -15,15 +19,19 @@
 
 {{- define "serinus.selectorLabels" -}}
 app.kubernetes.io/name: serinus
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{- define "serinus.labels" -}}
+{{- define "serinus.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "serinus.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: serinus
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "serinus.labels" -}}
+{{ include "serinus.ownLabels" . }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
