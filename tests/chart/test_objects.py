@@ -186,13 +186,14 @@ def test_a_provider_is_a_common_object_where_its_kind_is_known_and_comes_last_wh
 
 
 def test_two_releases_of_one_name_with_namespaces_of_their_own_share_no_object() -> None:
-    shared = {(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in render_team("a", "ml")}
-    shared &= {(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in render_team("b", "cv")}
-    assert shared == set()
+    assert identify_all("a", "ml") & identify_all("b", "vision") == set()
 
 
-def render_team(namespace: str, watched: str) -> list[Manifest]:
-    return render("-n", namespace, values=f"{{watchNamespaces: [{watched}], gatewayNamespaces: [gateways]}}")
+def identify_all(namespace: str, watched: str) -> set[tuple[str, str, str]]:
+    """Kind, namespace and name of each object of a team's release."""
+    values = f"{{watchNamespaces: [{watched}], gatewayNamespaces: [gateways]}}"
+    found = ((one["kind"], one["metadata"]) for one in render("-n", namespace, values=values))
+    return {(kind, metadata.get("namespace", ""), metadata["name"]) for kind, metadata in found}
 
 
 def test_what_helm_takes_as_a_name_makes_names_that_kubernetes_takes() -> None:
