@@ -140,9 +140,10 @@ def test_people_get_our_kinds_and_nobody_a_status_or_a_record() -> None:
     roles = {one["metadata"]["name"]: one for one in render_roles({}) if one["kind"] == "ClusterRole"}
     given = {name: rights_of(roles[f"serinus-{name}"]["rules"]) for name in ("view", "edit", "admin")}
     assert {one.verb for one in given["view"]} == {"get", "list", "watch"}
-    assert {one.resource for one in given["edit"]} == {"modeldeployments", "retrainpolicies"}
+    assert {one.resource for one in given["edit"]} == {"modeldeployments", "modeldeployments/scale", "retrainpolicies"}
+    assert {one.verb for one in given["edit"] if "/" in one.resource} == {"get", "update", "patch"}, "kubectl scale"
     assert Right("serinus.dev", "modeldeployments", "approve") in given["admin"]
-    assert not [one for rights in given.values() for one in rights if "/" in one.resource]
+    assert not [one for rights in given.values() for one in rights if "/" in one.resource.removesuffix("/scale")]
     assert not any(
         "serinus-" in one["metadata"]["name"]
         for one in render_roles({"rbac": {"aggregate": False}})
