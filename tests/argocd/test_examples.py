@@ -6,7 +6,7 @@ import yaml
 
 from serinus.api.validate import check_metrics_provider, check_model_deployment, check_retrain_policy
 from tests.argocd.customizations import EXAMPLES
-from tests.chart.helm import CASES, render_case
+from tests.chart.helm import CASES, find, read_environment, render, render_case
 from tests.chart.test_objects import CLUSTER_SCOPED
 
 Raw = dict[str, Any]
@@ -82,6 +82,13 @@ def test_what_it_declares_of_ours_is_right() -> None:
     for one in ours:
         checked = CHECKS[one["kind"]](one["spec"])
         assert not isinstance(checked, tuple), checked
+
+
+def test_the_operator_that_it_installs_works_on_all_that_it_declares() -> None:
+    values = APPLICATIONS["serinus"]["spec"]["source"]["helm"]["valuesObject"]
+    told = read_environment(find(render(values=yaml.safe_dump(values)), "Deployment"))
+    assert "RetrainPolicy" in {one["kind"] for one in read("models")}
+    assert told["SERINUS_RETRAINING"] == "true"
 
 
 def test_the_project_of_the_operator_lets_in_all_that_the_chart_holds() -> None:
