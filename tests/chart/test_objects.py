@@ -180,7 +180,7 @@ def test_a_service_account_that_exists_is_used_and_not_made() -> None:
 def test_a_provider_is_a_common_object_where_its_kind_is_known_and_comes_last_where_it_is_not() -> None:
     values = "metricsProviders: [{name: default, spec: {address: 'http://p'}}]"
     first = find(render(values=values), "MetricsProvider")["metadata"]["annotations"]
-    assert first["helm.sh/hook"] == "post-install,post-upgrade"
+    assert first["helm.sh/hook"] == "post-install,post-upgrade,post-rollback"
     later = find(render("--api-versions", "serinus.dev/v1alpha1/MetricsProvider", values=values), "MetricsProvider")
     assert "annotations" not in later["metadata"]
 
