@@ -147,7 +147,7 @@ class ModelDeploymentController:
         if failed is not None:
             log.warning("not carried out, tried again", key=str(key), error=str(failed))
             return Result(retry=True, urgent=True)
-        if plan.write_status:
+        if plan.write_status or self._is_forgotten(key):
             obstacles += await self._write_status(key, gathered, plan)
         try:
             for action in plan.after:
@@ -178,10 +178,18 @@ class ModelDeploymentController:
         require_current(self.store, key, gathered.raw)
         status = plan.status.dump()
         written = await self.kube.replace_status(MODELDEPLOYMENTS, gathered.raw, status, "serinus/status")
-        self.store.written("ModelDeployment", written)
         self._written_at[key] = self.clock.now()
         dropped = find_dropped(status, written.get("status"), "status")
-        return [] if dropped is None else [Problem(reasons.CRD_OUTDATED, explain_dropped("modeldeployments", dropped))]
+        if dropped is None:
+            self.store.written("ModelDeployment", written)
+            return []
+        # What the API server forgets is remembered here, and written again until it is kept.
+        self.store.written("ModelDeployment", {**written, "status": status})
+        return [Problem(reasons.CRD_OUTDATED, explain_dropped("modeldeployments", dropped))]
+
+    def _is_forgotten(self, key: Key) -> bool:
+        obstacle = self._obstacles.get(key)
+        return obstacle is not None and obstacle.reason == reasons.CRD_OUTDATED
 
     async def _tell(self, gathered: Gathered, plan: Plan) -> None:
         snapshot = gathered.snapshot
