@@ -1,4 +1,4 @@
-"""CRDs of another version than the operator: it runs on, says what it cannot do, and loses nothing."""
+"""CRDs newer than the operator: it runs on, says what it cannot do, and loses nothing."""
 
 import copy
 import json
@@ -83,41 +83,3 @@ def wait_until_known(model: Model, spec: dict[str, Any]) -> None:
         return model.cluster.kubectl("apply", "-f", "-", input=manifest, check=False).returncode == 0
 
     wait_for("the API server takes it", taken, lambda: "", 20)
-
-
-def wait_until_dropped(model: Model) -> None:
-    """Until the API server goes by the older CRD."""
-    status = {"candidate": {"revision": "none", "startedAt": "2026-01-01T00:00:00Z"}}
-    place = ("modeldeployment", model.name, "-n", model.namespace, "--subresource=status", "--type=merge")
-
-    def drops() -> bool:
-        patch = json.dumps({"status": status})
-        # It may be refused, as only the operator writes a status; what is not known is told before that.
-        said = model.cluster.kubectl("patch", *place, "--dry-run=server", "-p", patch, check=False).stderr
-        return 'unknown field "status.candidate.startedAt"' in said
-
-    wait_for("the API server drops it", drops, model.explain, 20)
-
-
-def test_an_older_crd_that_drops_what_must_be_remembered_is_named(
-    model: Model, change_crd: Callable[..., None]
-) -> None:
-    model.apply("v1")
-    model.await_reason("Serving")
-    stable = model.stable()
-
-    def remove(properties: dict[str, Any]) -> None:
-        del properties["status"]["properties"]["candidate"]["properties"]["startedAt"]
-
-    change_crd(remove)
-    wait_until_dropped(model)
-    model.apply("v2")
-    model.await_reason("CRDOutdated")
-    assert (
-        "status.candidate.startedAt: the CRD modeldeployments.serinus.dev is older"
-        in (model.condition("Ready")["message"])
-    )
-    assert model.weights() == {stable: 100}
-    restore(model.cluster)
-    model.await_reason("Serving", patience=90)
-    assert model.stable() != stable
