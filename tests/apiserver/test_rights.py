@@ -189,8 +189,13 @@ def test_what_kueue_says_of_a_training_is_read(model: Model) -> None:
             "status": {"conditions": [told]},
         }
         cluster.apply(json.dumps(workload))
-        status = loop.await_phase(run, "Queued")
-        assert status["queuedReason"] == "WaitingForQuota"
+        wait_for(
+            "what it waits for",
+            lambda: loop.run(run)["status"].get("queuedReason") == "WaitingForQuota",
+            loop.explain,
+            40,
+        )
+        assert loop.phase(run) == "Queued"
     finally:
         restart_operator(cluster)
         cluster.kubectl("delete", "crd", "workloads.kueue.x-k8s.io")

@@ -11,7 +11,7 @@ from tests.cluster.bootstrap import find_go
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import GO, cache, hold_lock
 
-VERSION_VARIABLE = "SERINUS_TEST_KUBERNETES"
+VERSION_VARIABLE = "TEST_KUBERNETES"
 KUBERNETES = os.environ.get(VERSION_VARIABLE) or "v1.34.4"
 """Version of Kubernetes that the clusters have; the variable chooses another of VERSIONS."""
 VERSIONS = {"v1.34.4": "kubernetes", "v1.37.2": "kubernetes-1.37"}

@@ -15,8 +15,10 @@ FEATURES: Final[dict[str, Any]] = {
     "events": {"secret": "events"},
     "pullRequests": {"hosts": ["git.example"]},
     "rbac": {"secrets": {"providers": ["guarded-token"]}},
-    # The second replica of a test acts under an account of its own.
-    "admission": {"operators": ["system:serviceaccount:serinus-system:second"]},
+    # A second replica, and one whose rights are taken away, act under accounts of their own.
+    "admission": {
+        "operators": ["system:serviceaccount:serinus-system:second", "system:serviceaccount:serinus-system:bound-hands"]
+    },
 }
 """Values that every install of the tests has in common. What may train and is not installed is waited for. Which
 Secrets with the access to git servers may be read is said by the tests that use some, in namespaces of their own."""

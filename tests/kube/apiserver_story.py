@@ -191,13 +191,13 @@ async def main(kubeconfig: str) -> None:
     feed = Feed(store, lambda kind, obj: None, lambda kind: streams.renew())
     lister = Lister(kube)
     resync = Resync(lister.kinds, lister, feed, SystemClock())
-    await resync.run_once()
     stop = asyncio.Event()
 
     async def watch(watched: Sequence[Watched], end: asyncio.Event) -> None:
         await run_kopf(feed.on_event, lambda: fetch_credentials(configuration), end, watched=watched)
 
     streams = Streams(watch, kube.try_watch, WATCHED, feed)
+    await resync.run_once()
     watching = asyncio.create_task(streams.run(stop))
     await kube.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
     await check_crds_may_come_later(kube, store, resync)
