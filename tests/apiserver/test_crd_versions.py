@@ -1,4 +1,4 @@
-"""CRDs newer than the operator: it runs on, says what it cannot do, and loses nothing."""
+"""CRDs newer or older than the operator: it runs on, says what it cannot do, and loses nothing."""
 
 import copy
 import json
@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.cluster.paths import REPOSITORY
+from tests.cluster.serinus import restart_operator
 from tests.support.model import Model, wait_for
 
 pytestmark = pytest.mark.apiserver
@@ -83,3 +84,27 @@ def wait_until_known(model: Model, spec: dict[str, Any]) -> None:
         return model.cluster.kubectl("apply", "-f", "-", input=manifest, check=False).returncode == 0
 
     wait_for("the API server takes it", taken, lambda: "", 20)
+
+
+def test_an_older_crd_is_named_holds_the_release_and_loses_nothing(
+    model: Model, change_crd: Callable[..., None]
+) -> None:
+    model.apply("v1")
+    model.await_reason("Serving")
+    stable = model.stable()
+
+    def remove(properties: dict[str, Any]) -> None:
+        del properties["status"]["properties"]["candidate"]["properties"]["startedAt"]
+
+    change_crd(remove)
+    # As after an upgrade of the operator alone. Left to itself it looks when it lists everything, in minutes.
+    restart_operator(model.cluster)
+    model.apply("v2")
+    model.await_reason("CRDOutdated")
+    said = model.condition("Ready")["message"]
+    assert "the CRD modeldeployments.serinus.dev does not know status.candidate.startedAt" in said
+    assert model.condition("Available")["status"] == "True"
+    assert model.weights() == {stable: 100}
+    restore(model.cluster)
+    model.await_reason("Serving", patience=90)
+    assert model.stable() != stable

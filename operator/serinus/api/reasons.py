@@ -274,6 +274,11 @@ ACCESS_DENIED: Final = _reason(
     "The operator has not the right to do what the message says, verb and resource; the object is held where it is,"
     " rolled back all the same if it has to be, and goes on once the right is there.",
 )
+CRD_OUTDATED: Final = _reason(
+    "CRDOutdated",
+    "The CRD in the cluster does not know the field named in the message, because it is older than the operator; the"
+    " object is held where it is, rolled back all the same if it has to be, and goes on once the CRDs are upgraded.",
+)
 NOT_ENABLED: Final = _reason(
     "NotEnabled",
     "The object asks for a feature that is switched off in this installation, so that the operator has no rights for"
