@@ -33,6 +33,7 @@ from serinus.engine.resync import Resync
 from serinus.engine.store import Key, Raw, Store
 from serinus.engine.worker import Result, Turn, run_workers
 from serinus.kube.connection import build_api_client, fetch_credentials, load_configuration
+from serinus.kube.contract import ContractReader
 from serinus.kube.events import EventRecorder
 from serinus.kube.gateway import Kube
 from serinus.kube.imagevolumes import rehearse_image_volume
@@ -123,7 +124,13 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
     kinds = read_training_kinds(settings.training_kinds)
     without = settings.switched_off
     watched = watch_with(kinds, kueue=settings.kueue, without=without)
-    lister = Lister(free, settings.watch_namespaces, watched, {"Gateway": settings.gateway_namespaces})
+    lister = Lister(
+        free,
+        settings.watch_namespaces,
+        watched,
+        {"Gateway": settings.gateway_namespaces},
+        ContractReader(free).fetch_outdated,
+    )
     recorder = EventRecorder(kube, clock, settings.identity)
     providers = MetricsProviderController(
         kube,

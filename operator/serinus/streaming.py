@@ -38,7 +38,9 @@ def build_streams(
 
 
 def log_refusals(store: Store, kind: str) -> None:
-    """Write a line for each right to read a kind that is missing."""
+    """Write a line for each right to read a kind that is missing, and for a CRD that is older than this operator."""
     for one in store.refusals():
         if one.kind == kind:
             log.warning("a right is missing", kind=kind, verb=one.verb, namespace=one.namespace, why=one.message)
+    if kind in store.outdated():
+        log.warning("a CRD is outdated", kind=kind, why=store.outdated()[kind])

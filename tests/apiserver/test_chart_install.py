@@ -137,7 +137,10 @@ def test_the_chart_is_published_and_installed_from_a_registry(bare_control_plane
         assert "serverside-applied" in again
         account = f"system:serviceaccount:{NAMESPACE}:serinus"
         cluster.kubectl("auth", "can-i", "list", "modeldeployments.serinus.dev", "-A", "--as", account)
-        cluster.kubectl("delete", "--ignore-not-found", *way, "--timeout=60s")
+        # An API server that has just been given a CRD anew may take minutes to let go of it: its storage is
+        # "(re)initializing".
+        time.sleep(5)
+        cluster.kubectl("delete", "--ignore-not-found", *way, "--timeout=150s", timeout=300)
         assert list_crds(cluster) == []
 
     # And as people do who know nothing of server-side apply.

@@ -88,7 +88,9 @@ def describe(cluster: Cluster) -> str:
         lines.append(f"alias inside='{enter}'      # runs a command in the cluster's network, which has no way out")
     lines.append(f"{inside}kubectl get modeldeployments -A")
     if cluster.flavour == "node":
-        lines.append(f"{inside}kubectl logs -n serinus-system deployment/serinus -f      # what the operator says")
+        lines.append(
+            f"{inside}kubectl logs -n serinus-system deployment/serinus --tail=20      # what the operator says"
+        )
         lines.append(f"{inside}curl -H 'Host: YOUR.HOST' {cluster.gateway_url}/      # the gateway")
         lines.append(f"{inside}curl '{cluster.prometheus_url}/api/v1/query?query=up'      # Prometheus")
     lines.append(f"less {cluster.log_dir}/*      # what every process says")

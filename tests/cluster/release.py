@@ -74,7 +74,15 @@ def upgrade(cluster: Cluster, values: Values, *arguments: str, chart: Path = CHA
 
     CRDs of an earlier release, or of `kubectl apply -f crds/`, are taken over."""
     command = ["upgrade", "--install", RELEASE, str(chart), "-n", NAMESPACE, "--create-namespace", "--values", "-"]
-    return helm(cluster, *command, "--take-ownership", *arguments, stdin=json.dumps(values), timeout=timeout)
+    return helm(
+        cluster,
+        *command,
+        "--take-ownership",
+        "--force-conflicts",
+        *arguments,
+        stdin=json.dumps(values),
+        timeout=timeout,
+    )
 
 
 def uninstall(cluster: Cluster, *arguments: str) -> str:

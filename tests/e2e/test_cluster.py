@@ -254,7 +254,7 @@ def test_prometheus_scrapes_annotated_pods_and_the_gateway(served: Cluster) -> N
 def test_what_make_cluster_prints_can_be_pasted(served: Cluster) -> None:
     typed = [line for line in describe(served).splitlines() if "curl" not in line and "less" not in line]
     shell = ["bash", "-O", "expand_aliases", "-e"]
-    done = subprocess.run(shell, input="\n".join(typed), capture_output=True, text=True, check=False)
+    done = subprocess.run(shell, input="\n".join(typed), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
 
 

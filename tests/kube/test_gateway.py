@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -287,6 +288,27 @@ async def test_gateways_of_further_namespaces_are_listed_and_nothing_else_there(
     lister = Lister(kube, ("ml",), [Watched(GATEWAYS), Watched(PODS)], {"Gateway": ("infra", "ml")})
     assert [one["metadata"]["namespace"] for one in (await lister("Gateway")).objects] == ["ml", "infra"]
     assert [one["metadata"]["namespace"] for one in (await lister("Pod")).objects] == ["ml"]
+
+
+async def test_an_older_crd_is_found_in_what_the_api_server_publishes_of_itself(
+    server: FakeApiServer, kube: Kube
+) -> None:
+    asked: list[str] = []
+    outdated: Mapping[str, str] | None = {"MetricsProvider": "old"}
+
+    async def fetch_outdated() -> Mapping[str, str] | None:
+        asked.append("")
+        return outdated
+
+    server.resources.append(METRICSPROVIDERS)
+    lister = Lister(kube, (), [Watched(METRICSPROVIDERS), Watched(PODS)], contract=fetch_outdated)
+    assert (await lister("MetricsProvider")).outdated == "old"
+    outdated = {}
+    assert (await lister("MetricsProvider")).outdated == ""
+    outdated = None
+    assert (await lister("MetricsProvider")).outdated is None
+    assert (await lister("Pod")).outdated is None
+    assert len(asked) == 3, "nobody is asked about kinds that are not ours"
 
 
 async def test_one_object_is_found_by_a_list_of_one(server: FakeApiServer, kube: Kube) -> None:

@@ -18,4 +18,4 @@ def test_a_real_api_server_answers_as_the_adapters_expect(bare_control_plane: Cl
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    assert story.returncode == 0, story.stdout
+    assert story.returncode == 0, story.stdout.decode()

@@ -216,11 +216,6 @@ SLOW_DEGRADATION: Final = _reason(
 INVALID_SPEC: Final = _reason(
     "InvalidSpec", "A field named in the message is wrong; what serves stays as it is until the object is corrected."
 )
-CRD_OUTDATED: Final = _reason(
-    "CRDOutdated",
-    "The CRD in the cluster does not keep the field named in the message, because it is older than the operator; what"
-    " serves stays as it is until the CRDs are upgraded to the operator's version.",
-)
 MODEL_NOT_FOUND: Final = _reason(
     "ModelNotFound",
     "The registry knows no such model; what serves stays as it is, and it is asked again every minute.",
@@ -278,6 +273,11 @@ ACCESS_DENIED: Final = _reason(
     "AccessDenied",
     "The operator has not the right to do what the message says, verb and resource; the object is held where it is,"
     " rolled back all the same if it has to be, and goes on once the right is there.",
+)
+CRD_OUTDATED: Final = _reason(
+    "CRDOutdated",
+    "The CRD in the cluster does not know the field named in the message, because it is older than the operator; the"
+    " object is held where it is, rolled back all the same if it has to be, and goes on once the CRDs are upgraded.",
 )
 NOT_ENABLED: Final = _reason(
     "NotEnabled",

@@ -48,10 +48,11 @@ def problem_of(denied: Denied) -> Problem:
 
 
 def find_refused(store: Store, namespace: str, *, of_releases: bool) -> list[Problem]:
-    """What is said where kinds may not be read: what is known of them may be old. Of the kinds that releases are
-    decided on, or of all."""
+    """What is said where kinds may not be read, so that what is known of them may be old, or where their CRD is older
+    than this operator, so that what is written may be lost. Of the kinds that releases are decided on, or of all."""
     refused = [one for one in store.refusals(namespace) if not of_releases or one.kind in RELEASE_KINDS]
-    return [_problem_of_refusal(one) for one in refused]
+    outdated = [why for kind, why in store.outdated().items() if not of_releases or kind in RELEASE_KINDS]
+    return [*(_problem_of_refusal(one) for one in refused), *(Problem(reasons.CRD_OUTDATED, why) for why in outdated)]
 
 
 def _problem_of_refusal(refusal: Refusal) -> Problem:

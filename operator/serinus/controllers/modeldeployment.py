@@ -28,7 +28,6 @@ from serinus.controllers.trials import build_stable_watch, build_watch
 from serinus.controllers.warmer import Warmer
 from serinus.core.audit import build_release_lines, keep_history
 from serinus.core.children import Owner
-from serinus.core.dropped import explain_dropped, find_dropped
 from serinus.core.observe import observe_status
 from serinus.core.plan import Action, Event, Plan
 from serinus.core.rollout import decide
@@ -148,7 +147,7 @@ class ModelDeploymentController:
             log.warning("not carried out, tried again", key=str(key), error=str(failed))
             return Result(retry=True, urgent=True)
         if plan.write_status:
-            obstacles += await self._write_status(key, gathered, plan)
+            await self._write_status(key, gathered, plan)
         try:
             for action in plan.after:
                 try:
@@ -174,14 +173,11 @@ class ModelDeploymentController:
         self._obstacles[key] = problem
         return Result(requeue_after=0.01)
 
-    async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> list[Problem]:
+    async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> None:
         require_current(self.store, key, gathered.raw)
-        status = plan.status.dump()
-        written = await self.kube.replace_status(MODELDEPLOYMENTS, gathered.raw, status, "serinus/status")
+        written = await self.kube.replace_status(MODELDEPLOYMENTS, gathered.raw, plan.status.dump(), "serinus/status")
         self.store.written("ModelDeployment", written)
         self._written_at[key] = self.clock.now()
-        dropped = find_dropped(status, written.get("status"), "status")
-        return [] if dropped is None else [Problem(reasons.CRD_OUTDATED, explain_dropped("modeldeployments", dropped))]
 
     async def _tell(self, gathered: Gathered, plan: Plan) -> None:
         snapshot = gathered.snapshot

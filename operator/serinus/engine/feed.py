@@ -39,6 +39,11 @@ class Feed:
         if self.store.note_refused(kind, verb, refused):
             self._notify_kind(kind)
 
+    def on_outdated(self, kind: str, why: str) -> None:
+        """Take that the API server does not keep all of a kind, or (empty) that it does."""
+        if self.store.note_outdated(kind, why):
+            self._notify_kind(kind)
+
     def on_list(self, kind: str, objects: list[Raw], resource_version: str, *, served: bool = True) -> int:
         """Take an authoritative list; return how many objects it corrected."""
         if self.store.note_served(kind, served):

@@ -24,7 +24,8 @@ class ResyncReport:
     corrected: dict[str, int] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    """Kinds that there was nothing to be had of, with the reason: not known to the API server, or refused by it."""
+    """Kinds that there was nothing, or not all, to be had of, with the reason: not known to the API server, refused by
+    it, or known to it as an older CRD has them."""
 
 
 def _no_report(report: ResyncReport) -> None:
@@ -36,7 +37,8 @@ class Resync:
 
     `interval` is asked before each wait, in seconds, so that it can be short while a rollout is active. After a round
     in which a kind failed the next one starts after `retry_after` seconds at the latest. Kinds that the API server does
-    not know, or refuses, are asked for alone every `missing_after` seconds: somebody may be about to put that right.
+    not know, or not all of, or refuses, are asked for alone every `missing_after` seconds: somebody may be about to put
+    that right.
     """
 
     def __init__(
@@ -121,6 +123,10 @@ class Resync:
                 continue
             if not listing.served:
                 report.missing[kind] = "not known to the API server"
+            if listing.outdated is not None:
+                self._feed.on_outdated(kind, listing.outdated)
+            if listing.outdated:
+                report.missing[kind] = listing.outdated
             corrected = self._feed.on_list(kind, list(listing.objects), listing.resource_version, served=listing.served)
             if corrected:
                 report.corrected[kind] = corrected

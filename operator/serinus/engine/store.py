@@ -37,6 +37,8 @@ class Listing:
     resource_version: str
     served: bool = True
     refused: tuple["Refusal", ...] = ()
+    outdated: str | None = None
+    """Why the API server does not keep all of the kind; empty where it does, None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Store:
         self._listed_at: dict[str, int] = {}
         self._unserved: set[str] = set()
         self._refused: dict[tuple[str, str], tuple[Refusal, ...]] = {}
+        self._outdated: dict[str, str] = {}
 
     def put(self, kind: str, obj: Raw) -> bool:
         """Keep `obj` unless something newer is known of it; say whether the store changed."""
@@ -171,6 +174,20 @@ class Store:
         """Return the rights to read that are missing, everywhere or in a namespace."""
         found = (one for place in sorted(self._refused) for one in self._refused[place])
         return tuple(one for one in found if namespace is None or one.namespace in ("", namespace))
+
+    def note_outdated(self, kind: str, why: str) -> bool:
+        """Note that the API server does not keep all of a kind, or (empty) that it does; say whether that is news."""
+        if why == self._outdated.get(kind, ""):
+            return False
+        if why:
+            self._outdated[kind] = why
+        else:
+            del self._outdated[kind]
+        return True
+
+    def outdated(self) -> Mapping[str, str]:
+        """Return the kinds that the API server does not keep all of, each with what is said of it."""
+        return self._outdated
 
     def note_served(self, kind: str, served: bool) -> bool:
         """Note whether the API server knows the kind; say whether that is news."""

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
@@ -97,6 +97,21 @@ class Kube:
         await self._send(
             "GET", path, None, [("watch", "true"), ("timeoutSeconds", "1")], "application/json", empty=True
         )
+
+    async def fetch_document(self, address: str) -> Raw:
+        """Read a JSON document of the API server that is no resource; `address` is path and query."""
+        path, _, query = address.partition("?")
+        started = time.monotonic()
+        code = "cancelled"
+        try:
+            status, answer = await self._send("GET", path, None, parse_qsl(query), "application/json")
+            code = str(status)
+            return answer
+        except KubeError as error:
+            code = str(error.status) if error.status else type(error).__name__
+            raise
+        finally:
+            self._on_request("get", "openapi", code, time.monotonic() - started)
 
     async def create(self, resource: Resource, obj: Raw, manager: str = MANAGER, *, dry_run: bool = False) -> Raw:
         """Create an object; AlreadyExists if there is one of that name. In a dry run the API server does everything but

@@ -1,12 +1,16 @@
 """The authoritative list of each watched kind, in the form the resync wants it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from serinus.api.meta import GROUP
 from serinus.engine.store import Listing, Raw, Refusal
 from serinus.kube.errors import Denied, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import WATCHED, Watched
+
+FetchOutdated = Callable[[], Awaitable[Mapping[str, str] | None]]
+"""Kinds of ours that the API server does not keep all of, each with what is said of it; None: not known."""
 
 _NOWHERE_ELSE: Final[Mapping[str, Sequence[str]]] = {}
 
@@ -20,8 +24,10 @@ class Lister:
         namespaces: Sequence[str] = (),
         watched: Iterable[Watched] = WATCHED,
         further: Mapping[str, Sequence[str]] = _NOWHERE_ELSE,
+        contract: FetchOutdated | None = None,
     ) -> None:
         self._kube = kube
+        self._contract = contract
         self._namespaces = tuple(namespaces)
         self._further = further
         self._watched = {entry.kind: entry for entry in watched}
@@ -52,7 +58,13 @@ class Lister:
             versions.append(listing.resource_version)
         if refused:
             return Listing((), "", refused=tuple(refused))
-        return Listing(objects, _earliest(versions))
+        return Listing(objects, _earliest(versions), outdated=await self._find_outdated(entry))
+
+    async def _find_outdated(self, entry: Watched) -> str | None:
+        if self._contract is None or entry.resource.group != GROUP:
+            return None
+        outdated = await self._contract()
+        return None if outdated is None else outdated.get(entry.resource.kind, "")
 
 
 def _earliest(versions: list[str]) -> str:
