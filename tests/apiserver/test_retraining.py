@@ -5,6 +5,8 @@ import json
 import pytest
 
 from tests.apiserver.conftest import Surroundings
+from tests.cluster.errors import ClusterError
+from tests.cluster.serinus import restart_operator
 from tests.kstatus import assess_kstatus
 from tests.support.loop import FIRST, Loop, build_results, digest
 from tests.support.model import Model, wait_for
@@ -123,16 +125,22 @@ def test_a_policy_that_goes_in_mid_run_takes_its_training_along_and_stable_stays
 
 
 def test_a_kind_that_the_admin_does_not_list_trains_nothing(loop: Loop) -> None:
-    template = {"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "b"}}
-    loop.apply(template=template)
-    loop.model.apply("v1")
-    loop.model.await_reason("Serving")
-    loop.command("retrain one")
-    loop.await_policy("an answer", lambda s: s.get("lastCommand"))
-    assert loop.condition("TemplateValid")["status"] == "False"
-    assert "Secret" in loop.condition("TemplateValid")["message"]
-    assert not loop.runs()
-    assert assess_kstatus(loop.policy()) == "Failed"
+    with pytest.raises(ClusterError, match="v1/Secret must be a kind that the admin allows: batch/v1/Job"):
+        loop.apply(template={"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "b"}})
+    # Admission can be switched off; the operator's own list cannot.
+    restart_operator(loop.cluster, training_kinds="batch/v1/Job")
+    try:
+        loop.apply(template={"apiVersion": "ray.io/v1", "kind": "RayJob", "spec": {"entrypoint": "train"}})
+        loop.model.apply("v1")
+        loop.model.await_reason("Serving")
+        loop.command("retrain one")
+        loop.await_policy("an answer", lambda s: s.get("lastCommand"))
+        assert loop.condition("TemplateValid")["status"] == "False"
+        assert "RayJob" in loop.condition("TemplateValid")["message"]
+        assert not loop.runs()
+        assert assess_kstatus(loop.policy()) == "Failed"
+    finally:
+        restart_operator(loop.cluster)
 
 
 def test_events_are_taken_in_once_however_often_they_are_told(loop: Loop) -> None:

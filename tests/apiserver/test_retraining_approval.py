@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.support.admission import await_policies
+from tests.support.admission import ACCOUNT, await_policies
 from tests.support.loop import Loop, build_results, digest
 from tests.support.model import Model, wait_for
 
@@ -126,5 +126,4 @@ def test_the_operator_may_order_a_return_in_the_name_of_its_policy_and_nobody_el
     place = ("patch", "modeldeployment", loop.model.name, "-n", loop.namespace, "--type=merge", "--dry-run=server")
     patch = ("-p", json.dumps({"metadata": {"annotations": annotations}}))
     assert "must be who gives the command, bob" in loop.cluster.kubectl(*place, *patch, "--as=bob", check=False).stderr
-    # The operator of these tests is an administrator.
-    assert loop.cluster.kubectl(*place, *patch, check=False).stderr == ""
+    assert loop.cluster.kubectl(*as_operator, check=False).stderr == ""
