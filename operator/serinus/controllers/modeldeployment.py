@@ -31,7 +31,7 @@ from serinus.core.children import Owner
 from serinus.core.dropped import explain_dropped, find_dropped
 from serinus.core.observe import observe_status
 from serinus.core.plan import Action, Event, Plan
-from serinus.core.rollout import decide
+from serinus.core.rollout import REFRESH, decide
 from serinus.core.snapshot import Judgement, Problem, Snapshot
 from serinus.core.watching import is_watched
 from serinus.engine.clock import Clock
@@ -147,8 +147,11 @@ class ModelDeploymentController:
         if failed is not None:
             log.warning("not carried out, tried again", key=str(key), error=str(failed))
             return Result(retry=True, urgent=True)
-        if plan.write_status:
+        outdated = self._find_outdated(key)
+        if plan.write_status or (outdated and self._is_write_due(key)):
             obstacles += await self._write_status(key, gathered, plan)
+        else:
+            obstacles += outdated
         try:
             for action in plan.after:
                 try:
@@ -173,6 +176,15 @@ class ModelDeploymentController:
             return Result(retry=True)
         self._obstacles[key] = problem
         return Result(requeue_after=0.01)
+
+    def _find_outdated(self, key: Key) -> list[Problem]:
+        obstacle = self._obstacles.get(key)
+        return [obstacle] if obstacle is not None and obstacle.reason == reasons.CRD_OUTDATED else []
+
+    def _is_write_due(self, key: Key) -> bool:
+        """Whether an older CRD has been upgraded shows only in a write, be there news in it or not."""
+        written_at = self._written_at.get(key)
+        return written_at is None or self.clock.now() - written_at >= REFRESH
 
     async def _write_status(self, key: Key, gathered: Gathered, plan: Plan) -> list[Problem]:
         require_current(self.store, key, gathered.raw)
