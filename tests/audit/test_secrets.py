@@ -328,6 +328,14 @@ def test_settings_that_cannot_be_used_do_not_show_what_they_hold() -> None:
         ("Authorization: Bearer abc.def", "Authorization: ***"),
         ("{'authorization': 'Basic dTpw'}", "{'authorization': '***'}"),
         ("sent Bearer abc123456789", "sent Bearer ***"),
+        ("sent BEARER abc.def.ghi", "sent BEARER ***"),
+        ("sent Basic dTE6cDEyMzQ=", "sent Basic ***"),
+        ("X-API-KEY: abc123", "X-API-KEY: ***"),
+        ("COOKIE: abc; d", "COOKIE: ***"),
+        ("{b'Authorization': b'Bearer abcdefgh'}", "{b'Authorization': b'***'}"),
+        (f"https://oauth2:{'e' * 900}@h/x", "https://***@h/x"),
+        ("https://h/x?private_token=abc&refresh_token=d", "https://h/x?private_token=***&refresh_token=***"),
+        ("POST client?a=b&client_secret=abc", "POST client?a=b&client_secret=***"),
         ("-----BEGIN EC PRIVATE KEY-----\nabc\n-----END EC PRIVATE KEY----- x", "*** x"),
         ("-----BEGIN PRIVATE KEY-----\nabc", "***"),
         (
@@ -340,6 +348,9 @@ def test_settings_that_cannot_be_used_do_not_show_what_they_hold() -> None:
         ),
         ("oci://registry.example/fraud@sha256:abc", "oci://registry.example/fraud@sha256:abc"),
         ("models:/fraud@champion basic and bearer things", "models:/fraud@champion basic and bearer things"),
+        ("use Basic authentication.", "use Basic authentication."),
+        ("the bearer credentials.", "the bearer credentials."),
+        ("image basic v1.2.3-release, basic model_v2_final", "image basic v1.2.3-release, basic model_v2_final"),
     ],
 )
 def test_what_looks_like_a_credential_is_taken_out_and_nothing_else(text: str, shown: str) -> None:
