@@ -21,7 +21,9 @@ from serinus.api.audit import HistoryEntry
 from serinus.api.modeluri import Reference, parse_reference
 from serinus.api.redact import redact
 from serinus.api.status import LastCommand
+from serinus.controllers.execute import build_revision_status
 from serinus.controllers.inquiry import Inquiry
+from serinus.core.plan import MarkRevision
 from serinus.engine.store import Key
 from serinus.engine.worker import Turn
 from serinus.forge.access import GitAccess
@@ -309,6 +311,13 @@ async def test_no_status_and_no_event_of_a_release_shows_credentials_that_somebo
 def _event(message: str) -> dict[str, Any]:
     about = {"event_type": "Normal", "reason": "X", "action": "X", "component": "c", "instance": "i"}
     return {**about, "message": message, "now": FakeClock().now()}
+
+
+def test_the_record_of_a_revision_shows_no_credentials_of_an_address_that_a_pod_failed_on() -> None:
+    mark = MarkRevision("fraud-1", "Rejected", "ImagePullFailed", f"0 of 2 pods ready: cannot pull {ADDRESS}")
+    status = build_revision_status(mark, "2026-11-23T10:00:00Z")
+    assert status["message"].startswith("0 of 2 pods ready: cannot pull https://***@registry.example/")
+    assert shows(status) == []
 
 
 def test_settings_that_cannot_be_used_do_not_show_what_they_hold() -> None:
