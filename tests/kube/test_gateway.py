@@ -274,7 +274,8 @@ async def test_a_right_that_is_missing_in_one_namespace_is_said_with_verb_and_re
     listing = await Lister(kube, ("ml", "other"), [Watched(PODS)])("Pod")
     (refused,) = listing.refused
     assert (refused.namespace, refused.message) == ("other", "the operator may not list pods in namespace other")
-    assert listing.objects == ()
+    assert [one["metadata"]["name"] for one in listing.objects] == ["p"], "the other namespace loses nothing by it"
+    assert listing.resource_version
 
 
 async def test_gateways_of_further_namespaces_are_listed_and_nothing_else_there(
