@@ -1,7 +1,8 @@
 """A right is missing: it is said on the object that is held by it, and on nothing else."""
 
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -18,6 +19,7 @@ from serinus.kube.gateway import Kube
 from serinus.kube.resources import Resource
 
 Raw = dict[str, Any]
+A = TypeVar("A")
 
 RELEASE_KINDS: Final = frozenset(
     {
@@ -57,6 +59,21 @@ def find_refused(store: Store, namespace: str, *, of_releases: bool) -> list[Pro
 def _problem_of_refusal(refusal: Refusal) -> Problem:
     message = f"{refusal.message}, and what it knows of {refusal.kind} may be old: give it the right"
     return Problem(reasons.ACCESS_DENIED, message)
+
+
+async def tidy_up(recorder: Recorder, raw: Raw, do: Callable[[A], Awaitable[object]], actions: Iterable[A]) -> bool:
+    """Carry out what nobody waits for; whether every right was there. One that is missing is worth an Event and no
+    condition: a record that is at its end does not change by it."""
+    problem: Problem | None = None
+    for action in actions:
+        try:
+            await do(action)
+        except Denied as denied:
+            problem = problem_of(denied)
+    if problem is not None:
+        log.warning("not tidied up, tried again", name=raw["metadata"]["name"], error=problem.message)
+        await recorder.emit_event(raw, "Warning", problem.reason, problem.message)
+    return problem is None
 
 
 @dataclass(frozen=True)
