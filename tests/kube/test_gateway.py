@@ -300,6 +300,12 @@ async def test_one_object_is_found_by_a_list_of_one(server: FakeApiServer, kube:
         await kube.find(SERVICES, "ml", "c")
 
 
+async def test_a_watch_is_tried_without_what_there_is(server: FakeApiServer, kube: Kube) -> None:
+    server.fail(lambda r: r.query.get("watch") == "true", status=200, body={"type": "BOOKMARK"}, times=1)
+    await kube.try_watch(SERVICES)
+    assert server.requests[-1].query == {"watch": "true", "timeoutSeconds": "1", "fieldSelector": "metadata.name=-"}
+
+
 async def test_a_refusal_by_admission_is_no_missing_right(server: FakeApiServer, kube: Kube) -> None:
     answer = {
         "kind": "Status",
