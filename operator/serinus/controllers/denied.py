@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from serinus.api import reasons
-from serinus.api.meta import Condition
+from serinus.api.meta import UNSEEN, Condition
 from serinus.controllers.recorder import Recorder
 from serinus.core.conditions import keep_conditions
 from serinus.core.snapshot import Check, Problem
@@ -16,7 +16,7 @@ from serinus.engine.store import Key, Refusal, Store
 from serinus.engine.worker import Result
 from serinus.kube.errors import Conflict, Denied, NotFound
 from serinus.kube.gateway import Kube
-from serinus.kube.resources import Resource
+from serinus.kube.resources import RETRAINPOLICIES, Resource
 
 Raw = dict[str, Any]
 A = TypeVar("A")
@@ -98,7 +98,7 @@ class DeniedTeller:
         conditions = self._add(old, raw, problem)
         if conditions == old:
             return Result(retry=True, urgent=urgent)
-        told = {**status, "conditions": [one.dump() for one in conditions]}
+        told = {**self._seen(status, raw), "conditions": [one.dump() for one in conditions]}
         try:
             self.store.written(key.kind, await self.kube.replace_status(self.resource, raw, told, "serinus/status"))
         except (Conflict, NotFound):
@@ -116,3 +116,10 @@ class DeniedTeller:
         fresh = {one.type: one for one in keep_conditions(old, said, generation, self.clock.now())}
         kept = [fresh.pop(one.type, one) for one in old if one.type != reasons.RECONCILING]
         return (*kept, *fresh.values())
+
+    def _seen(self, status: Raw, raw: Raw) -> Raw:
+        """The status as one of this generation: tools that wait by kstatus read no condition of another."""
+        if self.resource == RETRAINPOLICIES and status.get("observedGeneration") in (None, UNSEEN):
+            # Who follows a policy that was never looked at must not take its first model for the best that there is.
+            return {name: value for name, value in status.items() if name != "observedGeneration"}
+        return {**status, "observedGeneration": int(raw["metadata"].get("generation") or 0)}
