@@ -89,7 +89,7 @@ async def test_a_model_that_a_policy_found_is_released_by_nobody_and_a_changed_s
 
     with logged() as stream:
         find(1)
-        followed = {"model": {"from": {"retrainPolicy": "fraud"}}, "rollout": {"strategy": "Direct"}}
+        followed: Line = {"model": {"from": {"retrainPolicy": "fraud"}}, "rollout": {"strategy": "Direct"}}
         stage.apply(model_deployment(**followed))
         await stage.run(3)
         find(2)
@@ -98,8 +98,8 @@ async def test_a_model_that_a_policy_found_is_released_by_nobody_and_a_changed_s
         await stage.run(3)
         lines = audit_lines(stream)
     await stage.analyst.close()
-    told = [one["by_source"] for one in lines if one["action"] == "release.started"]
-    assert told == ["spec", "operator", "spec"]
+    sources = [one["by_source"] for one in lines if one["action"] == "release.started"]
+    assert sources == ["spec", "operator", "spec"]
 
 
 def test_the_evidence_stands_in_the_line(told: tuple[list[Line], Stage], told_of_runs: list[Line]) -> None:

@@ -30,7 +30,7 @@ def outdate(stage: Stage, field: str) -> Callable[[], None]:
     stage.kube.replace_status = forget  # type: ignore[method-assign]
 
     def upgrade() -> None:
-        stage.kube.replace_status = write  # type: ignore[method-assign]
+        stage.kube.replace_status = write  # type: ignore[method-assign,assignment]
 
     return upgrade
 
