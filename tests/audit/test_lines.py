@@ -78,6 +78,30 @@ def test_where_the_operator_cannot_know_who_it_says_so(told: tuple[list[Line], S
     assert (rejected["by"], rejected["by_source"], rejected["manager"]) == (None, "operator", None)
 
 
+async def test_a_model_that_a_policy_found_is_released_by_nobody_and_a_changed_spec_by_somebody() -> None:
+    stage = Stage()
+
+    def find(number: int) -> None:
+        model = {"uri": f"https://models.example/{number}.bin", "digest": f"sha256:{str(number) * 64}"}
+        spec = {"modelDeploymentRef": {"name": "fraud"}, "initialModel": {"uri": "https://models.example/0.bin"}}
+        policy = {"kind": "RetrainPolicy", "metadata": {"name": "fraud", "namespace": "ml"}, "spec": spec}
+        stage.kube.put({**policy, "status": {"observedGeneration": 1, "champion": model}})
+
+    with logged() as stream:
+        find(1)
+        followed: Line = {"model": {"from": {"retrainPolicy": "fraud"}}, "rollout": {"strategy": "Direct"}}
+        stage.apply(model_deployment(**followed))
+        await stage.run(3)
+        find(2)
+        await stage.run(3)
+        stage.apply(model_deployment("m:2", **followed))
+        await stage.run(3)
+        lines = audit_lines(stream)
+    await stage.analyst.close()
+    sources = [one["by_source"] for one in lines if one["action"] == "release.started"]
+    assert sources == ["spec", "operator", "spec"]
+
+
 def test_the_evidence_stands_in_the_line(told: tuple[list[Line], Stage], told_of_runs: list[Line]) -> None:
     rejected = of(told[0], "release.rejected")
     assert rejected["verdict"] == "Bad"

@@ -21,7 +21,9 @@ from serinus.api.audit import HistoryEntry
 from serinus.api.modeluri import Reference, parse_reference
 from serinus.api.redact import redact
 from serinus.api.status import LastCommand
+from serinus.controllers.execute import build_revision_status
 from serinus.controllers.inquiry import Inquiry
+from serinus.core.plan import MarkRevision
 from serinus.engine.store import Key
 from serinus.engine.worker import Turn
 from serinus.forge.access import GitAccess
@@ -311,6 +313,13 @@ def _event(message: str) -> dict[str, Any]:
     return {**about, "message": message, "now": FakeClock().now()}
 
 
+def test_the_record_of_a_revision_shows_no_credentials_of_an_address_that_a_pod_failed_on() -> None:
+    mark = MarkRevision("fraud-1", "Rejected", "ImagePullFailed", f"0 of 2 pods ready: cannot pull {ADDRESS}")
+    status = build_revision_status(mark, "2026-11-23T10:00:00Z")
+    assert status["message"].startswith("0 of 2 pods ready: cannot pull https://***@registry.example/")
+    assert shows(status) == []
+
+
 def test_settings_that_cannot_be_used_do_not_show_what_they_hold() -> None:
     for name in ("SERINUS_MLFLOW_URL", "SERINUS_HUGGINGFACE_URL", "SERINUS_HTTP_PORT"):
         with pytest.raises(SettingsError) as wrong:
@@ -328,6 +337,14 @@ def test_settings_that_cannot_be_used_do_not_show_what_they_hold() -> None:
         ("Authorization: Bearer abc.def", "Authorization: ***"),
         ("{'authorization': 'Basic dTpw'}", "{'authorization': '***'}"),
         ("sent Bearer abc123456789", "sent Bearer ***"),
+        ("sent BEARER abc.def.ghi", "sent BEARER ***"),
+        ("sent Basic dTE6cDEyMzQ=", "sent Basic ***"),
+        ("X-API-KEY: abc123", "X-API-KEY: ***"),
+        ("COOKIE: abc; d", "COOKIE: ***"),
+        ("{b'Authorization': b'Bearer abcdefgh'}", "{b'Authorization': b'***'}"),
+        (f"https://oauth2:{'e' * 900}@h/x", "https://***@h/x"),
+        ("https://h/x?private_token=abc&refresh_token=d", "https://h/x?private_token=***&refresh_token=***"),
+        ("POST client?a=b&client_secret=abc", "POST client?a=b&client_secret=***"),
         ("-----BEGIN EC PRIVATE KEY-----\nabc\n-----END EC PRIVATE KEY----- x", "*** x"),
         ("-----BEGIN PRIVATE KEY-----\nabc", "***"),
         (
@@ -340,6 +357,9 @@ def test_settings_that_cannot_be_used_do_not_show_what_they_hold() -> None:
         ),
         ("oci://registry.example/fraud@sha256:abc", "oci://registry.example/fraud@sha256:abc"),
         ("models:/fraud@champion basic and bearer things", "models:/fraud@champion basic and bearer things"),
+        ("use Basic authentication.", "use Basic authentication."),
+        ("the bearer credentials.", "the bearer credentials."),
+        ("image basic v1.2.3-release, basic model_v2_final", "image basic v1.2.3-release, basic model_v2_final"),
     ],
 )
 def test_what_looks_like_a_credential_is_taken_out_and_nothing_else(text: str, shown: str) -> None:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from serinus.api.meta import UNSEEN
+from serinus.controllers.denied import DeniedTeller
 from serinus.engine.store import Refusal
 from serinus.kube.errors import Denied
 from serinus.kube.resources import (
@@ -16,8 +18,9 @@ from serinus.kube.resources import (
     SERVICES,
     Resource,
 )
-from tests.controllers.stage import Stage, model_deployment
+from tests.controllers.stage import KEY, Stage, model_deployment
 from tests.fakes.kube import Raw, Write
+from tests.kstatus import assess_kstatus
 from tests.rights.page import load_rights
 from tests.rights.rules import Right
 
@@ -206,6 +209,25 @@ async def test_without_the_right_to_make_a_route_the_first_release_says_so(stage
     roles.missing = None
     await run(stage, 10, "none")
     assert stage.condition("Ready") == ("True", "Serving")
+
+
+async def test_tools_that_wait_for_a_later_spec_are_told_that_a_right_is_missing(stage: Stage) -> None:
+    old = await serving(stage)
+    stage.apply(release("m:9"))
+    await run(stage, 4, old)
+    roles = Roles(stage)
+    roles.missing = Right(MODELREVISIONS.group, f"{MODELREVISIONS.plural}/status", "patch")
+    stage.apply(release("m:10"))
+    await run(stage, 3, old)
+    assert roles.is_told(roles.missing)
+    assert assess_kstatus(stage.object()) == "Failed"
+
+
+async def test_an_object_that_was_never_looked_at_is_told_as_seen(stage: Stage) -> None:
+    stage.kube.put({**release("m:1"), "status": {"observedGeneration": UNSEEN}})
+    teller = DeniedTeller(MODELDEPLOYMENTS, stage.kube, stage.store, stage, stage.clock)  # type: ignore[arg-type]
+    await teller.tell(KEY, Denied('cannot create resource "jobs" in API group "batch"'))
+    assert assess_kstatus(stage.object()) == "Failed"
 
 
 async def test_without_the_right_to_delete_it_a_route_stays_and_that_is_said(stage: Stage) -> None:

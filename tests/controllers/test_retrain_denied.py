@@ -71,6 +71,26 @@ async def test_it_is_said_and_the_run_goes_its_way_once_the_right_is_there(right
     assert len(stage.objects("RetrainRun")) == len(stage.objects("Job")) == 1
 
 
+async def test_a_run_that_may_not_delete_what_trained_ends_all_the_same() -> None:
+    stage = await a_stage()
+    run = await stage.start_run()
+    stage.kube.fault = refuse("delete jobs.batch", "delete", "Job")
+    stage.command(f"cancel {run} wrong data")
+    await settle_or_wait(stage)
+    assert stage.status("RetrainRun", run)["phase"] == "Cancelled"
+    told = dict(stage.told)
+    assert told["Cancelled"] == "cancelled by command: wrong data"
+    assert "may not delete jobs.batch in namespace ml" in told["AccessDenied"]
+    ended = stage.status("RetrainRun", run)["conditions"]
+    assert "AccessDenied" not in str(ended), "a record that is at its end does not change"
+    stage.kube.fault = lambda write: None
+    for key in list(stage.waits):
+        stage.wake(key)
+    await stage.settle()
+    assert stage.objects("Job") == []
+    assert stage.status("RetrainRun", run)["conditions"] == ended
+
+
 async def test_what_may_not_be_read_starts_nothing() -> None:
     stage = await a_stage()
     refusal = Refusal("Job", "list", "", "the operator may not list jobs.batch")

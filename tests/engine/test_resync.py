@@ -18,6 +18,7 @@ class Cluster:
         self.broken: set[str] = set()
         self.unknown: set[str] = set()
         self.refused: set[str] = set()
+        self.unread: tuple[Refusal, ...] = ()
         self.asked: list[str] = []
         self.version = 100
         self.lists: list[float] = []
@@ -32,7 +33,8 @@ class Cluster:
         if kind in self.refused:
             return Listing((), "", refused=(Refusal(kind, "list", "", "no right"),))
         self.version += 1
-        return Listing(tuple(self.objects[kind]), str(self.version))
+        unread = tuple(one for one in self.unread if one.kind == kind)
+        return Listing(tuple(self.objects[kind]), str(self.version), refused=unread)
 
 
 def build(cluster: Cluster, interval: float = 300.0) -> tuple[Resync, Store, list[str], list[ResyncReport]]:
@@ -137,5 +139,27 @@ def test_a_kind_that_is_refused_keeps_what_is_known_of_it_and_ends_nothing() -> 
         cluster.refused = set()
         await resync.run_once()
         assert store.refusals() == ()
+
+    run_jumping(story())
+
+
+def test_a_namespace_that_may_not_be_read_takes_nothing_from_the_others() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        resync, store, told, _ = build(cluster)
+        theirs = {"metadata": {"namespace": "other", "name": "theirs", "resourceVersion": "5"}}
+        later = {"metadata": {"namespace": "other", "name": "later", "resourceVersion": "50"}}
+        store.put("Pod", theirs)
+        store.put("Pod", make("vanished", 6))
+        cluster.objects["Pod"] = [make("missed", 7)]
+        cluster.unread = (Refusal("Pod", "list", "other", "no right"),)
+        report = await resync.run_once()
+        assert told == ["Pod/missed", "Pod/vanished"]
+        assert (store.list("Pod"), list(report.missing)) == ((make("missed", 7), theirs), ["Pod"])
+        assert (store.refusals("ml"), len(store.refusals("other"))) == ((), 1)
+        cluster.unread = ()
+        cluster.objects["Pod"] = [make("missed", 7), later]
+        await resync.run_once()
+        assert store.list("Pod") == (make("missed", 7), later), "older than the list that said nothing of it"
 
     run_jumping(story())

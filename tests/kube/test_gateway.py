@@ -275,7 +275,8 @@ async def test_a_right_that_is_missing_in_one_namespace_is_said_with_verb_and_re
     listing = await Lister(kube, ("ml", "other"), [Watched(PODS)])("Pod")
     (refused,) = listing.refused
     assert (refused.namespace, refused.message) == ("other", "the operator may not list pods in namespace other")
-    assert listing.objects == ()
+    assert [one["metadata"]["name"] for one in listing.objects] == ["p"], "the other namespace loses nothing by it"
+    assert listing.resource_version
 
 
 async def test_gateways_of_further_namespaces_are_listed_and_nothing_else_there(
@@ -319,6 +320,12 @@ async def test_one_object_is_found_by_a_list_of_one(server: FakeApiServer, kube:
     assert server.requests[-1].query == {"fieldSelector": "metadata.name=b"}
     with pytest.raises(errors.NotFound, match="services ml/c"):
         await kube.find(SERVICES, "ml", "c")
+
+
+async def test_a_watch_is_tried_without_what_there_is(server: FakeApiServer, kube: Kube) -> None:
+    server.fail(lambda r: r.query.get("watch") == "true", status=200, body={"type": "BOOKMARK"}, times=1)
+    await kube.try_watch(SERVICES)
+    assert server.requests[-1].query == {"watch": "true", "timeoutSeconds": "1", "fieldSelector": "metadata.name=-"}
 
 
 async def test_a_refusal_by_admission_is_no_missing_right(server: FakeApiServer, kube: Kube) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from serinus.engine.feed import Feed
 from serinus.engine.store import Refusal, Store
-from serinus.kube.errors import Denied
+from serinus.kube.errors import Denied, NotFound
 from serinus.kube.resources import GATEWAYS, HTTPROUTES, PODS, Resource, Watched
 from serinus.shell.streams import Streams
 from serinus.shell.watch import WatchRefusedError
@@ -17,10 +17,12 @@ KINDS = (Watched(HTTPROUTES), Watched(GATEWAYS), Watched(PODS))
 
 @dataclass
 class Scene:
-    """Stands in for kopf and the API server: `refused` may not be watched, and `broken` ends whatever watches."""
+    """Stands in for kopf and the API server: `refused` may not be watched, `gone` is not known, and `broken` ends
+    whatever watches."""
 
     store: Store = field(default_factory=Store)
     refused: set[Resource] = field(default_factory=set)
+    gone: set[Resource] = field(default_factory=set)
     broken: Exception | None = None
     watching: tuple[str, ...] = ()
     begun: int = 0
@@ -36,13 +38,20 @@ class Scene:
         for one in watched:
             if one.resource in self.refused:
                 raise WatchRefusedError(one.resource, gone=False)
-        self.watching = tuple(one.kind for one in watched)
-        await end.wait()
+        # As kopf does: what is gone when it starts is passed over, what goes later ends it, and is not named.
+        found = [one for one in watched if one.resource not in self.gone]
+        self.watching = tuple(one.kind for one in found)
+        while not end.is_set():
+            if any(one.resource in self.gone for one in found):
+                raise WatchRefusedError(None, gone=True)
+            await asyncio.sleep(0.001)
         self.watching = ()
 
     async def try_watch(self, resource: Resource) -> None:
         if resource in self.refused:
             raise Denied(f'cannot watch resource "{resource.plural}" in API group "{resource.group}" at cluster scope')
+        if resource in self.gone:
+            raise NotFound(resource.plural)
 
     async def until(self, *kinds: str) -> None:
         async with asyncio.timeout(3):
@@ -92,6 +101,31 @@ async def test_a_kind_that_may_not_be_listed_is_not_watched_either() -> None:
         await scene.until("HTTPRoute", "Gateway")
         scene.feed.on_refused("Pod", "list", ())
         await scene.until("HTTPRoute", "Gateway", "Pod")
+
+
+async def test_a_kind_that_is_back_before_a_list_misses_it_is_watched_again() -> None:
+    scene = Scene()
+    async with streaming(scene):
+        await scene.until("HTTPRoute", "Gateway", "Pod")
+        scene.gone.add(GATEWAYS)
+        await scene.until("HTTPRoute", "Pod")
+        await asyncio.sleep(0.03)
+        assert scene.begun == 2
+        scene.gone.clear()
+        await scene.until("HTTPRoute", "Gateway", "Pod")
+        assert scene.store.refusals() == ()
+
+
+async def test_a_kind_that_goes_while_another_is_refused_begins_no_busy_loop() -> None:
+    scene = Scene(refused={PODS})
+    async with streaming(scene):
+        await scene.until("HTTPRoute", "Gateway")
+        scene.broken = WatchRefusedError(GATEWAYS, gone=True)
+        scene.gone.add(HTTPROUTES)
+        begun = scene.begun
+        await asyncio.sleep(0.2)
+        assert scene.begun - begun <= 2
+        scene.broken = None
 
 
 async def test_anything_else_ends_it() -> None:

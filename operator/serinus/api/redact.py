@@ -10,12 +10,12 @@ HIDDEN: Final = "***"
 
 _FORMS: Final = (
     # user:password@ in an address, of any scheme
-    (re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^\s/@\"'<>]{1,512}@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^\s/@\"'<>]+@"), rf"\1{HIDDEN}@"),
     # parameters of presigned and other addresses
     (
         re.compile(
-            r"([?&](?:access_token|token|api_?key|key|password|secret|sig|signature|X-(?:Amz|Goog)-"
-            r"(?:Signature|Credential|Security-Token))=)[^&\s\"'<>]+",
+            r"([?&](?:(?:access_|refresh_|id_|private_|job_)?token|api_?key|key|password|passwd|(?:client_)?secret|sig|"
+            r"signature|X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token))=)[^&\s\"'<>]+",
             re.IGNORECASE,
         ),
         rf"\1{HIDDEN}",
@@ -23,20 +23,30 @@ _FORMS: Final = (
     # headers, as text or as a printed mapping
     (
         re.compile(
-            r"((?:proxy-)?authorization|set-cookie|cookie|x-api-key)([\"']?\s*[:=]\s*[\"']?)[^\"'\n,}]+", re.IGNORECASE
+            r"((?:proxy-)?authorization|set-cookie|cookie|x-api-key)([\"']?\s*[:=]\s*(?:b?[\"'])?)[^\"'\n,}]+",
+            re.IGNORECASE,
         ),
         rf"\1\2{HIDDEN}",
     ),
-    (re.compile(r"\b(Bearer|Basic)\s+(?=[^\s\"']*[0-9=._])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    # the words alone: what follows has a digit or a sign within, and is no end of a sentence
+    (
+        re.compile(r"\b(Bearer)\s+(?=[^\s\"']*(?:[0-9=_]|\.\w))[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+        rf"\1 {HIDDEN}",
+    ),
+    (
+        re.compile(r"\b(Basic)\s+(?=[^\s\"']*[0-9=])[A-Za-z0-9+/]{8,}+={0,2}+(?![\w.-]*\w)", re.IGNORECASE),
+        rf"\1 {HIDDEN}",
+    ),
     # private keys, whole or cut off
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
 )
-_HINTS: Final = ("://", "=", "earer", "asic", "ookie", "uthorization", "AUTHORIZATION", "-api-key", "-----BEGIN")
+_HINTS: Final = ("://", "=", "bearer", "basic", "cookie", "authorization", "-api-key", "-----begin")
 
 
 def redact(text: str) -> str:
     """The text with `***` in place of credentials in addresses, headers and keys. What it returns it leaves alone."""
-    if not any(hint in text for hint in _HINTS):
+    lowered = text.lower()
+    if not any(hint in lowered for hint in _HINTS):
         return text
     for form, shown in _FORMS:
         text = form.sub(shown, text)

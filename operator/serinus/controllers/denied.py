@@ -1,12 +1,13 @@
 """A right is missing: it is said on the object that is held by it, and on nothing else."""
 
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from serinus.api import reasons
-from serinus.api.meta import Condition
+from serinus.api.meta import UNSEEN, Condition
 from serinus.controllers.recorder import Recorder
 from serinus.core.conditions import keep_conditions
 from serinus.core.snapshot import Check, Problem
@@ -15,9 +16,10 @@ from serinus.engine.store import Key, Refusal, Store
 from serinus.engine.worker import Result
 from serinus.kube.errors import Conflict, Denied, NotFound
 from serinus.kube.gateway import Kube
-from serinus.kube.resources import Resource
+from serinus.kube.resources import RETRAINPOLICIES, Resource
 
 Raw = dict[str, Any]
+A = TypeVar("A")
 
 RELEASE_KINDS: Final = frozenset(
     {
@@ -60,6 +62,21 @@ def _problem_of_refusal(refusal: Refusal) -> Problem:
     return Problem(reasons.ACCESS_DENIED, message)
 
 
+async def tidy_up(recorder: Recorder, raw: Raw, do: Callable[[A], Awaitable[object]], actions: Iterable[A]) -> bool:
+    """Carry out what nobody waits for; whether every right was there. One that is missing is worth an Event and no
+    condition: a record that is at its end does not change by it."""
+    problem: Problem | None = None
+    for action in actions:
+        try:
+            await do(action)
+        except Denied as denied:
+            problem = problem_of(denied)
+    if problem is not None:
+        log.warning("not tidied up, tried again", name=raw["metadata"]["name"], error=problem.message)
+        await recorder.emit_event(raw, "Warning", problem.reason, problem.message)
+    return problem is None
+
+
 @dataclass(frozen=True)
 class DeniedTeller:
     """Says on an object of `resource` what keeps a turn from being carried out."""
@@ -82,7 +99,7 @@ class DeniedTeller:
         conditions = self._add(old, raw, problem)
         if conditions == old:
             return Result(retry=True, urgent=urgent)
-        told = {**status, "conditions": [one.dump() for one in conditions]}
+        told = {**self._seen(status, raw), "conditions": [one.dump() for one in conditions]}
         try:
             self.store.written(key.kind, await self.kube.replace_status(self.resource, raw, told, "serinus/status"))
         except (Conflict, NotFound):
@@ -100,3 +117,10 @@ class DeniedTeller:
         fresh = {one.type: one for one in keep_conditions(old, said, generation, self.clock.now())}
         kept = [fresh.pop(one.type, one) for one in old if one.type != reasons.RECONCILING]
         return (*kept, *fresh.values())
+
+    def _seen(self, status: Raw, raw: Raw) -> Raw:
+        """The status as one of this generation: tools that wait by kstatus read no condition of another."""
+        if self.resource == RETRAINPOLICIES and status.get("observedGeneration") in (None, UNSEEN):
+            # Who follows a policy that was never looked at must not take its first model for the best that there is.
+            return {name: value for name, value in status.items() if name != "observedGeneration"}
+        return {**status, "observedGeneration": int(raw["metadata"].get("generation") or 0)}

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from serinus.api.audit import MAX_HISTORY, HistoryEntry
 from serinus.api.meta import format_time
+from serinus.api.redact import redact
 from serinus.controllers.gather import Gathered
 from serinus.controllers.hands import Hands, NameTakenError
 from serinus.controllers.ownership import is_orphan, is_owned
@@ -203,7 +204,7 @@ def build_revision_status(mark: MarkRevision, now: str) -> Raw:
     any.
     """
     times = {"Stable": "promotedAt", "Rejected": "rejectedAt", "Retired": "retiredAt", "Candidate": "startedAt"}
-    status: Raw = {"phase": mark.phase, "reason": mark.reason, "message": mark.message[:2048]}
+    status: Raw = {"phase": mark.phase, "reason": mark.reason, "message": redact(mark.message)[:2048]}
     if mark.phase in times:
         status[times[mark.phase]] = now
     if mark.validation:

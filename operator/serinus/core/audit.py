@@ -168,7 +168,7 @@ def _transition(
         known |= {"evidence": tuple(_figure(one) for one in s.judgement.summaries)}
     if mark is not None and mark.validation:
         known["evidence"] = (*known.get("evidence", ()), *(_check(one) for one in mark.validation))
-    source: BySource = "command-by" if ordered else _source_of(action, event, plan)
+    source: BySource = "command-by" if ordered else _source_of(action, event, s, plan)
     return subject.line(action, event.reason, event.message, source, **known)
 
 
@@ -182,14 +182,21 @@ def _action_of(event: Event, mark: MarkRevision | None) -> str:
     return _MOVES.get(event.reason, "release.state")
 
 
-def _source_of(action: str, event: Event, plan: Plan) -> BySource:
+def _source_of(action: str, event: Event, s: Snapshot, plan: Plan) -> BySource:
     """Who it was where no command was: people change the spec, and everything else the operator does by itself."""
     if action == "release.started":
         returned = any(one.reason == reasons.SLOW_DEGRADATION for one in plan.events)
-        return "operator" if returned else "spec"
+        return "operator" if returned or _is_followed(s) else "spec"
     if action == "release.aborted" or event.reason == reasons.SUPERSEDED:
-        return "spec"
+        return "operator" if _is_followed(s) else "spec"
     return "operator"
+
+
+def _is_followed(s: Snapshot) -> bool:
+    """Whether another model is wanted because a RetrainPolicy has one, and nobody has touched the spec."""
+    source = s.spec.model.from_ if s.spec.model is not None else None
+    follows = source is not None and source.retrain_policy is not None
+    return follows and s.status.observed_generation == s.generation and s.status.model != s.model
 
 
 def _figure(one: AnalysisSummary) -> AuditFigure:

@@ -4,7 +4,7 @@ The same door serves watch events and the periodic list, so that both lead to th
 the store; an echo of our own write, or a list that brings nothing new, wakes nobody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from serinus.engine.store import Raw, Refusal, Store
 
@@ -44,11 +44,13 @@ class Feed:
         if self.store.note_outdated(kind, why):
             self._notify_kind(kind)
 
-    def on_list(self, kind: str, objects: list[Raw], resource_version: str, *, served: bool = True) -> int:
-        """Take an authoritative list; return how many objects it corrected."""
+    def on_list(
+        self, kind: str, objects: list[Raw], resource_version: str, *, served: bool = True, unread: Sequence[str] = ()
+    ) -> int:
+        """Take an authoritative list, of all namespaces but those `unread`; return how many objects it corrected."""
         if self.store.note_served(kind, served):
             self._notify_kind(kind)
-        sweep = self.store.replace_all(kind, objects, resource_version)
+        sweep = self.store.replace_all(kind, objects, resource_version, unread=unread)
         corrected = (*sweep.added, *sweep.changed, *sweep.vanished)
         for obj in corrected:
             self._notify(kind, obj)

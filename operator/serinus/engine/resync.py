@@ -120,6 +120,7 @@ class Resync:
             self._feed.on_refused(kind, "list", listing.refused)
             if listing.refused:
                 report.missing[kind] = listing.refused[0].message
+            if listing.refused and not listing.resource_version:
                 continue
             if not listing.served:
                 report.missing[kind] = "not known to the API server"
@@ -127,7 +128,13 @@ class Resync:
                 self._feed.on_outdated(kind, listing.outdated)
             if listing.outdated:
                 report.missing[kind] = listing.outdated
-            corrected = self._feed.on_list(kind, list(listing.objects), listing.resource_version, served=listing.served)
+            corrected = self._feed.on_list(
+                kind,
+                list(listing.objects),
+                listing.resource_version,
+                served=listing.served,
+                unread=[one.namespace for one in listing.refused],
+            )
             if corrected:
                 report.corrected[kind] = corrected
         return report

@@ -31,7 +31,8 @@ class Key:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """All objects of a kind at one moment, `resource_version` being that moment. `served` is False where the API server
-    does not know the kind. With `refused` the list could not be had for want of a right, and says nothing."""
+    does not know the kind. With `refused` it says nothing of these namespaces for want of a right; where no other is
+    left, `resource_version` is empty."""
 
     objects: Sequence[Raw]
     resource_version: str
@@ -200,12 +201,15 @@ class Store:
         """Return how many objects of a kind are known."""
         return len(self._objects[kind])
 
-    def replace_all(self, kind: str, objs: Iterable[Raw], started_at_resource_version: str) -> Sweep:
+    def replace_all(
+        self, kind: str, objs: Iterable[Raw], started_at_resource_version: str, *, unread: Sequence[str] = ()
+    ) -> Sweep:
         """Take over an authoritative list and say what it taught.
 
         An object that is not on the list is forgotten unless it is newer than the list: it may have been created while
         the list was under way. Versions that are no numbers cannot be compared; then the list is believed. So it is
         where it is older than the list before it: the cluster was restored from a backup, and all versions with it.
+        Of the namespaces `unread` the list says nothing: what is known there stays.
         """
         listed_at = _number(started_at_resource_version)
         restored = listed_at is not None and listed_at < self._listed_at.get(kind, 0)
@@ -220,14 +224,14 @@ class Store:
             if restored and key in listed and listed[key] != held:
                 self._set(key, listed[key])
                 changed.append(listed[key])
-            elif key not in listed and (restored or not _is_after(held, listed_at)):
+            elif key not in listed and key.namespace not in unread and (restored or not _is_after(held, listed_at)):
                 self._drop(key)
                 vanished.append(held)
         for key, obj in listed.items():
             known = key in self._objects[kind]
             if self.put(kind, obj):
                 (changed if known else added).append(obj)
-        if listed_at is not None:
+        if listed_at is not None and not unread:
             self._note_list(kind, listed_at)
         return Sweep(tuple(added), tuple(changed), tuple(vanished))
 

@@ -94,9 +94,9 @@ class Kube:
     async def try_watch(self, resource: Resource, namespace: str = "") -> None:
         """Begin a watch that the API server ends within a second; Denied where there is no right to one."""
         path = _path(resource, namespace, "", "")
-        await self._send(
-            "GET", path, None, [("watch", "true"), ("timeoutSeconds", "1")], "application/json", empty=True
-        )
+        # Such a watch begins with all that there is: no object has this name.
+        query = [("watch", "true"), ("timeoutSeconds", "1"), ("fieldSelector", "metadata.name=-")]
+        await self._send("GET", path, None, query, "application/json", empty=True)
 
     async def fetch_document(self, address: str) -> Raw:
         """Read a JSON document of the API server that is no resource; `address` is path and query."""

@@ -39,7 +39,7 @@ class Lister:
 
     async def __call__(self, kind: str) -> Listing:
         """Fetch all objects of `kind`. A kind the API server does not know (its CRD is missing) has none. Where the
-        right is missing, in one namespace even, the listing says that and nothing else."""
+        right is missing the listing says that, and holds what the other namespaces have."""
         entry = self._watched[kind]
         everywhere = not self._namespaces or not entry.resource.namespaced
         objects: list[Raw] = []
@@ -56,9 +56,8 @@ class Lister:
                 continue
             objects.extend(listing.objects)
             versions.append(listing.resource_version)
-        if refused:
-            return Listing((), "", refused=tuple(refused))
-        return Listing(objects, _earliest(versions), outdated=await self._find_outdated(entry))
+        version = _earliest(versions) if versions else ""
+        return Listing(objects, version, refused=tuple(refused), outdated=await self._find_outdated(entry))
 
     async def _find_outdated(self, entry: Watched) -> str | None:
         if self._contract is None or entry.resource.group != GROUP:

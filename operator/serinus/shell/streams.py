@@ -11,7 +11,7 @@ import structlog
 
 from serinus.engine.feed import Feed
 from serinus.engine.store import Refusal
-from serinus.kube.errors import Denied, KubeError
+from serinus.kube.errors import Denied, KubeError, NotFound
 from serinus.kube.resources import Resource, Watched
 from serinus.shell.watch import WatchRefusedError
 
@@ -23,7 +23,7 @@ TryWatch = Callable[[Resource], Awaitable[None]]
 """Begins a watch and ends it at once; raises KubeError."""
 
 RETRY: Final = 30.0
-"""Seconds between two attempts at a kind whose watch was refused."""
+"""Seconds between two attempts at a kind that could not be watched."""
 
 
 class Streams:
@@ -45,7 +45,8 @@ class Streams:
         self._feed = feed
         self._retry = retry
         self._changed = asyncio.Event()
-        self._refused: dict[str, Resource] = {}
+        self._left_out: dict[str, Resource] = {}
+        """Kinds whose watch is refused, or that are gone and not known to be."""
 
     def renew(self) -> None:
         """Look again at which kinds can be watched."""
@@ -66,7 +67,7 @@ class Streams:
         return tuple(
             one
             for one in self._watched
-            if self._store.is_served(one.kind) and one.kind not in unlisted and one.kind not in self._refused
+            if self._store.is_served(one.kind) and one.kind not in unlisted and one.kind not in self._left_out
         )
 
     async def _watch_for_now(self, wanted: tuple[Watched, ...], stopping: asyncio.Task[bool]) -> None:
@@ -92,20 +93,19 @@ class Streams:
         while self._wanted() == wanted:
             self._changed.clear()
             try:
-                async with asyncio.timeout(self._retry if self._refused else None):
+                async with asyncio.timeout(self._retry if self._left_out else None):
                     await self._changed.wait()
             except TimeoutError:
-                for resource in list(self._refused.values()):
+                for resource in list(self._left_out.values()):
                     await self._look(resource)
 
     async def _note(self, error: WatchRefusedError, wanted: tuple[Watched, ...]) -> None:
-        """Find out which kind it was; one that is merely gone is for the list to notice."""
+        """Find out which kind it was."""
         suspects = [one.resource for one in wanted if error.resource in (None, one.resource)]
         log.warning("watches begin anew", because=str(error))
-        for resource in suspects:
-            await self._look(resource)
-        if not self._refused:
-            # Nothing is wrong any more, or the kind is gone and not known to be: that must not become a busy loop.
+        await asyncio.gather(*(self._look(resource) for resource in suspects))
+        if self._wanted() == wanted:
+            # Nothing is wrong any more, or it cannot be found out: that must not become a busy loop.
             await asyncio.sleep(1)
 
     async def _look(self, resource: Resource) -> None:
@@ -113,10 +113,17 @@ class Streams:
         try:
             await self._try_watch(resource)
         except Denied as denied:
-            self._refused[kind] = resource
+            self._left_out[kind] = resource
             self._feed.on_refused(kind, "watch", (Refusal(kind, "watch", "", denied.explain()),))
+        except NotFound:
+            self._feed.on_refused(kind, "watch", ())
+            if self._store.is_served(kind):
+                # It may be back before a list finds it gone, and no list would then say that it is new.
+                self._left_out[kind] = resource
+            else:
+                self._left_out.pop(kind, None)
         except KubeError as error:
             log.info("watch not tried", kind=kind, error=str(error))
         else:
-            self._refused.pop(kind, None)
+            self._left_out.pop(kind, None)
             self._feed.on_refused(kind, "watch", ())

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import kopf
-from kopf._cogs.clients import errors as kopf_errors
 
 from serinus.engine.store import Raw
 from serinus.kube.connection import Credentials
@@ -138,22 +137,29 @@ async def run_kopf(
 
     try:
         await _run_in_thread(operate, stop)
-    except kopf_errors.APIClientError as error:
-        if stop.is_set():
+    except Exception as error:
+        status = _read_status(error)
+        if stop.is_set() and 400 <= status < 500:
             return
-        if not isinstance(error, kopf_errors.APIForbiddenError | kopf_errors.APINotFoundError):
+        if status not in (403, 404):
             raise
         raise _build_refusal(error, watched) from error
     if not stop.is_set():
         raise WatchEndedError("the watch streams ended without being asked to")
 
 
-def _build_refusal(error: kopf_errors.APIClientError, watched: Iterable[Watched]) -> WatchRefusedError:
+def _read_status(error: Exception) -> int:
+    """The HTTP status that an error of kopf's stands for, 0 for any other: their classes are not public."""
+    status = getattr(error, "status", None)
+    return status if isinstance(status, int) else 0
+
+
+def _build_refusal(error: Exception, watched: Iterable[Watched]) -> WatchRefusedError:
     """Which kind it is about: the API server names it by group and plural (as `kind`) where it answers 403."""
-    details: Raw = dict(error.details or {})
+    details: Raw = dict(getattr(error, "details", None) or {})
     place = (details.get("group") or "", details.get("kind"))
     resource = next((one.resource for one in watched if (one.resource.group, one.resource.plural) == place), None)
-    return WatchRefusedError(resource, gone=isinstance(error, kopf_errors.APINotFoundError))
+    return WatchRefusedError(resource, gone=_read_status(error) == 404)
 
 
 async def _run_in_thread(operate: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:

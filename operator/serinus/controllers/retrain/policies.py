@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -16,7 +17,7 @@ from serinus.api.meta import (
     MANAGED_BY,
 )
 from serinus.controllers.auditing import write_audit
-from serinus.controllers.denied import DeniedTeller
+from serinus.controllers.denied import DeniedTeller, tidy_up
 from serinus.controllers.hands import read_anew, require_current
 from serinus.controllers.recorder import Recorder
 from serinus.controllers.retrain.policygather import Looks, PolicyGathered, gather_policy
@@ -101,15 +102,7 @@ class RetrainPolicyController:
         for event in plan.events:
             kind = "Warning" if event.warning else "Normal"
             await self.recorder.emit_event(gathered.raw, kind, event.reason, event.message)
-        kept: Denied | None = None
-        for action in plan.after:
-            try:
-                await self._do(key, gathered, action)
-            except Denied as denied:
-                # Tidying up is not worth a condition: nobody waits for it.
-                kept = denied
-        if kept is not None:
-            log.warning("not tidied up, tried again", key=str(key), error=kept.explain())
+        if not await tidy_up(self.recorder, gathered.raw, partial(self._do, key, gathered), plan.after):
             return Result(retry=True)
         if plan.before:
             return Result(requeue_after=0.01)

@@ -5,6 +5,7 @@ between finds it again and never makes a second one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -13,7 +14,7 @@ from serinus.api import retrainreasons as words
 from serinus.api.gatespec import Gate
 from serinus.api.podtemplate import child
 from serinus.controllers.auditing import write_audit
-from serinus.controllers.denied import DeniedTeller
+from serinus.controllers.denied import DeniedTeller, tidy_up
 from serinus.controllers.hands import read_anew, require_current
 from serinus.controllers.ownership import has_owner
 from serinus.controllers.recorder import Recorder
@@ -101,13 +102,14 @@ class RetrainRunController:
         if plan.write_status:
             await self._write_status(key, gathered, plan)
             write_audit(build_run_lines(gathered.raw, gathered.snapshot, plan))
-        for action in plan.after:
-            await self._do(key, gathered, action)
+        # The phase is in the status by now; a turn that is tried again would not tell it.
         for event in plan.events:
             kind = "Warning" if event.warning else "Normal"
             await self.recorder.emit_event(gathered.raw, kind, event.reason, event.message)
         if plan.events:
             self.on_change(gathered, plan)
+        if not await tidy_up(self.recorder, gathered.raw, partial(self._do, key, gathered), plan.after):
+            return Result(retry=True)
         if plan.before or plan.write_status:
             return Result(requeue_after=0.01)
         return Result.at(plan.wake_at, gathered.snapshot.now)
