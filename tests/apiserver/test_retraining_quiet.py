@@ -44,7 +44,7 @@ def test_a_run_that_waits_writes_nothing(model: Model, surroundings: Surrounding
     loop.spec["template"]["spec"]["suspend"] = True
     loop.spec |= {"approval": {"required": "Always"}, "observation": {"bake": "1h"}}
     loop.serve_first()
-    loop.command("retrain one")
+    loop.command("retrain one", by="admin")
     run = loop.await_run(1)
     loop.await_phase(run, "Queued")
     assert watch(loop, surroundings, QUIET_SECONDS) == ([], 0), "queued"
@@ -60,7 +60,8 @@ def test_a_run_that_waits_writes_nothing(model: Model, surroundings: Surrounding
         "metadata": {"name": "ada", "namespace": loop.namespace},
         "spec": {"run": run, "digest": digest("a"), "approver": "ada"},
     }
-    loop.cluster.apply(json.dumps(approval))
+    somebody_else = ("--as=ada", "--as-group=system:masters")
+    loop.cluster.kubectl("apply", "-f", "-", *somebody_else, input=json.dumps(approval))
     loop.await_phase(run, "Observing", 60)
     time.sleep(float(loop.model.spec["rollout"]["drain"].rstrip("s")))
     assert watch(loop, surroundings, QUIET_SECONDS) == ([], 0), "observing"
