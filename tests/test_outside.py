@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from serinus.controllers.retrain.registry import AliasCarrier
 from serinus.engine.store import Store
 from serinus.kube.errors import Forbidden, KubeError, NotFound, Unavailable
 from serinus.kube.gateway import Kube
@@ -74,6 +75,14 @@ async def test_what_is_not_configured_is_not_there() -> None:
     assert build_registry(transport, bare) is None
     async with receive_events(bare, kube, FakeClock(), Telemetry()):
         pass
-    full = load_settings({"SERINUS_MLFLOW_URL": "http://mlflow:5000", "SERINUS_GIT_HOSTS": "git.example"})
-    assert set(build_carriers(transport, full, kube)) == {"PullRequest", "Alias"}
+    full = load_settings(
+        {
+            "SERINUS_MLFLOW_URL": "http://mlflow:5000",
+            "SERINUS_MLFLOW_WRITABLE": "ml/fraud-*, */shared",
+            "SERINUS_GIT_HOSTS": "git.example",
+        }
+    )
+    carriers = build_carriers(transport, full, kube)
+    assert set(carriers) == {"PullRequest", "Alias"}
+    assert cast("AliasCarrier", carriers["Alias"]).writable == ("ml/fraud-*", "*/shared")
     assert build_registry(transport, full) is not None

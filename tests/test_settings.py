@@ -8,6 +8,7 @@ def test_without_variables_the_defaults_of_a_pod_hold() -> None:
     settings = load_settings({})
     assert settings.namespace == "serinus-system"
     assert settings.watch_namespaces == ()
+    assert settings.mlflow_writable == ()
     assert (settings.http_port, settings.workers, settings.resync_interval) == (8080, 16, 300)
     assert (settings.leader_election, settings.lease_name, settings.lease_duration) == (True, "serinus", 15)
     assert (settings.log_level, settings.log_format) == ("info", "json")
@@ -45,6 +46,10 @@ def test_variables_are_read_in_the_forms_people_write() -> None:
         ("SERINUS_LEASE_DURATION", "1s", "SERINUS_LEASE_DURATION"),
         ("SERINUS_LOG_FORMAT", "xml", "SERINUS_LOG_FORMAT: .*'json' or 'console'"),
         ("SERINUS_WATCH_NAMESPACES", "ml,Not A Name", "SERINUS_WATCH_NAMESPACES: .*'Not A Name'"),
+        ("SERINUS_MLFLOW_WRITABLE", "*/shared,fraud", "SERINUS_MLFLOW_WRITABLE: .*'fraud' is not NAMESPACE/PATTERN"),
+        ("SERINUS_MLFLOW_WRITABLE", "ml-*/fraud", "SERINUS_MLFLOW_WRITABLE: .*'ml-\\*/fraud' is not NAMESPACE/PATTERN"),
+        ("SERINUS_MLFLOW_WRITABLE", "ml/", "SERINUS_MLFLOW_WRITABLE: .*'ml/' is not NAMESPACE/PATTERN"),
+        ("SERINUS_MLFLOW_WRITABLE", "ml/a/b", "SERINUS_MLFLOW_WRITABLE: .*'ml/a/b' is not NAMESPACE/PATTERN"),
         ("SERINUS_WORKER", "3", "unknown: SERINUS_WORKER; known are .*SERINUS_WORKERS"),
     ],
 )

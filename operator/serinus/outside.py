@@ -36,7 +36,7 @@ def build_carriers(transport: Transport, settings: Settings, kube: Kube) -> Mapp
     if hosts:
         carriers["PullRequest"] = PullRequestCarrier(transport, hosts, partial(fetch_secret, kube))
     mlflow = build_mlflow(transport, settings)
-    return carriers if mlflow is None else {**carriers, "Alias": AliasCarrier(mlflow)}
+    return carriers if mlflow is None else {**carriers, "Alias": AliasCarrier(mlflow, settings.mlflow_writable)}
 
 
 def build_registry(transport: Transport, settings: Settings) -> FetchRegistry | None:

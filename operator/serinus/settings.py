@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from serinus.api.meta import parse_duration
 from serinus.api.redact import redact
 from serinus.kube.training import DEFAULT_TRAINING_KINDS, read_training_kinds
+from serinus.registries.writable import check_entries
 
 PREFIX: Final = "SERINUS_"
 
@@ -65,6 +66,9 @@ class Settings(BaseModel):
     """Base address of the MLflow server that models:/ references are resolved with."""
     mlflow_credentials: Path | None = None
     """File with `USER:PASSWORD` or a token for that server, which also moves aliases and sets tags at a promotion."""
+    mlflow_writable: tuple[str, ...] = ()
+    """Which registered models promotions to an alias may write there, separated by commas: NAMESPACE/PATTERN, such as
+    ml/fraud-*, with * as the namespace for all. Without any, none is written."""
     huggingface_url: str | None = None
     """Base address of the hub that hf:// references are resolved with, such as https://huggingface.co."""
     git_hosts: tuple[str, ...] = ()
@@ -109,7 +113,13 @@ class Settings(BaseModel):
         return frozenset(value for value, is_on in features.items() if not is_on)
 
     @field_validator(
-        "watch_namespaces", "gateway_namespaces", "model_hosts", "git_hosts", "training_kinds", mode="before"
+        "watch_namespaces",
+        "gateway_namespaces",
+        "model_hosts",
+        "mlflow_writable",
+        "git_hosts",
+        "training_kinds",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -138,6 +148,12 @@ class Settings(BaseModel):
     def _has_keys(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and info.data.get("receiver_listen_port") is not None:
             raise ValueError("events without a signature are not taken, so a Secret with the keys is needed")
+        return value
+
+    @field_validator("mlflow_writable")
+    @classmethod
+    def _are_writable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        check_entries(value)
         return value
 
     @field_validator("training_kinds")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, release
 from tests.support.admission import (
     ACCOUNT,
     await_policies,
@@ -200,6 +200,86 @@ def test_nobody_gets_through_the_operator_what_he_could_not_make(guarded: Cluste
     said = try_as(guarded, user, body, *((MASTERS,) if user == "probe" else ()))
     for word in words:
         assert word in said
+
+
+SPARK_POD: Raw = {"spec": {"containers": [{"name": "s", "image": "s:1"}]}}
+SPARK = {"apiVersion": "sparkoperator.k8s.io/v1beta2", "kind": "SparkApplication"}
+QUIET_SPARK: Raw = {
+    "type": "Python",
+    "volumes": [{"name": "tmp", "emptyDir": {}}],
+    "driver": {
+        "cores": 1,
+        "serviceAccount": "default",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsUser": 185},
+        "podSecurityContext": {"fsGroup": 185, "seccompProfile": {"type": "RuntimeDefault"}},
+        "ports": [{"name": "ui", "containerPort": 4040}],
+        "template": {**SPARK_POD, "metadata": {"labels": {"team": "a"}}},
+    },
+    "executor": {
+        "instances": 2,
+        "securityContext": None,
+        "template": None,
+        "sidecars": [{"name": "l", "image": "l:1"}],
+    },
+}
+SPARKS: dict[str, tuple[Raw, str]] = {
+    "privileged": ({"securityContext": {"privileged": True}}, "securityContext.privileged: true"),
+    "escalation": (
+        {"securityContext": {"allowPrivilegeEscalation": True}},
+        "securityContext.allowPrivilegeEscalation: true",
+    ),
+    "capabilities": ({"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "securityContext.capabilities.add"),
+    "procMount": ({"securityContext": {"procMount": "Unmasked"}}, "securityContext.procMount"),
+    "hostProcess": (
+        {"securityContext": {"windowsOptions": {"hostProcess": True}}},
+        "securityContext.windowsOptions.hostProcess: true",
+    ),
+    "hostProcess of the pod": (
+        {"podSecurityContext": {"windowsOptions": {"hostProcess": True}}},
+        "podSecurityContext.windowsOptions.hostProcess: true",
+    ),
+    "hostNetwork": ({"hostNetwork": True}, "hostNetwork: true"),
+    "hostNetwork beside a field that Spark does not know": ({"hostNetwork": True, "spec": {}}, "hostNetwork: true"),
+    "sidecar": ({"sidecars": RAY_POD["spec"]["containers"]}, "sidecars[r].securityContext.privileged: true"),
+    "container of the template": (
+        {"template": RAY_POD},
+        "template.spec.containers[r].securityContext.privileged: true",
+    ),
+    "volume of the template": (
+        {"template": {"spec": {**SPARK_POD["spec"], "volumes": [HOST]}}},
+        "template.spec.volumes[host].hostPath",
+    ),
+    "account": ({"serviceAccount": "admin"}, "serviceAccountName: admin is not allowed"),
+    "account of the template": (
+        {"template": {"spec": {**SPARK_POD["spec"], "serviceAccountName": "admin"}}},
+        "template.spec.serviceAccountName: admin is not allowed",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def spark(guarded: Cluster) -> Iterator[Cluster]:
+    """SparkApplications may train, and what they may have is asked for."""
+    values = release.load_values(guarded)
+    kinds = [*values["training"]["kinds"], f"{SPARK['apiVersion']}/{SPARK['kind']}"]
+    release.upgrade(guarded, {**values, "training": {"kinds": kinds}})
+    body = build_policy(template={**SPARK, "spec": {}})
+    wait_for("Spark", lambda: try_as(guarded, "probe", body, MASTERS) == "", lambda: "", 30)
+    yield guarded
+    release.upgrade(guarded, values)
+
+
+@pytest.mark.parametrize("role", ["driver", "executor"])
+@pytest.mark.parametrize("case", SPARKS)
+def test_drivers_and_executors_are_pods_and_containers_in_one(spark: Cluster, case: str, role: str) -> None:
+    fields, words = SPARKS[case]
+    spec = {**QUIET_SPARK, role: {**QUIET_SPARK[role], **fields}}
+    said = try_as(spark, "probe", build_policy(template={**SPARK, "spec": spec}), MASTERS)
+    assert f"spec.template.spec.{role}.{words}" in said
+
+
+def test_a_spark_application_that_asks_for_nothing_passes(spark: Cluster) -> None:
+    assert try_as(spark, "probe", build_policy(template={**SPARK, "spec": QUIET_SPARK}), MASTERS) == ""
 
 
 def test_what_people_may_they_may(guarded: Cluster) -> None:

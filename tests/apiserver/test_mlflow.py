@@ -16,6 +16,7 @@ from tests.apiserver.mlflow import ADDRESS, MLflow
 from tests.cluster.features import FEATURES
 from tests.cluster.paths import REPOSITORY
 from tests.cluster.serinus import PORT, restart_operator
+from tests.support.loop import Loop, build_results
 from tests.support.model import Model, wait_for
 
 pytestmark = pytest.mark.apiserver
@@ -180,6 +181,41 @@ def test_a_promotion_moves_the_alias_and_tags_the_version(mlflow: MLflow, name: 
     )
     assert (tagged["is"], other["is"]) == ("Tagged", "NotFound")
     assert (found["name"], found["tags"]) == (f"{name}-tagged", tags)
+
+
+def test_a_policy_moves_the_aliases_that_its_namespace_may_and_no_others(
+    model: Model, mlflow: MLflow, name: str
+) -> None:
+    theirs = f"{name}-of-others"
+    mlflow.alias(theirs, "champion", mlflow.register(theirs, "s3://models/theirs/1"))
+    mlflow.register(theirs, "s3://models/theirs/2")
+    restart_operator(model.cluster, mlflow_url=ADDRESS, mlflow_writable=f"{model.namespace}/{name},other/*")
+    loop = Loop(model)
+    loop.spec["promotion"] = {"target": "Alias", "alias": {"alias": "champion"}}
+    loop.serve_first()
+    results = build_results("a")
+    results["model"]["uri"] = f"models:/{theirs}/2"
+    run = loop.train(1, results)
+    said = f"registered model {theirs} of MLflow may not be written for namespace {model.namespace}"
+
+    def is_told() -> bool:
+        return said in str(loop.run(run)["status"].get("message"))
+
+    wait_for("the refusal", is_told, loop.explain, 40)
+    status = loop.run(run)["status"]
+    assert status["phase"] == "Promoting"
+    assert f"{model.namespace}/{theirs} in models.mlflow.writable" in status["message"]
+    loop.command(f"cancel {run}")
+    loop.await_phase(run, "Cancelled", 30)
+
+    results = build_results("b")
+    results["model"]["uri"] = f"models:/{name}/2"
+    run = loop.train(2, results)
+    own, others = {"name": name, "alias": "champion"}, {"name": theirs, "alias": "champion"}
+    wait_for("the alias", lambda: mlflow.ask(("read_alias", own))[0]["version"] == "2", loop.explain, 40)
+    untouched, tagged = mlflow.ask(("read_alias", others), ("read_version_of", {"name": theirs, "number": "2"}))
+    assert (untouched["version"], tagged["tags"]) == ("1", {})
+    assert mlflow.ask(("read_version_of", {"name": name, "number": "2"}))[0]["tags"]["serinus.run"] == run
 
 
 def test_mlflows_own_webhooks_reach_a_policy_and_only_with_the_right_key(model: Model, mlflow: MLflow) -> None:

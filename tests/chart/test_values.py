@@ -34,6 +34,7 @@ WRONG = [
     ("httpPort: 80", "/httpPort", "minimum: got 80, want 1,024"),
     ("models: {hosts: ['https://registry.example/v2']}", "/models/hosts/0", "does not match"),
     ("models: {mlflow: {url: 'https://user:word@mlflow'}}", "/models/mlflow/url", "does not match"),
+    ("models: {mlflow: {writable: [fraud]}}", "/models/mlflow/writable/0", "'fraud' does not match"),
     ("training: {kinds: [Job]}", "/training/kinds/0", "'Job' does not match"),
     ("features: {event: true}", "/features", "'event' not allowed"),
     (
@@ -65,6 +66,7 @@ CONTRADICTIONS = [
     ("features: {kueue: true}", "features.kueue", "set features.retraining to true"),
     ("gatewayNamespaces: [gateways]", "gatewayNamespaces", "give watchNamespaces"),
     ("models: {mlflow: {credentialsSecret: {name: s}}}", "models.mlflow.credentialsSecret.name", "models.mlflow.url"),
+    ("models: {mlflow: {writable: [ml/fraud]}}", "models.mlflow.writable", "models.mlflow.url"),
     ("commonLabels: {app.kubernetes.io/name: x}", "commonLabels.app.kubernetes.io/name", "leave it out"),
     ("commonLabels: {app.kubernetes.io/component: x}", "commonLabels.app.kubernetes.io/component", "leave it out"),
     ("podLabels: {app.kubernetes.io/instance: x}", "podLabels.app.kubernetes.io/instance", "leave it out"),
@@ -134,6 +136,7 @@ def test_values_become_the_settings_that_they_name() -> None:
     assert settings.training_kinds[-1] == "kubeflow.org/v1/MPIJob=mpijobs"
     assert settings.kueue
     assert str(settings.mlflow_credentials) == "/etc/serinus/mlflow/token"
+    assert settings.mlflow_writable == ("ml/fraud-*", "*/shared")
     spec = find(render_case(FULL), "Deployment")["spec"]["template"]["spec"]
     mounts = {mount["name"]: mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
     assert mounts == {"tmp": "/tmp", "mlflow": "/etc/serinus/mlflow", "ca": "/etc/ssl/company"}

@@ -204,6 +204,9 @@ async def mlflow() -> AsyncIterator[World]:
         await world.mlflow.transport.close()
 
 
+WRITABLE = ("ml/fraud", "ml/churn")
+
+
 def alias(uri: str = "models:/fraud/8", name: str | None = None, **status: Any) -> Order:
     spec = {"alias": "champion"} | ({"name": name} if name else {})
     world = RunWorld(plan=plan(promotion={"target": "Alias", "alias": spec}))
@@ -211,7 +214,7 @@ def alias(uri: str = "models:/fraud/8", name: str | None = None, **status: Any) 
 
 
 async def test_an_alias_is_moved_and_moved_back(mlflow: World) -> None:
-    carrier = AliasCarrier(mlflow.mlflow)
+    carrier = AliasCarrier(mlflow.mlflow, WRITABLE)
     mlflow.aliases["champion"] = "7"
     handed = await carrier.hand_over(alias())
     assert handed == Handed("models:/fraud@champion", "7")
@@ -227,7 +230,7 @@ async def test_an_alias_is_moved_and_moved_back(mlflow: World) -> None:
 
 
 async def test_an_alias_that_was_not_there_goes_again(mlflow: World) -> None:
-    carrier = AliasCarrier(mlflow.mlflow)
+    carrier = AliasCarrier(mlflow.mlflow, WRITABLE)
     assert await carrier.hand_over(alias()) == Handed("models:/fraud@champion", None)
     assert await carrier.restore(alias(promotion=PromotionState(target="Alias"))) is True
     assert mlflow.aliases == {}
@@ -236,7 +239,7 @@ async def test_an_alias_that_was_not_there_goes_again(mlflow: World) -> None:
 @pytest.mark.parametrize("stands", ["9", "8"])
 async def test_an_alias_is_left_where_others_moved_it_or_nobody_knows_where_it_was(mlflow: World, stands: str) -> None:
     mlflow.aliases["champion"] = stands
-    assert await AliasCarrier(mlflow.mlflow).restore(alias(promotion=PromotionState(target="Alias"))) is True
+    assert await AliasCarrier(mlflow.mlflow, WRITABLE).restore(alias(promotion=PromotionState(target="Alias"))) is True
     assert mlflow.aliases == {"champion": stands}
 
 
@@ -245,12 +248,44 @@ async def test_a_model_that_is_in_no_registry_has_no_alias(mlflow: World) -> Non
         (alias("s3://models/8"), "spec.promotion.alias.name is missing"),
         (alias(name="churn"), "the candidate is models:/fraud/8"),
     ):
-        later = await AliasCarrier(mlflow.mlflow).hand_over(asked)
+        later = await AliasCarrier(mlflow.mlflow, WRITABLE).hand_over(asked)
         assert isinstance(later, Later)
         assert later.problem.reason == words.PROMOTION_REFUSED
         assert said in later.problem.message
-    found = await AliasCarrier(mlflow.mlflow).hand_over(alias("s3://models/8", name="fraud"))
+    found = await AliasCarrier(mlflow.mlflow, WRITABLE).hand_over(alias("s3://models/8", name="fraud"))
     assert found == Handed("models:/fraud@champion", None)
+
+
+@pytest.mark.parametrize("writable", [(), ("other/fraud",), ("ml/fraud-*", "ml/Fraud", "*/raud")])
+@pytest.mark.parametrize(("uri", "name"), [("models:/fraud/8", None), ("s3://models/8", "fraud")])
+async def test_a_model_that_is_not_the_namespaces_own_is_not_touched(
+    mlflow: World, writable: tuple[str, ...], uri: str, name: str | None
+) -> None:
+    mlflow.aliases["champion"] = "7"
+    carrier, told = AliasCarrier(mlflow.mlflow, writable), PromotionState(target="Alias", before="6")
+    handed = await carrier.hand_over(alias(uri, name))
+    back = await carrier.restore(alias(uri, name, promotion=told, phase="RolledBack"))
+    for later in (handed, back):
+        assert isinstance(later, Later)
+        assert (later.problem.reason, later.soon) == (words.WAITING, False), "a setting cures it"
+        assert "registered model fraud of MLflow may not be written for namespace ml" in later.problem.message
+        assert "ml/fraud in models.mlflow.writable of the chart's values" in later.problem.message
+    assert mlflow.asked == []
+    assert (mlflow.aliases, mlflow.tags) == ({"champion": "7"}, {})
+
+
+@pytest.mark.parametrize("entry", ["ml/fraud", "*/fraud", "ml/fr*", "ml/*", "*/*", "ml/fr[a]ud"])
+async def test_what_the_admin_lets_a_namespace_write_is_written(mlflow: World, entry: str) -> None:
+    carrier = AliasCarrier(mlflow.mlflow, ("other/*", entry))
+    assert await carrier.hand_over(alias()) == Handed("models:/fraud@champion", None)
+
+
+async def test_a_model_that_mlflow_takes_for_the_one_asked_for_is_not_touched(mlflow: World) -> None:
+    """Some databases do not tell capitals from small letters."""
+    later = await AliasCarrier(mlflow.mlflow, ("ml/FRAUD",)).hand_over(alias("models:/FRAUD/8"))
+    assert isinstance(later, Later)
+    assert "registered model fraud of MLflow may not be written" in later.problem.message
+    assert {method for method, _ in mlflow.asked} == {"GET"}
 
 
 async def test_results_come_from_the_registry(mlflow: World) -> None:

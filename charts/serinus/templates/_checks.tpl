@@ -32,6 +32,9 @@
 {{- if and $v.models.mlflow.credentialsSecret.name (not $v.models.mlflow.url) }}
 {{- $wrong = append $wrong (printf "models.mlflow.credentialsSecret.name: %s is for no server; give models.mlflow.url" $v.models.mlflow.credentialsSecret.name) }}
 {{- end }}
+{{- if and $v.models.mlflow.writable (not $v.models.mlflow.url) }}
+{{- $wrong = append $wrong (printf "models.mlflow.writable: %s is for no server; give models.mlflow.url" (join ", " $v.models.mlflow.writable)) }}
+{{- end }}
 {{- if and (not $v.crds.install) $v.crds.annotations }}
 {{- $wrong = append $wrong "crds.annotations: go nowhere, as crds.install: false; leave them out, or set crds.install to true" }}
 {{- end }}

@@ -56,6 +56,7 @@ SERINUS_LOG_FORMAT: {{ .Values.log.format | quote }}
 SERINUS_MODEL_HOSTS: {{ join "," .Values.models.hosts | quote }}
 SERINUS_MLFLOW_URL: {{ $mlflow.url | quote }}
 SERINUS_MLFLOW_CREDENTIALS: {{ ternary (printf "/etc/serinus/mlflow/%s" $mlflow.credentialsSecret.key) "" (ne $mlflow.credentialsSecret.name "") | quote }}
+SERINUS_MLFLOW_WRITABLE: {{ join "," $mlflow.writable | quote }}
 SERINUS_HUGGINGFACE_URL: {{ .Values.models.huggingface.url | quote }}
 SERINUS_LOADER_IMAGE: {{ .Values.models.loaderImage | quote }}
 SERINUS_TRAINING_KINDS: {{ join "," .Values.training.kinds | quote }}

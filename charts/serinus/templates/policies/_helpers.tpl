@@ -120,22 +120,28 @@ seLinux:
   at: "'.securityContext.seLinuxOptions'"
 {{- end }}
 
-{{/* Variables that read `specs`, a list of {path, spec} of pods: what stands in them, and what is open here. */}}
+{{/*
+Variables that read `specs`, a list of {path, spec} of pods: what stands in them, and what is open here. With `spark`
+the spec is that of a driver or an executor: their securityContext is the container's, and that of the pod is
+podSecurityContext.
+*/}}
 {{- define "serinus.podVariables" -}}
 - name: containers
   expression: >-
     variables.specs.map(p, {'path': p.path, 'spec': p.spec,
-    'sec': dyn({{ include "serinus.celField" (list "p.spec" "securityContext" "{}") }}),
+    'secAt': dyn(has(p.spark) ? '.podSecurityContext' : '.securityContext'),
+    'sec': dyn(has(p.spark) ? {{ include "serinus.celField" (list "p.spec" "podSecurityContext" "{}") }}
+    : {{ include "serinus.celField" (list "p.spec" "securityContext" "{}") }}),
     'volumes': dyn({{ include "serinus.celField" (list "p.spec" "volumes" "[]") }}),
-    'all': dyn({{ range $i, $list := list "containers" "initContainers" "sidecars" }}{{ if $i }}
+    'all': dyn((has(p.spark) ? [{'at': dyn(''), 'c': dyn(p.spec)}] : []) + {{ range $i, $list := list "containers" "initContainers" "sidecars" }}{{ if $i }}
     + {{ end }}{{ include "serinus.celField" (list "p.spec" $list "[]") }}.map(c, {'at': dyn('{{ $list }}'), 'c': dyn(c)}){{ end }}
     {{- range list "container" "script" }}
     + (has(p.spec.{{ . }}) && p.spec.{{ . }} != null ? [{'at': dyn('{{ . }}'), 'c': dyn(p.spec.{{ . }})}] : []){{ end }})})
 - name: pods
   expression: >-
-    variables.containers.map(p, {'path': p.path, 'spec': p.spec, 'sec': p.sec, 'volumes': p.volumes,
+    variables.containers.map(p, {'path': p.path, 'spec': p.spec, 'secAt': p.secAt, 'sec': p.sec, 'volumes': p.volumes,
     'containers': dyn(p.all.map(one, {
-    'at': dyn('.' + one.at + '[' + {{ include "serinus.celField" (list "one.c" "name" "''") }} + ']'),
+    'at': dyn(one.at == '' ? '' : '.' + one.at + '[' + {{ include "serinus.celField" (list "one.c" "name" "''") }} + ']'),
     'sec': dyn({{ include "serinus.celField" (list "one.c" "securityContext" "{}") }}),
     'ports': dyn({{ include "serinus.celField" (list "one.c" "ports" "[]") }})}))})
 - name: openedFields
@@ -168,7 +174,7 @@ seLinux:
 {{- end }}
 {{- with $field.pod }}
     + ({{ include "serinus.celText" $name }} in variables.openedFields ? []
-    : variables.pods.filter(p, {{ . }}).map(p, p.path + {{ $field.at }}))
+    : variables.pods.filter(p, {{ . }}).map(p, p.path + {{ $field.at | replace "'.securityContext" "p.secAt + '" }}))
 {{- end }}
 {{- with $field.container }}
     + ({{ include "serinus.celText" $name }} in variables.openedFields ? []

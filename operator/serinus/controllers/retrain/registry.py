@@ -27,6 +27,7 @@ from serinus.registries.mlflow import (
 from serinus.registries.mlflow_api import MLflow
 from serinus.registries.mlflow_runs import build_results, find_trained, read_run
 from serinus.registries.outcome import NotFound
+from serinus.registries.writable import check_writable
 
 REPLACES_TAG: Final = "serinus.replaces"
 """On a version: the one that the alias led to before, or `-`. MLflow keeps no history, and an operator that ends
@@ -49,9 +50,10 @@ async def fetch_results(mlflow: MLflow, source: ResultsSpec, run: str) -> str | 
 
 @dataclass(frozen=True)
 class AliasCarrier:
-    """Hands a candidate over by letting an alias lead to it."""
+    """Hands a candidate over by letting an alias lead to it. `writable`: NAMESPACE/PATTERN, as the admin says it."""
 
     mlflow: MLflow
+    writable: tuple[str, ...]
 
     async def hand_over(self, order: Order) -> Handed | Later:
         """Before the alias is moved, the candidate's version is told what it led to."""
@@ -101,15 +103,27 @@ class AliasCarrier:
         return _say(tagged) if isinstance(tagged, Away) else True
 
     async def _find(self, order: Order, spec: AliasSpec) -> Version | NotFound | Away | Refused:
+        """The candidate's version; Refused where it may not be written, before MLflow is asked for it."""
         model = order.status.model
         reference = parse_reference(model.uri) if model is not None else None
         if isinstance(reference, Reference) and reference.scheme == "models" and not reference.is_alias:
             if spec.name not in (None, reference.path):
                 return Refused(f"spec.promotion.alias.name is {spec.name}, and the candidate is {reference.uri}")
-            return await read_version_of(self.mlflow, reference.path, reference.version or "")
-        if spec.name is None:
+            name, number = reference.path, reference.version or ""
+        elif spec.name is None:
             return Refused("spec.promotion.alias.name is missing: the candidate's address names no version in MLflow")
-        return await find_trained(self.mlflow, spec.name, order.run)
+        else:
+            name, number = spec.name, None
+        refused = check_writable(self.writable, order.namespace, name)
+        if refused is not None:
+            return refused
+        if number is None:
+            found = await find_trained(self.mlflow, name, order.run)
+        else:
+            found = await read_version_of(self.mlflow, name, number)
+        # A database that takes capitals for small letters finds another model than was asked for.
+        known = found.name if isinstance(found, Version) else name
+        return check_writable(self.writable, order.namespace, known) or found
 
 
 def _tell_gates(order: Order) -> str:
