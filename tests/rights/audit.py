@@ -34,20 +34,40 @@ _LISTS: Final = ("used", "denied")
 
 def read_asked(lines: Iterable[str], account: str) -> Asked:
     """Everything that `account` (such as system:serviceaccount:NAMESPACE:NAME) asked of resources. Half a last line is
-    passed over; paths without a resource are not a matter of roles for an operator."""
+    passed over; paths without a resource are not a matter of roles for an operator. While a release is uninstalled, its
+    bindings go before its pods, and what these are denied then is no right that the chart forgot."""
     asked = Asked(Counter(), Counter())
+    gone: set[str] = set()
+    release = account.rpartition(":")[2]
     for line in lines:
-        if account not in line:
+        if account not in line and not ("rolebindings" in line and release in line):
             continue
         try:
             event: Raw = json.loads(line)
         except ValueError:
             continue
+        _note_binding(event, release, gone)
         if event.get("user", {}).get("username") != account or "impersonatedUser" in event:
             continue
         for right, is_allowed in _read(event):
-            (asked.used if is_allowed else asked.denied)[right] += 1
+            if is_allowed:
+                asked.used[right] += 1
+            elif not gone:
+                asked.denied[right] += 1
     return asked
+
+
+def _note_binding(event: Raw, release: str, gone: set[str]) -> None:
+    """Keep in `gone` which bindings of the release are deleted and not yet made again."""
+    what, code = event.get("objectRef") or {}, (event.get("responseStatus") or {}).get("code", 0)
+    place, name = str(what.get("resource")), str(what.get("name") or "")
+    if place not in ("rolebindings", "clusterrolebindings") or not name.startswith(release) or code not in (200, 201):
+        return
+    key = f"{place}/{what.get('namespace', '')}/{name}"
+    if event["verb"] == "delete":
+        gone.add(key)
+    elif event["verb"] in ("create", "patch", "update"):
+        gone.discard(key)
 
 
 def load_asked(summaries: Iterable[Raw], account: str) -> Asked:

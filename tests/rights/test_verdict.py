@@ -41,6 +41,19 @@ def test_what_was_allowed_is_used_also_where_it_came_to_nothing() -> None:
     assert denied == set()
 
 
+def binding(verb: str, name: str = "serinus") -> str:
+    what = {"resource": "rolebindings", "apiGroup": "rbac.authorization.k8s.io", "namespace": "serinus-system"}
+    return line(verb, "rolebindings", user={"username": "admin"}, objectRef={**what, "name": name})
+
+
+def test_a_release_that_is_being_uninstalled_is_denied_things_and_that_does_not_count() -> None:
+    refused = line("update", "jobs", decision="forbid")
+    assert read(binding("delete"), refused) == (set(), set())
+    assert read(binding("delete", "another"), refused)[1], "the bindings of others are not ours"
+    assert read(binding("delete"), binding("patch"), refused)[1], "it is there again"
+    assert read(refused, binding("delete"))[1], "it was there still"
+
+
 def test_a_refusal_is_denied_and_not_used_and_one_by_admission_is_no_refusal() -> None:
     quota = {"code": 403, "message": 'jobs "a" is forbidden: exceeded quota'}
     used, denied = read(
