@@ -7,7 +7,7 @@ through a fence that asks, at the last moment, whether we still lead. Nothing re
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, quote
 
@@ -101,17 +101,7 @@ class Kube:
     async def fetch_document(self, address: str) -> Raw:
         """Read a JSON document of the API server that is no resource; `address` is path and query."""
         path, _, query = address.partition("?")
-        started = time.monotonic()
-        code = "cancelled"
-        try:
-            status, answer = await self._send("GET", path, None, parse_qsl(query), "application/json")
-            code = str(status)
-            return answer
-        except KubeError as error:
-            code = str(error.status) if error.status else type(error).__name__
-            raise
-        finally:
-            self._on_request("get", "openapi", code, time.monotonic() - started)
+        return await self._tell("get", "openapi", self._send("GET", path, None, parse_qsl(query), "application/json"))
 
     async def create(self, resource: Resource, obj: Raw, manager: str = MANAGER, *, dry_run: bool = False) -> Raw:
         """Create an object; AlreadyExists if there is one of that name. In a dry run the API server does everything but
@@ -253,17 +243,21 @@ class Kube:
         if method != "GET" and not self._may_write():
             raise NotLeading(f"not leading: {verb} {resource.plural} {namespace}/{name} was held back")
         path = _path(resource, namespace, name, subresource)
+        place = f"{resource.plural}/{subresource}" if subresource else resource.plural
+        return await self._tell(verb, place, self._send(method, path, body, query or [], content))
+
+    async def _tell(self, verb: str, place: str, sending: Awaitable[tuple[int, Raw]]) -> Raw:
+        """The answer to a call, which is counted however it ends."""
         started = time.monotonic()
         code = "cancelled"
         try:
-            status, answer = await self._send(method, path, body, query or [], content)
+            status, answer = await sending
             code = str(status)
             return answer
         except KubeError as error:
             code = str(error.status) if error.status else type(error).__name__
             raise
         finally:
-            place = f"{resource.plural}/{subresource}" if subresource else resource.plural
             self._on_request(verb, place, code, time.monotonic() - started)
 
     async def _send(
