@@ -45,7 +45,8 @@ def find_holder(cluster: Cluster) -> str:
 
 
 def read_requests(cluster: Cluster) -> list[tuple[str, str, str]]:
-    """Who, verb and resource of every request of an operator that has been answered, in order."""
+    """Who, verb and resource (or path, such as `/openapi/v3`) of every request of an operator that has been answered, in
+    order."""
     found: list[tuple[str, str, str]] = []
     for line in cluster.audit_log.read_text().splitlines(keepends=True):
         if '"userAgent":"serinus/' not in line or not line.endswith("\n"):
@@ -53,7 +54,8 @@ def read_requests(cluster: Cluster) -> list[tuple[str, str, str]]:
         event: dict[str, Any] = json.loads(line)
         if event["stage"] == "ResponseComplete":
             who = SECOND if event["user"]["username"].endswith(f":{SECOND}") else OPERATOR
-            found.append((who, event["verb"], event["objectRef"]["resource"]))
+            what = (event.get("objectRef") or {}).get("resource") or event["requestURI"]
+            found.append((who, event["verb"], what))
     return found
 
 
