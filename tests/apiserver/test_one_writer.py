@@ -45,8 +45,8 @@ def find_holder(cluster: Cluster) -> str:
 
 
 def read_requests(cluster: Cluster) -> list[tuple[str, str, str]]:
-    """Who, verb and resource (or path, such as `/openapi/v3`) of every request of an operator that has been answered, in
-    order."""
+    """Who, verb and resource of every request of an operator that has been answered, in order; where a request is for
+    no resource, its path."""
     found: list[tuple[str, str, str]] = []
     for line in cluster.audit_log.read_text().splitlines(keepends=True):
         if '"userAgent":"serinus/' not in line or not line.endswith("\n"):
