@@ -254,4 +254,6 @@ def test_a_degradation_after_a_promotion_is_undone(model: Model, surroundings: S
     loop.await_policy("a clear signal", lambda s: (s.get("signal") or {}).get("state") == "Clear")
     surroundings.set_quality(model.namespace, 0.80)
     wait_for("the first one is back", lambda: model.stable() == first, loop.explain, 60)
-    assert model.get()["metadata"]["annotations"]["serinus.dev/command-by"] == "retrainpolicy/fraud"
+    annotations = model.get()["metadata"]["annotations"]
+    assert annotations["serinus.dev/command"].startswith(f"undo {first} retrainpolicy/fraud: ")
+    assert "serinus.dev/command-by" not in annotations

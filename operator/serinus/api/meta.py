@@ -40,6 +40,10 @@ LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "serinus"
 ANNOTATION_COMMAND: Final = "serinus.dev/command"
 ANNOTATION_COMMAND_BY: Final = "serinus.dev/command-by"
+WITH_OWN_NAME: Final = f"{ANNOTATION_COMMAND_BY}=\"$(kubectl auth whoami -o jsonpath='{{.status.userInfo.username}}')\""
+"""What follows a command that must say who gives it, for `kubectl annotate`."""
+WITHOUT_NAME: Final = f"{ANNOTATION_COMMAND_BY}-"
+"""What follows every other: the name of who gave the command before would stay, and the API server refuses that."""
 
 NAME_MAX_LENGTH: Final = 45
 """Children append `-` and 8 hex digits, and their pods a further suffix, within the 63 characters of a label value."""

@@ -1,7 +1,7 @@
 """What people hold back: pauses, freeze windows and approvals. None of it ever holds back a rollback."""
 
 from serinus.api import reasons
-from serinus.api.meta import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY
+from serinus.api.meta import ANNOTATION_COMMAND, WITH_OWN_NAME
 from serinus.api.status import CandidateState
 from serinus.core.freeze import find_freeze
 from serinus.core.release import Hold
@@ -52,8 +52,7 @@ def approved(s: Snapshot, candidate: CandidateState) -> Hold | None:
     if required == "BeforeTraffic" and candidate.weight > 0:
         return None
     before = "its first request" if candidate.weight == 0 else "it gets all traffic"
-    who = "$(kubectl auth whoami -o jsonpath='{.status.userInfo.username}')"
-    command = f'{ANNOTATION_COMMAND}="approve {candidate.revision}" {ANNOTATION_COMMAND_BY}="{who}"'
+    command = f'{ANNOTATION_COMMAND}="approve {candidate.revision}" {WITH_OWN_NAME}'
     return Hold(
         reasons.AWAITING_APPROVAL,
         f"{candidate.revision} needs approval before {before}:"

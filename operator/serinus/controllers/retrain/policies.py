@@ -145,9 +145,10 @@ class RetrainPolicyController:
         if gathered.deployment is None:
             return
         metadata = gathered.deployment["metadata"]
+        # A name that is left there would stand in the way of the next person who gives a command.
         annotations = {
-            ANNOTATION_COMMAND: f"undo {revision} {why}",
-            ANNOTATION_COMMAND_BY: f"retrainpolicy/{key.name}",
+            ANNOTATION_COMMAND: f"undo {revision} retrainpolicy/{key.name}: {why}",
+            ANNOTATION_COMMAND_BY: None,
         }
         # A command that somebody has written since would be lost: where it has changed, it is looked at anew.
         patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": annotations}}

@@ -26,7 +26,7 @@ from datetime import datetime
 from typing import Final
 
 from serinus.api import retrainreasons as words
-from serinus.api.meta import ANNOTATION_COMMAND, parse_duration
+from serinus.api.meta import ANNOTATION_COMMAND, WITHOUT_NAME, parse_duration
 from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainstatus import PendingRun, SuppressedCount, TriggerReason
 from serinus.core.retrain.commands import Retrain, was_taken
@@ -120,7 +120,8 @@ def _answer_by_rollback(s: Standing, rollback: Rollback) -> Decision:
     if s.spec.mode == "Recommend":
         message = (
             f"advised: roll back. {rollback.message}. kubectl annotate --overwrite modeldeployment"
-            f' {s.spec.model_deployment_ref.name} -n {s.namespace} {ANNOTATION_COMMAND}="undo {rollback.revision}"'
+            f" {s.spec.model_deployment_ref.name} -n {s.namespace}"
+            f' {ANNOTATION_COMMAND}="undo {rollback.revision}" {WITHOUT_NAME}'
         )
         return Hold(words.RECOMMENDED, None, message, rollback.reasons)
     return rollback

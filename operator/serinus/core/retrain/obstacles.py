@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from serinus.api import retrainreasons as words
-from serinus.api.meta import ANNOTATION_COMMAND, parse_duration
+from serinus.api.meta import ANNOTATION_COMMAND, WITH_OWN_NAME, WITHOUT_NAME, parse_duration
 from serinus.core.retrain.blackout import find_blackout
 from serinus.core.retrain.records import BEING_RELEASED, budget_state, find_active, find_cooldown, fits_budget
 from serinus.core.retrain.standing import Hold, Standing
@@ -116,4 +116,6 @@ def _retrain_command(s: Standing) -> str:
     # Of the moment at which it was advised first: a sentence that is another each minute is written each minute.
     asked_at = s.pending.since if s.pending is not None else s.now
     key = f"{asked_at:%Y%m%d-%H%M}"
-    return f'kubectl annotate --overwrite retrainpolicy {s.name} -n {s.namespace} {ANNOTATION_COMMAND}="retrain {key}"'
+    named = s.spec.approval.required != "Never" and s.spec.approval.not_requester
+    command = f'{ANNOTATION_COMMAND}="retrain {key}" {WITH_OWN_NAME if named else WITHOUT_NAME}'
+    return f"kubectl annotate --overwrite retrainpolicy {s.name} -n {s.namespace} {command}"

@@ -2,7 +2,7 @@
 
 from serinus.api import reasons
 from serinus.api import retrainreasons as words
-from serinus.api.meta import ANNOTATION_COMMAND, parse_duration
+from serinus.api.meta import ANNOTATION_COMMAND, WITHOUT_NAME, parse_duration
 from serinus.api.retrainstatus import PromotionState, RetrainRunStatus
 from serinus.core.retrain.approval import Approved, Expired, Rejected
 from serinus.core.retrain.gates import gates_verdict
@@ -158,7 +158,7 @@ def _tell_retry(s: RunSnapshot, fate: Fate) -> str:
     return (
         f"{fate.revision} was rejected before ({fate.message or fate.reason}), and is released again when somebody"
         f" says so: kubectl annotate --overwrite modeldeployment {s.spec.model_deployment} -n {s.namespace}"
-        f' {ANNOTATION_COMMAND}="retry {fate.revision}"'
+        f' {ANNOTATION_COMMAND}="retry {fate.revision}" {WITHOUT_NAME}'
     )
 
 
