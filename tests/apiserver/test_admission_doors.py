@@ -1,5 +1,5 @@
-"""Doors round the admission policies, on a real API server: an approval that is edited away, commands of others, records
-that get an owner, and what the operator's own account may write."""
+"""Doors round the admission policies, on a real API server: an approval that is edited away, commands of others,
+records that get an owner, and what the operator's own account may write."""
 
 import copy
 import itertools
