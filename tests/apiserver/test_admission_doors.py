@@ -28,6 +28,7 @@ FROM_MAP: dict[str, Raw] = {
     "key": {
         "model": {
             "from": {"uri": f"oci://registry.example/m@sha256:{'d' * 64}"},
+            "delivery": "InitContainer",
             "verify": {"publicKey": {"configMap": "hidden", "key": "k"}},
         }
     },
@@ -244,7 +245,9 @@ def make(cluster: Cluster, body: Raw, *, user: str = ACCOUNT) -> str:
     metadata = body["metadata"]
     said = try_as(cluster, user, body, *((MASTERS,) if user != ACCOUNT else ()), dry=False)
     if not said:
-        cluster.kubectl("delete", body["kind"], metadata["name"], "-n", metadata["namespace"], "--wait=false")
+        # The garbage collector may be first: it has found that there is no such owner.
+        place = ("-n", metadata["namespace"], "--wait=false", "--ignore-not-found")
+        cluster.kubectl("delete", body["kind"], metadata["name"], *place)
     return said
 
 

@@ -123,5 +123,6 @@ def test_the_table_has_attacks_of_every_kind() -> None:
         "hijack",
         "inject",
         "burden",
+        "operator",
     }
     assert all(isinstance(one, Attack) for one in ATTACKS.values())

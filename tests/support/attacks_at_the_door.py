@@ -7,6 +7,7 @@ from typing import Any, Final
 from tests.cluster.release import NAMESPACE
 from tests.support.attack import AUTHOR, CARELESS, OWN, TENANT, VICTIM, Attack, Stage
 from tests.support.authors import (
+    HOST,
     JOB,
     RAY_POD,
     SERVICE,
@@ -22,6 +23,7 @@ Attempt = Callable[[Stage], str]
 
 MODEL: Final = build_model(route=SERVICE)
 POLICY: Final = build_policy()
+MODEL_CONTAINERS: Final = MODEL["spec"]["template"]["spec"]["containers"]
 DIGEST: Final = f"sha256:{'d' * 64}"
 HIDDEN: Final = "hidden"
 """Name of a Secret and of a ConfigMap."""
@@ -37,6 +39,7 @@ def list_attacks() -> Iterator[Attack]:
     yield from _list_records()
     yield from _list_commands()
     yield from _list_shapes()
+    yield from _list_operator()
 
 
 def refused(user: str, body: Raw, *words: str, namespace: str = OWN) -> Attempt:
@@ -183,6 +186,18 @@ def _list_records() -> Iterator[Attack]:
         refused(TENANT, build("ModelApproval", "ada", approval), ADMISSION, "must be who makes the ModelApproval"),
     )
 
+    def own_approval(stage: Stage) -> str:
+        """Given an owner that does not exist, the record of who agreed would be collected as garbage."""
+        body = build("ModelApproval", "mine", {**approval, "approver": TENANT})
+        assert stage.create(TENANT, body) == ""
+        owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "no-such-uid"}
+        change = json.dumps({"metadata": {"ownerReferences": [owner]}})
+        said = stage.say(TENANT, "patch", "modelapproval", "mine", "-n", OWN, "--type=merge", "-p", change)
+        stage.remove("modelapproval", "mine")
+        return expect(said, ADMISSION, "its ownerReferences and finalizers cannot be changed")
+
+    yield _refusal("forge/approval/owner", TENANT, "have the record of an approval collected as garbage", own_approval)
+
 
 def _list_commands() -> Iterator[Attack]:
     """Commands of one who may edit, which is no right to give any."""
@@ -223,6 +238,21 @@ def _list_commands() -> Iterator[Attack]:
             words=(ADMISSION, "must be who"),
         ),
     )
+
+    def edit_away(to: str | None) -> Attempt:
+        def attempt(stage: Stage) -> str:
+            asked = build_model("asked", route=SERVICE, rollout={"approval": {"required": "BeforePromotion"}})
+            assert stage.create(TENANT, asked) == ""
+            change = json.dumps({"spec": {"rollout": {"approval": None if to is None else {"required": to}}}})
+            said = stage.say(TENANT, "patch", "mdep", "asked", "-n", OWN, "--type=merge", "-p", change)
+            stage.remove("mdep", "asked")
+            return expect(said, ADMISSION, "may not approve here, and so may not change")
+
+        return attempt
+
+    for to in (None, "Never", "BeforeTraffic"):
+        told = f"an approval that is asked for, edited to {to or 'nothing'}"
+        yield _refusal(f"command/approval/{to or 'none'}", TENANT, told, edit_away(to))
     born = {**MODEL, "metadata": {"name": "born", "annotations": {"serinus.dev/command": "promote born-0"}}}
     yield _refusal(
         "command/birth", TENANT, "a command on a new object", refused(TENANT, born, ADMISSION, "may not promote")
@@ -269,3 +299,28 @@ def _list_shapes() -> Iterator[Attack]:
     }
     for name, (body, words) in bodies.items():
         yield _refusal(f"shape/{name.replace(' ', '-')}", TENANT, name, refused(TENANT, body, words))
+
+
+def _list_operator() -> Iterator[Attack]:
+    """Whoever has the operator's token: what its roles would let it make, change and remove."""
+    owner = {"apiVersion": "serinus.dev/v1alpha1", "kind": "ModelDeployment", "name": "standing", "uid": "forged"}
+    labels = {"app": "taken"}
+
+    def deployment(namespace: str, pod: Raw, **metadata: Any) -> Attempt:
+        template = {"metadata": {"labels": labels}, "spec": {"containers": MODEL_CONTAINERS, **pod}}
+        spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+        named = {"name": "taken", "ownerReferences": [owner], **metadata}
+        body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": named, "spec": spec}
+        return refused(OPERATOR, body, ADMISSION, "serinus-operator", namespace=namespace)
+
+    tries = {
+        "kube-system": ("pods in kube-system", deployment("kube-system", {})),
+        "account": ("pods with another service account", deployment(VICTIM, {"serviceAccountName": "admin"})),
+        "host": ("pods with the node's files", deployment(VICTIM, {"volumes": [HOST]})),
+        "stray": ("pods that belong to no model", deployment(VICTIM, {}, ownerReferences=[])),
+    }
+    for name, (told, attempt) in tries.items():
+        yield _refusal(f"operator/{name}", OPERATOR, told, attempt)
+    remove = ("delete", "configmap", "kube-root-ca.crt", "-n", VICTIM)
+    words = (ADMISSION, "does not belong to an object of serinus.dev")
+    yield _refusal("operator/remove", OPERATOR, "remove what is not its own", denied(OPERATOR, *remove, words=words))
