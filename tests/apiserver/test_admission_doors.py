@@ -299,3 +299,32 @@ def test_whoever_has_the_operators_token_changes_and_removes_nothing_of_others(g
 def test_models_are_made_where_the_operator_may_write(guarded: Cluster) -> None:
     said = try_as(guarded, "probe", there(build_model(route=SERVICE), "kube-system"), MASTERS)
     assert "metadata.namespace: kube-system is closed to models" in said
+
+
+def test_what_the_operator_is_refused_stands_in_a_condition(guarded: Cluster) -> None:
+    """A field that a namespace opened and closes again: what is to be made anew is not, and why stands on the model."""
+    name, annotation = "closing", "serinus.dev/allowed-pod-fields"
+    pod = {"containers": POD["containers"], "volumes": [{"name": "host", "hostPath": {"path": "/tmp/none"}}]}
+    guarded.apply(json.dumps(there(build_model(name, route=SERVICE, template={"spec": pod}), OPEN)))
+
+    def explain() -> str:
+        return json.dumps(guarded.get("mdep,deployments", "-n", OPEN))[-3000:]
+
+    def workloads() -> list[str]:
+        return [one["metadata"]["name"] for one in guarded.get("deployments", "-n", OPEN)["items"]]
+
+    def said() -> str | None:
+        conditions = (guarded.get("mdep", name, "-n", OPEN).get("status") or {}).get("conditions") or ()
+        return next((one["message"] for one in conditions if one["reason"] == "AccessDenied"), None)
+
+    (made,) = wait_for("a Deployment", workloads, explain, 20)
+    guarded.kubectl("annotate", "namespace", OPEN, f"{annotation}-")
+    guarded.kubectl("delete", "deployment", made, "-n", OPEN)
+    message = wait_for("a condition", said, explain, 20)
+    assert "the API server refuses it" in message
+    assert "serinus-operator" in message
+    assert "spec.template.spec.volumes[host].hostPath" in message
+    assert workloads() == []
+    guarded.kubectl("annotate", "namespace", OPEN, f"{annotation}=hostPath")
+    wait_for("the Deployment again", workloads, explain, 60)
+    guarded.kubectl("delete", "mdep", name, "-n", OPEN)

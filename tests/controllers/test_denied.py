@@ -7,7 +7,7 @@ import pytest
 from serinus.api.meta import UNSEEN
 from serinus.controllers.denied import DeniedTeller
 from serinus.engine.store import Refusal
-from serinus.kube.errors import Denied
+from serinus.kube.errors import Denied, DeniedByPolicy
 from serinus.kube.resources import (
     CONFIGMAPS,
     DEPLOYMENTS,
@@ -228,6 +228,14 @@ async def test_an_object_that_was_never_looked_at_is_told_as_seen(stage: Stage) 
     teller = DeniedTeller(MODELDEPLOYMENTS, stage.kube, stage.store, stage, stage.clock)  # type: ignore[arg-type]
     await teller.tell(KEY, Denied('cannot create resource "jobs" in API group "batch"'))
     assert assess_kstatus(stage.object()) == "Failed"
+
+
+async def test_a_policy_that_is_against_it_is_no_right_to_be_given(stage: Stage) -> None:
+    stage.kube.put(release("m:1"))
+    teller = DeniedTeller(MODELDEPLOYMENTS, stage.kube, stage.store, stage, stage.clock)  # type: ignore[arg-type]
+    await teller.tell(KEY, DeniedByPolicy("ValidatingAdmissionPolicy 'a' denied request: closed"))
+    (said,) = {one["message"] for one in stage.object()["status"]["conditions"] if one["reason"] == "AccessDenied"}
+    assert said == "the API server refuses it: ValidatingAdmissionPolicy 'a' denied request: closed: it is tried again"
 
 
 async def test_without_the_right_to_delete_it_a_route_stays_and_that_is_said(stage: Stage) -> None:

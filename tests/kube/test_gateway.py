@@ -339,3 +339,12 @@ async def test_a_refusal_by_admission_is_no_missing_right(server: FakeApiServer,
     with pytest.raises(errors.Forbidden) as caught:
         await kube.create(SERVICES, make("a"))
     assert not isinstance(caught.value, errors.Denied)
+
+
+async def test_a_refusal_by_a_policy_is_told_as_it_is(server: FakeApiServer, kube: Kube) -> None:
+    said = "ValidatingAdmissionPolicy 'serinus-operator' with binding 'serinus-operator' denied request: closed"
+    answer = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": f'services "a" is forbidden: {said}'}
+    server.fail(anything, status=403, body=answer)
+    with pytest.raises(errors.DeniedByPolicy) as caught:
+        await kube.create(SERVICES, make("a"))
+    assert caught.value.explain() == f'the API server refuses it: services "a" is forbidden: {said}'

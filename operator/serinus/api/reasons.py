@@ -271,7 +271,8 @@ GATEWAY_NOT_FOUND: Final = _reason(
 )
 ACCESS_DENIED: Final = _reason(
     "AccessDenied",
-    "The operator has not the right to do what the message says, verb and resource; the object is held where it is,"
+    "The operator has not the right to do what the message says, verb and resource, or an admission policy is against"
+    " it; the object is held where it is,"
     " rolled back all the same if it has to be, and goes on once the right is there.",
 )
 CRD_OUTDATED: Final = _reason(

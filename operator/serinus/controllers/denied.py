@@ -14,7 +14,7 @@ from serinus.core.snapshot import Check, Problem
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Refusal, Store
 from serinus.engine.worker import Result
-from serinus.kube.errors import Conflict, Denied, NotFound
+from serinus.kube.errors import Conflict, Denied, DeniedByPolicy, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import RETRAINPOLICIES, Resource
 
@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 def problem_of(denied: Denied) -> Problem:
     """What is said of a write that was denied."""
+    if isinstance(denied, DeniedByPolicy):
+        return Problem(reasons.ACCESS_DENIED, f"{denied.explain()}: it is tried again")
     return Problem(reasons.ACCESS_DENIED, f"{denied.explain()}: give it the right; until then it is tried again")
 
 

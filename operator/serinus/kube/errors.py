@@ -70,6 +70,10 @@ class Denied(Forbidden):
         return f"the operator may not {verb} {place}{'/' if subresource else ''}{subresource}{where}"
 
 
+class DeniedByPolicy(Denied):
+    """A ValidatingAdmissionPolicy says no, whatever the roles are. Who may change it, or the namespace, has to act."""
+
+
 class Invalid(KubeError):
     """The API server refuses the content; the causes name the fields."""
 
@@ -125,6 +129,8 @@ def build_error(status: int, body: Any, text: str, retry_after: str | None) -> K
     kind = AlreadyExists if reason == "AlreadyExists" else _BY_STATUS.get(status, Unavailable)
     if status == 403 and _DENIED.search(message):
         kind = Denied
+    elif status == 403 and "ValidatingAdmissionPolicy '" in message:
+        kind = DeniedByPolicy
     if status == 500 and "failed to convert new object" in message:
         # A server-side apply of a value of the wrong form (a quantity, say) is answered like a fault of the server.
         kind = Invalid

@@ -29,7 +29,7 @@ from serinus.core.snapshot import Problem
 from serinus.engine.clock import Clock
 from serinus.engine.store import Key, Store
 from serinus.engine.worker import Result
-from serinus.kube.errors import AlreadyExists, Conflict, Denied, Forbidden, Invalid, KubeError, NotFound
+from serinus.kube.errors import AlreadyExists, Conflict, Denied, DeniedByPolicy, Forbidden, Invalid, KubeError, NotFound
 from serinus.kube.gateway import Kube
 from serinus.kube.resources import JOBS, RETRAINRUNS, Resource, kind_of
 from serinus.kube.training import find_training_kind
@@ -173,7 +173,8 @@ class RetrainRunController:
         try:
             await self._create_owned(resource, gathered, body)
         except (Invalid, Forbidden) as refused:
-            if isinstance(refused, Denied) or "exceeded quota" in str(refused):
+            missing = isinstance(refused, Denied) and not isinstance(refused, DeniedByPolicy)
+            if missing or "exceeded quota" in str(refused):
                 raise
             message = f"the API server refuses {resource.kind} {body['metadata']['name']}: {refused}"
             self._refused.setdefault(key, {})[what] = Problem(words.CHILD_REFUSED, message)
