@@ -119,6 +119,7 @@ async def build_parts(settings: Settings) -> AsyncIterator[Parts]:
         slim,
         lambda kind, raw: _notify_written(wakeup, loop.wakeup, kind, raw),
         {one.kind: value for one, value in SWITCHES.items() if value in settings.switched_off},
+        settings.watch_namespaces and (*settings.watch_namespaces, *settings.gateway_namespaces),
     )
     wakeup = Wakeup(store, claims, queue.add)
     kinds = read_training_kinds(settings.training_kinds)

@@ -156,7 +156,12 @@ def test_what_another_release_writes_stays_until_this_one_has_news() -> None:
         await world.run(10)
         source = world.use()
         obj = world.kube.objects["MetricsProvider", "", KEY.name]
-        theirs = {**obj["status"]["conditions"][0], "status": "False", "reason": "SecretNotFound", "message": "not there"}
+        theirs = {
+            **obj["status"]["conditions"][0],
+            "status": "False",
+            "reason": "SecretNotFound",
+            "message": "not there",
+        }
         world.kube.put({**obj, "status": {**obj["status"], "conditions": [theirs]}})
         for _ in range(20):
             world.waiting.add(KEY)

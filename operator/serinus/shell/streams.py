@@ -20,7 +20,7 @@ from serinus.shell.watch import WatchRefusedError
 log = structlog.get_logger(__name__)
 
 Watch = Callable[[Sequence[Watched], Sequence[str], asyncio.Event], Awaitable[None]]
-"""Watches kinds in namespaces (none: in all) until the event is set; raises WatchRefusedError for one that cannot be."""
+"""Watches kinds in namespaces (none: in all) until the event is set; raises WatchRefusedError where one cannot be."""
 TryWatch = Callable[[Resource, str], Awaitable[None]]
 """Begins a watch in a namespace (empty: everywhere) and ends it at once; raises KubeError."""
 
