@@ -164,7 +164,7 @@ class Store:
         return self._switched_off.get(kind)
 
     def is_looked_at(self, namespace: str) -> bool:
-        """Say whether anything could be known of a namespace."""
+        """Say whether anything could be known of a namespace, or (empty) of every one."""
         return not self._namespaces or namespace in self._namespaces
 
     def note_refused(self, kind: str, verb: str, refused: tuple[Refusal, ...]) -> bool:
