@@ -15,8 +15,8 @@ CONFLICT = {"type": "Accepted", "status": "False", "reason": "HostnameConflict",
 
 
 @pytest.fixture
-async def stage():
-    stage = Stage()
+async def stage(request: pytest.FixtureRequest):
+    stage = Stage(namespaces=getattr(request, "param", ()))
     stage.kube.put(
         {
             "kind": "GatewayClass",
@@ -105,8 +105,8 @@ async def test_if_the_host_is_somebody_elses_too_the_old_route_stays_and_it_is_s
     assert "shop/of-the-shop" in message
 
 
-async def test_an_operator_of_some_namespaces_looks_at_home_alone() -> None:
-    stage = Stage(namespaces=(KEY.namespace, "gateways"))
+@pytest.mark.parametrize("stage", [(KEY.namespace, "gateways")], indirect=True)
+async def test_an_operator_of_some_namespaces_looks_at_home_alone(stage: Stage) -> None:
     await serve(stage, ROUTE)
     anywhere, asked = stage.kube.list, set()
 
@@ -120,7 +120,6 @@ async def test_an_operator_of_some_namespaces_looks_at_home_alone() -> None:
         await stage.turn()
     refuse(stage)
     await stage.settle()
-    await stage.analyst.close()
     assert kinds(stage) == {"GRPCRoute"}
     assert asked == {KEY.namespace}
 
