@@ -36,7 +36,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.feed = Feed(self.store, lambda kind, raw: None, lambda kind: self.streams.renew())
         self.streams = Streams(
-            self.watch, self.try_watch, self.kinds, self.feed, namespaces=self.namespaces, retry=0.01
+            self.watch, self.try_watch, self.kinds, self.feed, namespaces=self.namespaces, retry=0.01, settle=0.01
         )
 
     async def watch(self, watched: Sequence[Watched], namespaces: Sequence[str], end: asyncio.Event) -> None:
@@ -183,7 +183,9 @@ async def test_a_namespace_that_nothing_may_be_read_of_takes_nothing_from_the_ot
         await scene.until_watching(EVERYTHING)
         for kind in ("HTTPRoute", "Pod"):
             scene.feed.on_refused(kind, "list", (Refusal(kind, "list", "ml", "no"),))
+            await asyncio.sleep(0.002)
         await scene.until_watching({one for one in EVERYTHING if one[1] != "ml"})
+        assert scene.begun == 3, "once for both kinds, in two groups"
         for kind in ("HTTPRoute", "Pod"):
             scene.feed.on_refused(kind, "list", ())
         await scene.until_watching(EVERYTHING)

@@ -26,6 +26,9 @@ TryWatch = Callable[[Resource, str], Awaitable[None]]
 
 RETRY: Final = 30.0
 """Seconds between two attempts at a kind that could not be watched."""
+SETTLE: Final = 1.0
+"""Seconds that streams go on after a change: rights come and go by the dozen, and kopf that is stopped while it starts
+takes 5 s to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Streams:
         *,
         namespaces: Sequence[str] = (),
         retry: float = RETRY,
+        settle: float = SETTLE,
     ) -> None:
         self._watch = watch
         self._try_watch = try_watch
@@ -57,6 +61,7 @@ class Streams:
         self._store = feed.store
         self._feed = feed
         self._retry = retry
+        self._settle = settle
         self._changed = asyncio.Event()
         self._left_out: dict[tuple[str, str], Refusal | None] = {}
         """Kinds, with the namespace, whose watch is refused, or (None) that are gone and not known to be."""
@@ -121,6 +126,8 @@ class Streams:
                     await self._changed.wait()
             except TimeoutError:
                 await self._look_at(list(self._left_out))
+            if self._wanted() != wanted:
+                await asyncio.sleep(self._settle)
 
     async def _note(self, error: WatchRefusedError, group: Group) -> None:
         """Find out which kind it was, and where."""
