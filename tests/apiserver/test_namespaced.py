@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.apiserver.conftest import PORT, open_surroundings
+from tests.apiserver.conftest import PORT, Surroundings, open_surroundings
 from tests.cluster import Cluster
 from tests.cluster.helm import CHART
 from tests.cluster.release import helm
@@ -154,7 +154,7 @@ def test_a_release_works_in_its_namespaces_and_one_without_rights_holds_no_other
     )
     both.install()
     a, b, c = (make_model(cluster, name, tmp_path) for name in ("team-a", "team-b", "team-c"))
-    with open_surroundings(cluster, tmp_path):
+    with open_surroundings(cluster, tmp_path) as surroundings:
         for model in (a, b, c):
             model.apply("v1")
         applied = c.get()
@@ -174,7 +174,8 @@ def test_a_release_works_in_its_namespaces_and_one_without_rights_holds_no_other
         assert_untouched(c, applied)
         assert_at_home(both, {"team-a", "team-b"})
 
-        share_providers(both, Release(cluster, "ops-c", 8082, watchNamespaces=["team-c"]), c)
+        other = Release(cluster, "ops-c", 8082, watchNamespaces=["team-c"])
+        share_providers(both, other, c, surroundings)
 
 
 def hold_one_namespace(both: Release, a: Model, b: Model) -> None:
@@ -204,7 +205,7 @@ def hold_one_namespace(both: Release, a: Model, b: Model) -> None:
     assert "Stalled" not in a.explain()
 
 
-def share_providers(both: Release, other: Release, c: Model) -> None:
+def share_providers(both: Release, other: Release, c: Model, surroundings: Surroundings) -> None:
     """A second release takes up the model that the first does not look at; both look at the providers."""
     cluster = both.cluster
     other.values |= {"gatewayNamespaces": ["gateways"], "crds": {"install": False}}
@@ -213,7 +214,8 @@ def share_providers(both: Release, other: Release, c: Model) -> None:
     c.await_reason("Serving")
     assert other.count_status_writes() == {}, "the first has said it already"
 
-    # The token of this one is there for the first release alone.
+    # The token of this one is there for the first release alone. Whoever has it is answered: that there is nothing.
+    surroundings.answer("empty")
     cluster.kubectl("create", "secret", "generic", TOKEN, "--from-literal=token=x", "-n", both.home)
     credentials = {"secretRef": {"name": TOKEN, "key": "token"}}
     guarded = {"apiVersion": "serinus.dev/v1alpha1", "kind": "MetricsProvider", "metadata": {"name": "guarded"}}
@@ -228,14 +230,15 @@ def share_providers(both: Release, other: Release, c: Model) -> None:
     print("status writes of providers by release:", *writes)
     assert all(one["guarded"] <= 2 for one in writes)
 
+    surroundings.answer("well")
     both.stop()
     helm(cluster, "uninstall", RELEASE, "-n", both.home, "--wait")
     left = cluster.get("role,rolebinding", "-A", "-l", "app.kubernetes.io/name=serinus")["items"]
     assert {one["metadata"]["namespace"] for one in left} == {other.home, "team-c", "gateways", "default"}
     before = c.stable()
     c.apply("v2")
-    # Its provider is gone with the first release, which made it: no promotion without anything to measure by.
-    other.cluster.apply(json.dumps({**guarded, "metadata": {"name": "default"}, "spec": PROVIDER}))
+    # The provider is gone with the first release, which made it: no promotion without anything to measure by.
+    cluster.apply(json.dumps({**guarded, "metadata": {"name": "default"}, "spec": PROVIDER}))
     await_next(c, before)
     assert_at_home(other, {"team-c"})
     other.stop()
