@@ -55,13 +55,10 @@ def find_refused(
     """What is said where kinds may not be read, so that what is known of them may be old, or where their CRD is older
     than this operator, so that what is written may be lost. Of the kinds that releases are decided on, or of all; of
     Gateways where they are in these namespaces."""
-    places = {"", *([namespace] if gateways is None else gateways)}
-    refused = [
-        one
-        for one in store.refusals()
-        if (one.namespace in places if one.kind == "Gateway" else one.namespace in ("", namespace))
-        and (not of_releases or one.kind in RELEASE_KINDS)
-    ]
+    places = [namespace] if gateways is None else sorted(gateways)
+    found = [one for one in store.refusals(namespace) if one.kind != "Gateway"]
+    found += dict.fromkeys(one for place in places for one in store.refusals(place) if one.kind == "Gateway")
+    refused = [one for one in found if not of_releases or one.kind in RELEASE_KINDS]
     outdated = [why for kind, why in store.outdated().items() if not of_releases or kind in RELEASE_KINDS]
     return [*(_problem_of_refusal(one) for one in refused), *(Problem(reasons.CRD_OUTDATED, why) for why in outdated)]
 
