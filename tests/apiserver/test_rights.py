@@ -250,10 +250,11 @@ def test_a_degradation_after_a_promotion_is_undone(model: Model, surroundings: S
     loop.spec |= {"triggers": [{"name": "accuracy", "metric": metric}], "warmupAfterPromotion": "0s"}
     first = loop.serve_first()
     loop.await_phase(loop.train(1, build_results("a")), "Succeeded")
-    assert model.stable() != first
+    second = model.stable()
+    assert second != first
     loop.await_policy("a clear signal", lambda s: (s.get("signal") or {}).get("state") == "Clear")
     surroundings.set_quality(model.namespace, 0.80)
     wait_for("the first one is back", lambda: model.stable() == first, loop.explain, 60)
     annotations = model.get()["metadata"]["annotations"]
-    assert annotations["serinus.dev/command"].startswith(f"undo {first} retrainpolicy/fraud: ")
+    assert annotations["serinus.dev/command"].startswith(f"undo {second} retrainpolicy/fraud: ")
     assert "serinus.dev/command-by" not in annotations
