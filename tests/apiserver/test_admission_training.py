@@ -53,7 +53,11 @@ RAYS = {"headGroupSpec": {"template": {"spec": {}}}, "workerGroupSpecs": [{"temp
 TORCH = {"pytorchReplicaSpecs": {"Master": {"template": {"spec": {}}}, "Worker": {"template": RAY_POD}}}
 DOORS: dict[str, tuple[str, Raw, str]] = {
     "defaults": ("Workflow", {"templateDefaults": {"container": NAMED}}, f"templateDefaults.container[c].{PRIVILEGED}"),
-    "patch of the defaults": ("Workflow", {"templateDefaults": {"podSpecPatch": "{}"}}, "templateDefaults.podSpecPatch"),
+    "patch of the defaults": (
+        "Workflow",
+        {"templateDefaults": {"podSpecPatch": "{}"}},
+        "templateDefaults.podSpecPatch",
+    ),
     "account of the defaults": ("Workflow", {"templateDefaults": ADMIN}, f"templateDefaults.{FOREIGN}"),
     "container set": (
         "Workflow",
@@ -212,7 +216,11 @@ def test_a_field_of_such_a_name_may_be_empty_or_mean_something_else(guarded: Clu
 def test_a_large_workflow_stays_within_the_cost_that_the_api_server_allows(guarded: Cluster) -> None:
     quiet = {"image": "c:1", "ports": [{"containerPort": 80}], "securityContext": {"runAsUser": 1}}
     many = [
-        {"name": f"t{n}", "container": {"name": "c", **quiet}, "sidecars": [{"name": f"s{m}", **quiet} for m in range(3)]}
+        {
+            "name": f"t{n}",
+            "container": {"name": "c", **quiet},
+            "sidecars": [{"name": f"s{m}", **quiet} for m in range(3)],
+        }
         for n in range(100)
     ]
     assert try_as(guarded, "probe", train("Workflow", {"templates": many}), MASTERS) == ""
@@ -231,23 +239,28 @@ def _jobs(count: int) -> Raw:
 
 def test_who_may_not_undo_may_not_have_it_undone(guarded: Cluster) -> None:
     refusal = "spec.modelDeploymentRef: olga may not undo modeldeployments.serinus.dev fraud"
-    body = build_policy()
-    assert refusal in try_as(guarded, "olga", body)
-    assert try_as(guarded, "olga", build_policy(actionOrder=["Retrain"])) == ""
-    named = build_policy("returning")
+    assert refusal in try_as(guarded, "olga", build_policy(mode="Automatic"))
+    for body in (build_policy(), build_policy(mode="Observe"), build_policy(mode="Automatic", actionOrder=["Retrain"])):
+        assert try_as(guarded, "olga", body) == ""
+    named = build_policy("returning", mode="Automatic")
     assert try_as(guarded, "ulla", named, dry=False) == ""
     metric = {"query": 'model_quality{metric="f1"}', "fireBelow": "0.9", "window": "6h"}
     changes: tuple[Raw, ...] = ({"triggers": [{"name": "bad", "metric": metric}]}, {"blameWindow": "100h"})
     for change in changes:
-        assert refusal in try_as(guarded, "olga", {**named, "spec": {**named["spec"], **change}}, verb="apply")
-        assert try_as(guarded, "ulla", {**named, "spec": {**named["spec"], **change}}, verb="apply") == ""
+        changed = {**named, "spec": {**named["spec"], **change}}
+        assert refusal in try_as(guarded, "olga", changed, verb="apply")
+        assert try_as(guarded, "ulla", changed, verb="apply") == ""
     for stop in ({"suspend": True}, {"mode": "Observe"}, {"actionOrder": ["Retrain"]}):
         assert try_as(guarded, "olga", {**named, "spec": {**named["spec"], **stop}}, verb="apply") == ""
+    recommending = build_policy("recommending")
+    assert try_as(guarded, "olga", recommending, dry=False) == ""
+    armed = {**recommending, "spec": {**recommending["spec"], "mode": "Automatic"}}
+    assert refusal in try_as(guarded, "olga", armed, verb="apply")
 
 
 def test_who_may_not_read_the_config_map_may_still_stop_the_policy(guarded: Cluster) -> None:
     data = {"snapshotFrom": {"configMap": {"configMap": "snapshot", "key": "k"}}}
-    body = build_policy("snapshot", data=data, actionOrder=["Retrain"])
+    body = build_policy("snapshot", data=data)
     refusal = "spec.data.snapshotFrom.configMap: olga may not get ConfigMap"
     assert refusal in try_as(guarded, "olga", body)
     assert try_as(guarded, "rosa", body, dry=False) == ""
