@@ -1,4 +1,4 @@
-"""What admission sees of the kinds that train, on a real API server: every field that makes pods, whatever its shape."""
+"""What admission sees of the kinds that train, on a real API server: every field that makes pods, in any shape."""
 
 import json
 from collections.abc import Iterator
@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from tests.cluster import Cluster, release
+from tests.support import authors
 from tests.support.admission import await_policies, build_role, try_as
-from tests.support.authors import HOST, RAY_POD, SPACE, build_policy
+from tests.support.authors import HOST, RAY_POD
 from tests.support.model import wait_for
 
 Raw = dict[str, Any]
 pytestmark = pytest.mark.apiserver
 
+SPACE = "training"
 MASTERS = "--as-group=system:masters"
 KINDS = {
     "Job": "batch/v1",
@@ -35,6 +37,11 @@ PRIVILEGED = "securityContext.privileged: true"
 ADMIN = {"serviceAccountName": "admin"}
 FOREIGN = "serviceAccountName: admin is not allowed"
 JOB_OF_PODS = {"template": {"spec": {"template": RAY_POD}}}
+
+
+def build_policy(name: str = "fraud", **spec: Any) -> Raw:
+    body = authors.build_policy(name, **spec)
+    return {**body, "metadata": {"name": name, "namespace": SPACE}}
 
 
 def wrap(kind: str, spec: Raw, api: str | None = None) -> Raw:
@@ -175,7 +182,7 @@ def guarded(served_control_plane: Cluster) -> Iterator[Cluster]:
         *build_role("reader", SPACE, ["rosa"], [*common, ("", "configmaps", "get")]),
     ]
     for body in (space, *roles):
-        cluster.apply(_dump(body))
+        cluster.apply(json.dumps(body))
     values = release.load_values(cluster)
     kinds = [*(f"{api}/{kind}" for kind, api in KINDS.items()), f"{VOLCANO}/Job"]
     release.upgrade(cluster, {**values, "training": {"kinds": kinds}})
@@ -185,10 +192,6 @@ def guarded(served_control_plane: Cluster) -> Iterator[Cluster]:
     yield cluster
     release.upgrade(cluster, values)
     cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
-
-
-def _dump(body: Raw) -> str:
-    return json.dumps(body)
 
 
 def train(kind: str, spec: Raw) -> Raw:
