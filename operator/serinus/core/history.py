@@ -1,7 +1,7 @@
 """The history of a ModelRevision, kept under 8 KiB: who did what always stays, words that the audit log has in full go.
 
-It never gets shorter, since the API server refuses that (see `serinus.api.modelrevision`): what goes makes room for what
-comes."""
+It never gets shorter, since the API server refuses that (see `serinus.api.modelrevision`): what goes makes room for
+what comes."""
 
 import json
 from collections.abc import Iterator, Mapping
