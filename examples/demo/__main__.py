@@ -2,15 +2,13 @@
 should."""
 
 import contextlib
-import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
 from examples.demo import acts
+from examples.demo.ending import run_demo
 from examples.demo.house import House, HouseError, open_house
 from examples.demo.screen import Screen
 from examples.demo.view import Outcome, Story
@@ -48,7 +46,7 @@ def play(house: House, screen: Screen, outcomes: list[Outcome]) -> None:
         acts.close(world)
 
 
-def run(console: Console, *, keep: bool) -> str:
+def run(console: Console, keep: bool) -> str:
     """Returns what went wrong, empty if nothing did. Shows everything but the last line."""
     story = Story((CLUSTER, FIRST, GOOD, BAD, AGAIN, BETTER), RATE)
     screen = Screen(console, story)
@@ -68,25 +66,5 @@ def run(console: Console, *, keep: bool) -> str:
     return failure
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def main() -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(highlight=False)
-    try:
-        failure = run(console, keep=os.environ.get("KEEP", "") not in ("", "0"))
-    except KeyboardInterrupt:
-        console.print("demo: failed: interrupted")
-        return 130
-    if failure:
-        console.print(f"logs and answers are in {FOLDER}", soft_wrap=True)
-        console.print(f"demo: failed: {failure}", soft_wrap=True, markup=False)
-        return 1
-    console.print("demo: passed")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_demo(run, FOLDER))

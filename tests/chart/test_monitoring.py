@@ -85,7 +85,7 @@ def test_the_alerts_ask_for_what_the_operator_exports() -> None:
 def _export() -> dict[str, set[str]]:
     """Series with their labels: those of Telemetry, and the gauges that the composition root adds by name."""
     telemetry = Telemetry()
-    root = (REPOSITORY / "operator" / "serinus" / "app.py").read_text()
+    root = (REPOSITORY / "operator" / "serinus" / "parts.py").read_text()
     for name in re.findall(r'telemetry\.gauge\(\s*"(serinus_\w+)"', root):
         telemetry.gauge(name, "", lambda: 0.0)
     telemetry.on_request("get", "pods", "200", 0.1)

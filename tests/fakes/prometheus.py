@@ -3,13 +3,18 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 from aiohttp import web
 
+from serinus.metrics.prometheus import PrometheusSource
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+TIMEOUT = 0.5
+"""Seconds that a source waits unless a test says otherwise."""
 
 MATRIX = [{"metric": {"__name__": "up", "pod": "a"}, "values": [[1000.5, "1"], [1001.5, "2"]]}]
 
@@ -38,6 +43,16 @@ class FakePrometheus:
             yield self
         finally:
             await runner.cleanup()
+
+
+@contextlib.contextmanager
+def reading(fake: FakePrometheus, timeout: float = TIMEOUT, **options: Any) -> Iterator[PrometheusSource]:
+    """A source that asks `fake`, which answers at a prefix."""
+    source = PrometheusSource(fake.url + "/prefix/", timeout=timeout, **options)
+    try:
+        yield source
+    finally:
+        source.close()
 
 
 @contextlib.asynccontextmanager

@@ -1,10 +1,8 @@
 import asyncio
-import contextlib
 import gzip
 import json
 import math
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,24 +11,7 @@ from aiohttp import web
 
 from serinus.metrics.prometheus import PrometheusSource
 from serinus.metrics.source import Answer, Failure, FailureReason, Sample, Series
-from tests.fakes.prometheus import MATRIX, FakePrometheus, Handler, always, hang, success
-
-TIMEOUT = 0.5
-
-
-@pytest.fixture
-async def prometheus() -> AsyncIterator[FakePrometheus]:
-    async with FakePrometheus().running() as fake:
-        yield fake
-
-
-@contextlib.contextmanager
-def reading(fake: FakePrometheus, **options: Any) -> Any:
-    source = PrometheusSource(fake.url + "/prefix/", timeout=TIMEOUT, **options)
-    try:
-        yield source
-    finally:
-        source.close()
+from tests.fakes.prometheus import MATRIX, TIMEOUT, FakePrometheus, Handler, always, hang, reading, success
 
 
 async def test_samples_come_with_their_own_timestamps(prometheus: FakePrometheus) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,6 @@ class Vault:
         if renew and self.next:
             self.now = self.next.pop(0)
         return self.now
-
-
-@pytest.fixture
-async def prometheus() -> AsyncIterator[FakePrometheus]:
-    async with FakePrometheus().running() as fake:
-        yield fake
 
 
 @contextlib.contextmanager

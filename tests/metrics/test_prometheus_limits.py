@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gzip
 import threading
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,24 +12,7 @@ from aiohttp import web
 from serinus.metrics.prometheus import PrometheusSource
 from serinus.metrics.source import Answer, Failure
 from serinus.metrics.threads import QueryThreads
-from tests.fakes.prometheus import MATRIX, FakePrometheus, Raw, hang, raw_server, success
-
-TIMEOUT = 0.5
-
-
-@pytest.fixture
-async def prometheus() -> AsyncIterator[FakePrometheus]:
-    async with FakePrometheus().running() as fake:
-        yield fake
-
-
-@contextlib.contextmanager
-def reading(fake: FakePrometheus, **options: Any) -> Any:
-    source = PrometheusSource(fake.url + "/prefix/", timeout=TIMEOUT, **options)
-    try:
-        yield source
-    finally:
-        source.close()
+from tests.fakes.prometheus import MATRIX, TIMEOUT, FakePrometheus, Raw, hang, raw_server, reading, success
 
 
 @pytest.mark.parametrize("announced", [True, False])

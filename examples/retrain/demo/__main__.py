@@ -2,16 +2,14 @@
 went as it should."""
 
 import contextlib
-import os
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from rich.console import Console
 
+from examples.demo.ending import run_demo
 from examples.demo.house import House, HouseError, open_house
 from examples.demo.screen import Screen
 from examples.demo.view import Story
@@ -54,7 +52,7 @@ def play(house: House, screen: Screen, lines: list[Line]) -> None:
             loop.write_objects(FOLDER / "objects.json")
 
 
-def run(console: Console, *, keep: bool) -> str:
+def run(console: Console, keep: bool) -> str:
     """Returns what went wrong, empty if nothing did. Shows everything but the last line."""
     story = Story((CLUSTER, FIRST, *ACTS), RATE)
     screen = Screen(console, story)
@@ -77,25 +75,5 @@ def run(console: Console, *, keep: bool) -> str:
     return failure
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def main() -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(highlight=False)
-    try:
-        failure = run(console, keep=os.environ.get("KEEP", "") not in ("", "0"))
-    except KeyboardInterrupt:
-        console.print("demo: failed: interrupted")
-        return 130
-    if failure:
-        console.print(f"logs and answers are in {FOLDER}", soft_wrap=True)
-        console.print(f"demo: failed: {failure}", soft_wrap=True, markup=False)
-        return 1
-    console.print("demo: passed")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_demo(run, FOLDER))
