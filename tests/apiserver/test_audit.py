@@ -108,12 +108,10 @@ def test_the_log_says_who_did_what_on_what_evidence_and_nothing_secret(
         ("release.aborted", third, "bob", "command-by"),
         ("release.started", third, "bob", "command-by"),
     ]
-    approved, aborted = (
-        next(one for one in lines if one["action"] == f"release.{word}") for word in ("approved", "aborted")
-    )
+    approved, aborted = (find(lines, f"release.{word}") for word in ("approved", "aborted"))
     assert approved["command"] == f"approve {second} looked at, ***"
     assert aborted["command"] == f"abort {third} see https://***@ci.example/7"
-    promoted = [one for one in lines if one["action"] == "release.promoted"][-1]
+    promoted = find(lines[::-1], "release.promoted")
     assert promoted["verdict"] == "Good"
     assert {one["metric"]: one["verdict"] for one in promoted["evidence"]}["errors"] == "Good"
     assert re.search(r"of \d+", promoted["evidence"][0]["candidate"])
@@ -125,6 +123,10 @@ def test_the_log_says_who_did_what_on_what_evidence_and_nothing_secret(
 
 def told(lines: list[Line]) -> list[tuple[str, str | None, str | None, str]]:
     return [(one["action"], one["revision"], one["by"], one["by_source"]) for one in lines]
+
+
+def find(lines: list[Line], action: str) -> Line:
+    return next(line for line in lines if line["action"] == action)
 
 
 def assert_form(lines: list[Line]) -> None:
