@@ -123,7 +123,7 @@ def test_a_policy_that_is_right_is_accepted(path: str, value: Any, cluster: Clus
         ("spec.timeout", "0s", "longer than 0s"),
     ],
 )
-def test_a_faulty_provider_is_refused(path: str, value: str, refusal: str, cluster: Cluster) -> None:
+def test_a_faulty_provider_is_refused(path: str, value: Any, refusal: str, cluster: Cluster) -> None:
     with pytest.raises(RefusedError, match=refusal):
         cluster.rehearse(change(load_example("metricsprovider"), path, value))
 
