@@ -22,6 +22,11 @@ CHART: Final = CHARTS / "serinus"
 EXAMPLES: Final = CHARTS.parent / "examples" / "observability"
 NAMESPACE: Final = "serinus-system"
 
+PASSED_ON: Final = frozenset(
+    {"affinity", "nodeSelector", "podSecurityContext", "resources", "tolerations", "topologySpreadConstraints"}
+)
+"""Values that go into pods as they are: there null is the way to be without."""
+
 _KEY: Final = re.compile(r"(?P<indent> *)(?P<name>[A-Za-z][A-Za-z0-9]*):(?P<rest>.*)")
 _TABLE: Final = re.compile(r"(?<=<!-- values -->\n).*(?=<!-- end -->)", re.DOTALL)
 
@@ -84,6 +89,19 @@ def describe_schema(schema: dict[str, Any], comments: Comments) -> dict[str, Any
     return schema
 
 
+def require_defaults(schema: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same schema, which refuses that a section, switch or number is taken away: Helm drops what is set to null,
+    and templates would stumble over it, or read 0."""
+    has = {name: value for name, value in values.items() if name in schema.get("properties", {})}
+    wanted = [name for name, value in has.items() if not (value is None or isinstance(value, str) or name in PASSED_ON)]
+    if wanted:
+        schema["required"] = wanted
+    for name in wanted:
+        if isinstance(has[name], dict):
+            require_defaults(schema["properties"][name], has[name])
+    return schema
+
+
 def render_install() -> str:
     """The chart with its own values as a plain manifest, for `kubectl apply`."""
     command = [str(find_helm()), "template", "serinus", str(CHART), "--namespace", NAMESPACE]
@@ -123,9 +141,11 @@ def render_all() -> Iterator[tuple[Path, str]]:
     text = (CHART / "values.yaml").read_text()
     comments = read_comments(text)
     readme, schema = CHART / "README.md", CHART / "values.schema.json"
-    table = render_table(comments, yaml.safe_load(text))
+    values = yaml.safe_load(text)
+    table = render_table(comments, values)
     yield readme, _TABLE.sub(lambda _: table, readme.read_text())
-    yield schema, json.dumps(describe_schema(json.loads(schema.read_text()), comments), indent=2) + "\n"
+    rules = require_defaults(describe_schema(json.loads(schema.read_text()), comments), values)
+    yield schema, json.dumps(rules, indent=2) + "\n"
     yield CHART / "files" / "rules" / "models.yaml", (EXAMPLES / "rules.yaml").read_text()
     yield CHART / "files" / "dashboards" / "models.json", (EXAMPLES / "dashboard.json").read_text()
     yield CHARTS / "serinus-install" / "install.yaml", render_install()

@@ -38,7 +38,7 @@ def test_an_installation_with_namespaces_of_its_own_guards_those_only() -> None:
     assert len(policies) == len(OURS)
     for policy in policies:
         assert policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"] == wanted
-        assert policy["metadata"]["name"].startswith("serinus-system-serinus-")
+        assert policy["metadata"]["name"].startswith("serinus-system.serinus-")
         rules = policy["spec"]["matchConstraints"]["resourceRules"]
         assert not any(resource.startswith("metricsproviders") for rule in rules for resource in rule["resources"])
 

@@ -54,6 +54,10 @@ WRONG = [
     ("resources: {limits: {memory: lots}}", "/resources/limits/memory", "'lots' does not match"),
     ("extraEnv: [{name: A, value: 1}]", "/extraEnv/0/value", "got number, want string"),
     ("networkPolicy: {metricsFrom: [{cidr: 10.0.0.0/8}]}", "/networkPolicy/metricsFrom/0", "'cidr' not allowed"),
+    ("training: {kinds: []}", "/training/kinds", "minItems: got 0, want 1"),
+    ("admission: null", "''", "missing property 'admission'"),
+    ("models: {mlflow: null}", "/models", "missing property 'mlflow'"),
+    ("replicas: null", "''", "missing property 'replicas'"),
     ("tolerations: [{effect: NoWay}]", "/tolerations/0/effect", "NoExecute"),
 ]
 
@@ -80,6 +84,26 @@ CONTRADICTIONS = [
         "rbac: {secrets: {git: [{namespace: ml, names: [a]}, {namespace: ml, names: [b]}]}}",
         "rbac.secrets.git[1].namespace",
         "ml is there already, as rbac.secrets.git[0]",
+    ),
+    (
+        "{watchNamespaces: [ml], rbac: {secrets: {git: [{namespace: other, names: [a]}]}}}",
+        "rbac.secrets.git[0].namespace",
+        "other is not watched; give one of watchNamespaces: ml",
+    ),
+    (
+        "{networkPolicy: {enabled: true}, models: {mlflow: {url: 'http://mlflow.ml.svc:5000/base'}}}",
+        "models.mlflow.url",
+        "at port 5000, which networkPolicy does not let through; add it to networkPolicy.outside.ports",
+    ),
+    (
+        "{networkPolicy: {enabled: true}, models: {hosts: ['registry.example', 'http://registry:5000']}}",
+        "models.hosts[1]",
+        "at port 5000",
+    ),
+    (
+        "{networkPolicy: {enabled: true}, metricsProviders: [{name: a, spec: {address: 'https://thanos'}}]}",
+        "metricsProviders[0].spec.address",
+        "at port 443, which networkPolicy does not let through; add it to networkPolicy.prometheus.ports",
     ),
     ("crds: {install: false, annotations: {a: b}}", "crds.annotations", "set crds.install to true"),
     (

@@ -127,8 +127,8 @@ def test_in_namespaced_mode_only_kinds_without_namespace_are_the_clusters() -> N
     assert found == {
         ("ml", "serinus"),
         ("fraud", "serinus"),
-        ("infra", f"{NAMESPACE}-serinus-gateways"),
-        ("default", f"{NAMESPACE}-serinus-events"),
+        ("infra", f"{NAMESPACE}.serinus-gateways"),
+        ("default", f"{NAMESPACE}.serinus-events"),
         (NAMESPACE, "serinus-own"),
     }
     in_infra = [rule for one in ours if one["metadata"].get("namespace") == "infra" for rule in one.get("rules") or ()]

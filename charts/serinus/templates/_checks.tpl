@@ -57,6 +57,9 @@
 {{- $wrong = append $wrong (printf "rbac.secrets.git[%d].namespace: %s is there already, as rbac.secrets.git[%d]; give all its names in one" $index $secret.namespace (get $spaces $secret.namespace)) }}
 {{- end }}
 {{- $_ := set $spaces $secret.namespace $index }}
+{{- if and $v.watchNamespaces (not (has $secret.namespace $v.watchNamespaces)) }}
+{{- $wrong = append $wrong (printf "rbac.secrets.git[%d].namespace: %s is not watched; give one of watchNamespaces: %s" $index $secret.namespace (join ", " $v.watchNamespaces)) }}
+{{- end }}
 {{- end }}
 {{- $names := dict }}
 {{- range $index, $provider := $v.metricsProviders }}
@@ -64,6 +67,28 @@
 {{- $wrong = append $wrong (printf "metricsProviders[%d].name: %s is there already, as metricsProviders[%d]; give each its own name" $index $provider.name (get $names $provider.name)) }}
 {{- end }}
 {{- $_ := set $names $provider.name $index }}
+{{- end }}
+{{- if and $v.networkPolicy.enabled (not $v.networkPolicy.extraEgress) }}
+{{- $ours := dict }}
+{{- range $index, $provider := $v.metricsProviders }}
+{{- $_ := set $ours (printf "metricsProviders[%d].spec.address" $index) (list $provider.spec.address "prometheus") }}
+{{- end }}
+{{- range $index, $host := $v.models.hosts }}
+{{- $_ := set $ours (printf "models.hosts[%d]" $index) (list $host "outside") }}
+{{- end }}
+{{- $_ := set $ours "models.mlflow.url" (list $v.models.mlflow.url "outside") }}
+{{- $_ := set $ours "models.huggingface.url" (list $v.models.huggingface.url "outside") }}
+{{- range $path, $place := $ours }}
+{{- $address := first $place }}
+{{- if $address }}
+{{- $url := urlParse (contains "://" $address | ternary $address (print "https://" $address)) }}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (eq $url.scheme "http" | ternary "80" "443") }}
+{{- $open := get $v.networkPolicy (last $place) }}
+{{- if not (has $port (toStrings $open.ports)) }}
+{{- $wrong = append $wrong (printf "%s: %s is at port %s, which networkPolicy does not let through; add it to networkPolicy.%s.ports, or give networkPolicy.extraEgress" $path $address $port (last $place)) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if $wrong }}{{ fail (printf "values cannot be used:\n  - %s" (join "\n  - " $wrong)) }}{{ end }}
 {{- end }}

@@ -8,9 +8,9 @@
 {{- end }}
 {{- end }}
 
-{{/* Of what stands outside the release's namespace: two releases that keep to namespaces of their own may have the same name. */}}
+{{/* Of what stands outside the release's namespace: two releases that keep to namespaces of their own may have the same name. A dot, which the name of no namespace has: a-b and c is not a and b-c. */}}
 {{- define "serinus.widename" -}}
-{{- if .Values.watchNamespaces }}{{ .Release.Namespace }}-{{ end }}{{ include "serinus.fullname" . }}
+{{- if .Values.watchNamespaces }}{{ .Release.Namespace }}.{{ end }}{{ include "serinus.fullname" . }}
 {{- end }}
 
 {{- define "serinus.serviceAccountName" -}}
