@@ -74,20 +74,20 @@ def test_the_log_says_who_did_what_on_what_evidence_and_nothing_secret(
     model: Model, guard: Guard, people: None, log: OperatorLog
 ) -> None:
     model.spec["rollout"] |= {"steps": [{"weight": 50, "hold": "1s"}], "bake": "1s", "drain": "1s"}
-    model.spec["rollout"] |= {"approval": {"required": "BeforeTraffic"}}
     model.spec["rollout"]["analysis"]["provider"] = NAME
     guard.await_reason("Unauthorized")
     guard.put_secret(TOKEN)
     model.apply("v1")
     model.await_reason("Serving")
     first = model.stable()
-    guard.await_reason("Configured")
 
+    model.spec["rollout"]["approval"] = {"required": "BeforeTraffic"}
     model.apply("v2")
     model.await_reason("AwaitingApproval")
     second = wait_for("a candidate", model.candidate, model.explain, 10)
     order(model, "ada", f"approve {second} looked at, {NOTED}")
     model.await_reason("Serving")
+    guard.await_reason("Configured")
 
     model.apply("v3")
     model.await_reason("AwaitingApproval")
@@ -102,10 +102,13 @@ def test_the_log_says_who_did_what_on_what_evidence_and_nothing_secret(
         ("release.started", first, None, "spec"),
         ("release.promoted", first, None, "operator"),
         ("release.started", second, None, "spec"),
+        ("command.accepted", second, "ada", "command-by"),
         ("release.approved", second, "ada", "command-by"),
         ("release.promoted", second, None, "operator"),
         ("release.started", third, None, "spec"),
+        ("command.accepted", third, "bob", "command-by"),
         ("release.aborted", third, "bob", "command-by"),
+        ("command.accepted", third, "bob", "command-by"),
         ("release.started", third, "bob", "command-by"),
     ]
     approved, aborted = (find(lines, f"release.{word}") for word in ("approved", "aborted"))
