@@ -107,7 +107,7 @@ def test_two_others_must_agree_to_this_very_digest_and_are_named(loop: Loop) -> 
     ]
     assert people[0] == ("retrain.started", "bob", "command-by", None)
     assert people[-1] == ("retrain.approved", "eve", "approval", digest("a"))
-    waits = next(one for one in lines if one["reason"] == "AwaitingApproval")
+    waits = next(one for one in lines if one["reason"] == "AwaitingDecision")
     assert waits["evidence"][0] | {"metric": "f1", "verdict": "Passed", "limit": ">= 0.90"} == waits["evidence"][0]
     assert lines[-1]["action"] == "retrain.ended"
 
