@@ -11,7 +11,7 @@ import pytest
 
 from serinus.api.audit import ACTIONS, AUDIT_LOGGER, AUDIT_VERSION, KEYS
 from tests.apiserver.conftest import Surroundings
-from tests.apiserver.test_provider import NAME, PORT, SECRET, Guard
+from tests.apiserver.test_provider import PORT, SECRET, Guard
 from tests.cluster.release import NAMESPACE
 from tests.support.admission import await_policies
 from tests.support.auditlog import Line, OperatorLog
@@ -19,6 +19,7 @@ from tests.support.model import Model, wait_for
 
 pytestmark = pytest.mark.apiserver
 
+NAME = "audited"
 TOKEN, WRONG = "bearer-kestrel-0", "bearer-kestrel-1"
 PASSWORD, NOTED = "plover-2-password", "ghp_" + "Heron3" * 6
 PLANTED = (TOKEN, WRONG, PASSWORD, NOTED)
@@ -33,11 +34,11 @@ def log(model: Model) -> OperatorLog:
 
 @pytest.fixture
 def guard(surroundings: Surroundings, tmp_path: Path) -> Iterator[Guard]:
-    """The provider `guarded`, whose server wants a token."""
+    """A provider whose server wants a token."""
     program, file = Path(__file__).parent / "guarded.py", tmp_path / "token"
     file.write_text(TOKEN)
     process = surroundings.cluster.popen([sys.executable, str(program), str(PORT), surroundings.address, str(file)])
-    guard = Guard(surroundings, file)
+    guard = Guard(surroundings, file, NAME)
     guard.apply(credentials={"secretRef": {"name": SECRET, "key": "token"}})
     guard.put_secret(WRONG)
     yield guard
