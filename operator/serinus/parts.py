@@ -171,7 +171,7 @@ def _build_shared(settings: Settings, telemetry: Telemetry, free: Kube) -> Share
     queue: WorkQueue[Key] = WorkQueue(group_of=lambda key: key.namespace)
     notices = Notices(queue)
     off = {one.kind: value for one, value in SWITCHES.items() if value in settings.switched_off}
-    store = Store(owner_of, slim, notices.written, off)
+    store = Store(owner_of, slim, notices.written, off, settings.namespaces_looked_at)
     return Shared(
         settings=settings,
         clock=clock,

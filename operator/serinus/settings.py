@@ -112,6 +112,11 @@ class Settings(BaseModel):
         }
         return frozenset(value for value, is_on in features.items() if not is_on)
 
+    @property
+    def namespaces_looked_at(self) -> tuple[str, ...]:
+        """The only namespaces of which anything is known; none where all are."""
+        return (*self.watch_namespaces, *self.gateway_namespaces) if self.watch_namespaces else ()
+
     @field_validator(
         "watch_namespaces",
         "gateway_namespaces",

@@ -9,7 +9,7 @@ from serinus.engine.feed import Feed
 from serinus.engine.store import Store
 from serinus.kube.connection import Credentials
 from serinus.kube.gateway import Kube
-from serinus.kube.resources import Resource, Watched
+from serinus.kube.resources import Watched
 from serinus.settings import Settings
 from serinus.shell.streams import Streams
 from serinus.shell.watch import run_kopf
@@ -26,15 +26,10 @@ def build_streams(
 ) -> Streams:
     """The streams of all kinds that can be watched, into `feed`."""
 
-    async def watch(some: Sequence[Watched], end: asyncio.Event) -> None:
-        await run_kopf(feed.on_event, credentials, end, namespaces=settings.watch_namespaces, watched=some)
+    async def watch(some: Sequence[Watched], namespaces: Sequence[str], end: asyncio.Event) -> None:
+        await run_kopf(feed.on_event, credentials, end, namespaces=namespaces, watched=some)
 
-    async def try_watch(resource: Resource) -> None:
-        everywhere = not settings.watch_namespaces or not resource.namespaced
-        for namespace in ("",) if everywhere else settings.watch_namespaces:
-            await kube.try_watch(resource, namespace)
-
-    return Streams(watch, try_watch, watched, feed)
+    return Streams(watch, kube.try_watch, watched, feed, namespaces=settings.watch_namespaces)
 
 
 def log_refusals(store: Store, kind: str) -> None:

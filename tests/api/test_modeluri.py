@@ -84,6 +84,14 @@ def test_a_text_that_is_too_long_is_refused_and_not_repeated() -> None:
     assert len(found.message) < 200
 
 
+@pytest.mark.parametrize("account", ["token:" + "5ecret" * 30, "robot:p@ss5ecret", "5ecret@5ecret"])
+def test_a_credential_is_not_repeated_however_long_it_is(account: str) -> None:
+    found = parse_reference(f"https://{account}@registry.example/a")
+    assert isinstance(found, Malformed)
+    assert "5ecret" not in found.message
+    assert "registry.example" in found.message
+
+
 @given(
     st.text(max_size=60), st.sampled_from(["oci://", "models:/", "hf://", "s3://", "gs://", "https://", "pvc://", ""])
 )

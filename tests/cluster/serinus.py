@@ -52,8 +52,9 @@ def launch_operator(
     """Start one replica as a process, or what is to run in its place, and wait for nothing."""
     given = {"training_kinds": ",".join(TRAINING_KINDS), **(settings or {})}
     variables = {f"SERINUS_{key.upper()}": value for key, value in given.items()}
+    if "KUBECONFIG" not in (environment or {}):
+        variables["KUBECONFIG"] = str(cluster.kubeconfig_for(ACCOUNT, NAMESPACE))
     variables |= {
-        "KUBECONFIG": str(cluster.kubeconfig_for(ACCOUNT, NAMESPACE)),
         "SERINUS_NAMESPACE": NAMESPACE,
         "SERINUS_HTTP_PORT": str(port),
         "PYTHONPATH": f"{REPOSITORY / 'operator'}:{REPOSITORY}",

@@ -1,6 +1,7 @@
 """A whole controller on a fake cluster: real analyst, scripted metrics, a clock that is moved by hand."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -82,9 +83,9 @@ class Meter:
 class Stage:
     """The controller and its surroundings. `turn` is one reconcile, `settle` as many as there is work for."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespaces: Sequence[str] = ()) -> None:
         self.clock = FakeClock()
-        self.store = Store(owner_of)
+        self.store = Store(owner_of, namespaces=namespaces)
         self.kube = FakeKube(self.store)
         self.claims = ClaimIndex()
         self.wakeup = Wakeup(self.store, self.claims, lambda key: None)

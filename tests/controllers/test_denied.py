@@ -305,5 +305,20 @@ async def test_what_another_namespace_may_not_be_read_of_is_no_matter(stage: Sta
     await serving(stage)
 
 
+async def test_gateways_that_may_not_be_read_hold_whoever_is_attached_to_them(stage: Stage) -> None:
+    def refuse(namespace: str) -> None:
+        stage.store.note_refused("Gateway", "list", (Refusal("Gateway", "list", namespace, f"no: {namespace}"),))
+
+    refuse("elsewhere")
+    old = await serving(stage)
+    refuse("gateways")
+    stage.apply(release("m:9"))
+    await run(stage, 20, old)
+    assert stage.condition("Stalled") == ("True", "AccessDenied")
+    stage.store.note_refused("Gateway", "list", ())
+    await run(stage, 60, old)
+    assert stage.condition("Ready") == ("True", "Serving")
+
+
 def test_every_right_of_a_release_is_gone_through() -> None:
     assert len(RIGHTS) == 18, [str(one) for one in RIGHTS]

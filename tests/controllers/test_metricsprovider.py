@@ -148,3 +148,42 @@ def test_a_conflict_is_answered_by_reading_again() -> None:
         await world.run(5)
 
     assert play(story).ready() == ("True", "Configured", 1)
+
+
+def test_what_another_release_writes_stays_until_this_one_has_news() -> None:
+    async def story(world: World) -> None:
+        world.apply()
+        await world.run(10)
+        source = world.use()
+        obj = world.kube.objects["MetricsProvider", "", KEY.name]
+        theirs = {
+            **obj["status"]["conditions"][0],
+            "status": "False",
+            "reason": "SecretNotFound",
+            "message": "not there",
+        }
+        world.kube.put({**obj, "status": {**obj["status"], "conditions": [theirs]}})
+        for _ in range(20):
+            world.waiting.add(KEY)
+            await source.fetch_series("up[15s]")
+            await world.run(60)
+        assert world.ready() == ("False", "SecretNotFound", 1)
+        assert len(world.kube.writes) == 1
+        # An outage that this one sees, and its end, are news; so is a change of the spec.
+        for answer in (DOWN, Answer(())):
+            world.answer = lambda access, answer=answer: answer  # type: ignore[misc]
+            for _ in range(5):
+                await source.fetch_series("up[15s]")
+                await world.run(1)
+        assert world.ready() == ("True", "Configured", 1)
+        assert len(world.kube.writes) == 3
+        world.kube.put({**world.kube.objects["MetricsProvider", "", KEY.name], "status": {}})
+        world.waiting.add(KEY)
+        await world.run(10)
+        assert world.ready() == ("True", "Configured", 1)
+        world.kube.put({**obj, "status": {**obj["status"], "conditions": [theirs]}})
+        world.apply(scrapeInterval="5s")
+        await world.run(10)
+
+    world = play(story)
+    assert world.ready() == ("True", "Configured", 2)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from serinus.engine.feed import Feed
-from serinus.kube.errors import Forbidden
 from tests.controllers.stage import KEY, Stage, model_deployment
 
 Raw = dict[str, Any]
@@ -16,8 +15,8 @@ CONFLICT = {"type": "Accepted", "status": "False", "reason": "HostnameConflict",
 
 
 @pytest.fixture
-async def stage():
-    stage = Stage()
+async def stage(request: pytest.FixtureRequest):
+    stage = Stage(namespaces=getattr(request, "param", ()))
     stage.kube.put(
         {
             "kind": "GatewayClass",
@@ -106,22 +105,23 @@ async def test_if_the_host_is_somebody_elses_too_the_old_route_stays_and_it_is_s
     assert "shop/of-the-shop" in message
 
 
-async def test_without_the_right_to_look_elsewhere_it_looks_at_home(stage: Stage) -> None:
+@pytest.mark.parametrize("stage", [(KEY.namespace, "gateways")], indirect=True)
+async def test_an_operator_of_some_namespaces_looks_at_home_alone(stage: Stage) -> None:
     await serve(stage, ROUTE)
-    anywhere = stage.kube.list
+    anywhere, asked = stage.kube.list, set()
 
-    async def at_home(resource: Any, namespace: str = "", label_selector: str | None = None) -> Any:
-        if not namespace:
-            raise Forbidden("httproutes is forbidden at the cluster scope", status=403)
+    async def noting(resource: Any, namespace: str = "", label_selector: str | None = None) -> Any:
+        asked.add(namespace)
         return await anywhere(resource, namespace, label_selector)
 
-    stage.kube.list = at_home  # type: ignore[method-assign]
+    stage.kube.list = noting  # type: ignore[method-assign]
     stage.apply(model_deployment(route=GRPC))
     for _ in range(3):
         await stage.turn()
     refuse(stage)
     await stage.settle()
     assert kinds(stage) == {"GRPCRoute"}
+    assert asked == {KEY.namespace}
 
 
 async def test_a_route_of_that_name_that_is_not_ours_is_left_alone(stage: Stage) -> None:

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from serinus.api.presets import resolve_rollout
+from serinus.api.route import RouteSpec
+from serinus.controllers.routes import look_at_gateways
 from serinus.controllers.wakeup import claims_of
-from serinus.engine.store import Key
+from serinus.engine.store import Key, Store
 from serinus.kube.errors import Invalid
 from tests.controllers.stage import Stage, model_deployment
 from tests.fakes.kube import Write
@@ -113,3 +116,14 @@ async def test_a_rollback_does_not_need_a_route_that_the_api_server_takes(stage:
         await stage.turn()
     assert stage.weights() == {stable: 100}
     assert stage.condition("Stalled") == ("True", "InvalidSpec")
+
+
+def test_a_gateway_where_the_operator_does_not_look_is_not_called_missing() -> None:
+    spec = RouteSpec.model_validate(ROUTE)
+    messages = []
+    for namespaces in ((), ("ml", "gateways"), ("ml",)):
+        found = look_at_gateways(Store(namespaces=namespaces), "ml", spec, resolve_rollout(None))
+        messages += [one.message for one in found.problems]
+    field = "spec.route.parentRefs[0]:"
+    assert messages[0] == messages[1] == f"{field} there is no Gateway gateways/public"
+    assert messages[2].startswith(f"{field} this operator does not look into namespace gateways: add it")

@@ -8,54 +8,78 @@ from dataclasses import dataclass, field
 from serinus.engine.feed import Feed
 from serinus.engine.store import Refusal, Store
 from serinus.kube.errors import Denied, NotFound
-from serinus.kube.resources import GATEWAYS, HTTPROUTES, PODS, Resource, Watched
+from serinus.kube.resources import GATEWAYCLASSES, GATEWAYS, HTTPROUTES, PODS, Resource, Watched
 from serinus.shell.streams import Streams
 from serinus.shell.watch import WatchRefusedError
 
 KINDS = (Watched(HTTPROUTES), Watched(GATEWAYS), Watched(PODS))
 
+Watching = set[tuple[str, str]]
+"""Kinds with the namespace; empty: everywhere."""
+
 
 @dataclass
 class Scene:
-    """Stands in for kopf and the API server: `refused` may not be watched, `gone` is not known, and `broken` ends
-    whatever watches."""
+    """Stands in for kopf and the API server: `refused` may not be watched (a resource everywhere, or in a namespace),
+    `gone` is not known, and `broken` ends whatever watches."""
 
     store: Store = field(default_factory=Store)
-    refused: set[Resource] = field(default_factory=set)
+    refused: set[Resource | tuple[Resource, str]] = field(default_factory=set)
     gone: set[Resource] = field(default_factory=set)
     broken: Exception | None = None
-    watching: tuple[str, ...] = ()
+    kinds: Sequence[Watched] = KINDS
+    namespaces: Sequence[str] = ()
+    watching: Watching = field(default_factory=set)
     begun: int = 0
+    tried: int = 0
 
     def __post_init__(self) -> None:
         self.feed = Feed(self.store, lambda kind, raw: None, lambda kind: self.streams.renew())
-        self.streams = Streams(self.watch, self.try_watch, KINDS, self.feed, retry=0.01)
+        self.streams = Streams(
+            self.watch, self.try_watch, self.kinds, self.feed, namespaces=self.namespaces, retry=0.01, settle=0.01
+        )
 
-    async def watch(self, watched: Sequence[Watched], end: asyncio.Event) -> None:
+    async def watch(self, watched: Sequence[Watched], namespaces: Sequence[str], end: asyncio.Event) -> None:
         self.begun += 1
         if self.broken is not None:
             raise self.broken
-        for one in watched:
-            if one.resource in self.refused:
+        places = [(one, place) for one in watched for place in self._places(one.resource, namespaces)]
+        for one, place in places:
+            if self._is_refused(one.resource, place):
                 raise WatchRefusedError(one.resource, gone=False)
         # As kopf does: what is gone when it starts is passed over, what goes later ends it, and is not named.
         found = [one for one in watched if one.resource not in self.gone]
-        self.watching = tuple(one.kind for one in found)
-        while not end.is_set():
-            if any(one.resource in self.gone for one in found):
-                raise WatchRefusedError(None, gone=True)
-            await asyncio.sleep(0.001)
-        self.watching = ()
+        mine = {(one.kind, place) for one, place in places if one in found}
+        assert not mine & self.watching, "watched twice"
+        self.watching |= mine
+        try:
+            while not end.is_set():
+                if any(one.resource in self.gone for one in found):
+                    raise WatchRefusedError(None, gone=True)
+                await asyncio.sleep(0.001)
+        finally:
+            self.watching -= mine
 
-    async def try_watch(self, resource: Resource) -> None:
-        if resource in self.refused:
-            raise Denied(f'cannot watch resource "{resource.plural}" in API group "{resource.group}" at cluster scope')
+    async def try_watch(self, resource: Resource, namespace: str) -> None:
+        self.tried += 1
+        if self._is_refused(resource, namespace):
+            where = f'in the namespace "{namespace}"' if namespace else "at cluster scope"
+            raise Denied(f'cannot watch resource "{resource.plural}" in API group "{resource.group}" {where}')
         if resource in self.gone:
             raise NotFound(resource.plural)
 
+    def _is_refused(self, resource: Resource, namespace: str) -> bool:
+        return bool({resource, (resource, namespace)} & self.refused)
+
+    def _places(self, resource: Resource, namespaces: Sequence[str]) -> Sequence[str]:
+        return namespaces if resource.namespaced and namespaces else ("",)
+
     async def until(self, *kinds: str) -> None:
+        await self.until_watching({(kind, "") for kind in kinds})
+
+    async def until_watching(self, wanted: Watching) -> None:
         async with asyncio.timeout(3):
-            while self.watching != kinds:  # noqa: ASYNC110
+            while self.watching != wanted:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
 
@@ -134,3 +158,56 @@ async def test_anything_else_ends_it() -> None:
         async with asyncio.timeout(3):
             await asyncio.wait({task})
         assert isinstance(task.exception(), OSError)
+
+
+NAMESPACED = (Watched(HTTPROUTES), Watched(GATEWAYCLASSES), Watched(PODS))
+EVERYTHING = {(kind, place) for kind in ("HTTPRoute", "Pod") for place in ("ml", "other")} | {("GatewayClass", "")}
+
+
+async def test_a_kind_that_is_refused_in_one_namespace_is_watched_in_the_others() -> None:
+    scene = Scene(refused={(PODS, "ml")}, kinds=NAMESPACED, namespaces=("ml", "other"))
+    async with streaming(scene):
+        await scene.until_watching(EVERYTHING - {("Pod", "ml")})
+        assert scene.tried <= 4, "the kind in both namespaces, and again while it is left out"
+        (told,) = scene.store.refusals("ml")
+        assert told == Refusal("Pod", "watch", "ml", "the operator may not watch pods in namespace ml")
+        assert scene.store.refusals("other") == ()
+        scene.refused.clear()
+        await scene.until_watching(EVERYTHING)
+        assert scene.store.refusals() == ()
+
+
+async def test_a_namespace_that_nothing_may_be_read_of_takes_nothing_from_the_others() -> None:
+    scene = Scene(kinds=NAMESPACED, namespaces=("ml", "other"))
+    async with streaming(scene):
+        await scene.until_watching(EVERYTHING)
+        for kind in ("HTTPRoute", "Pod"):
+            scene.feed.on_refused(kind, "list", (Refusal(kind, "list", "ml", "no"),))
+            await asyncio.sleep(0.002)
+        await scene.until_watching({one for one in EVERYTHING if one[1] != "ml"})
+        assert scene.begun == 3, "once for both kinds, in two groups"
+        for kind in ("HTTPRoute", "Pod"):
+            scene.feed.on_refused(kind, "list", ())
+        await scene.until_watching(EVERYTHING)
+        begun = scene.begun
+        # Of Gateways in a namespace where they are listed alone.
+        scene.feed.on_refused("Gateway", "list", (Refusal("Gateway", "list", "gateways", "no"),))
+        await asyncio.sleep(0.02)
+        assert scene.begun == begun
+
+
+async def test_what_has_no_namespace_is_watched_where_no_namespace_may_be_read() -> None:
+    scene = Scene(refused={PODS, HTTPROUTES}, kinds=NAMESPACED, namespaces=("ml", "other"))
+    async with streaming(scene):
+        await scene.until_watching({("GatewayClass", "")})
+        assert len(scene.store.refusals()) == 4
+
+
+async def test_a_kind_that_goes_is_looked_for_in_one_namespace_and_left_out_of_all() -> None:
+    scene = Scene(kinds=NAMESPACED, namespaces=("ml", "other"))
+    async with streaming(scene):
+        await scene.until_watching(EVERYTHING)
+        scene.gone.add(HTTPROUTES)
+        await scene.until_watching({one for one in EVERYTHING if one[0] != "HTTPRoute"})
+        scene.gone.clear()
+        await scene.until_watching(EVERYTHING)

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from serinus.api.redact import redact
+
 Scheme = Literal["oci", "models", "hf", "s3", "gs", "https", "pvc"]
 
 LONGEST: Final = 1024
@@ -71,7 +73,8 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 def parse_reference(uri: str) -> Reference | Malformed:
     """Read a reference; never raises, whatever the text is."""
-    shown = f"{uri[:80]!r}"
+    # Before it is cut: what is left of a credential would not be known for one.
+    shown = f"{redact(uri)[:80]!r}"
     if len(uri) > LONGEST:
         return Malformed(f"{shown}… has {len(uri):,} characters and may have {LONGEST:,}")
     scheme, _, rest = uri.partition(":/" if uri.startswith("models:/") else "://")

@@ -267,7 +267,9 @@ ROUTE_NOT_ACCEPTED: Final = _reason(
     "The gateway refuses the route, with its words in the message; no candidate gets traffic until then.",
 )
 GATEWAY_NOT_FOUND: Final = _reason(
-    "GatewayNotFound", "A parent named in parentRefs does not exist; the rollout goes on once it does."
+    "GatewayNotFound",
+    "A parent named in parentRefs does not exist, or is where the operator does not look; the rollout goes on once it"
+    " is there.",
 )
 ACCESS_DENIED: Final = _reason(
     "AccessDenied",

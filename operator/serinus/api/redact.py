@@ -21,8 +21,8 @@ _TOKENS: Final = (
 """Tokens that are known by themselves, by how they begin and how long they are."""
 
 _FORMS: Final = (
-    # user:password@ in an address, of any scheme
-    (re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^\s/@\"'<>]+@"), rf"\1{HIDDEN}@"),
+    # user:password@ in an address, of any scheme, up to the last @ before a path
+    (re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^\s/\"'<>]+@"), rf"\1{HIDDEN}@"),
     # parameters of presigned and other addresses
     (
         re.compile(

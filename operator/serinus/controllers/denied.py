@@ -49,10 +49,16 @@ def problem_of(denied: Denied) -> Problem:
     return Problem(reasons.ACCESS_DENIED, f"{denied.explain()}: give it the right; until then it is tried again")
 
 
-def find_refused(store: Store, namespace: str, *, of_releases: bool) -> list[Problem]:
+def find_refused(
+    store: Store, namespace: str, *, of_releases: bool, gateways: Iterable[str] | None = None
+) -> list[Problem]:
     """What is said where kinds may not be read, so that what is known of them may be old, or where their CRD is older
-    than this operator, so that what is written may be lost. Of the kinds that releases are decided on, or of all."""
-    refused = [one for one in store.refusals(namespace) if not of_releases or one.kind in RELEASE_KINDS]
+    than this operator, so that what is written may be lost. Of the kinds that releases are decided on, or of all; of
+    Gateways where they are in these namespaces."""
+    places = [namespace] if gateways is None else sorted(gateways)
+    found = [one for one in store.refusals(namespace) if one.kind != "Gateway"]
+    found += dict.fromkeys(one for place in places for one in store.refusals(place) if one.kind == "Gateway")
+    refused = [one for one in found if not of_releases or one.kind in RELEASE_KINDS]
     outdated = [why for kind, why in store.outdated().items() if not of_releases or kind in RELEASE_KINDS]
     return [*(_problem_of_refusal(one) for one in refused), *(Problem(reasons.CRD_OUTDATED, why) for why in outdated)]
 

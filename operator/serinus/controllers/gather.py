@@ -29,6 +29,7 @@ from serinus.controllers.routes import (
     find_obstacles,
     find_routes,
     look_at_gateways,
+    parents_of,
     view_pools,
     view_route,
     view_sides,
@@ -117,7 +118,8 @@ def gather_snapshot(
     plan = plan_metrics(rollout, profile, spec.runtime, route_kind)
     by_place = profile is not None and profile.needs_filter
     problems = route_problems if spec_problems else [*route_problems, *provider_problems, *plan.problems]
-    problems = [*problems, *find_refused(store, key.namespace, of_releases=True)]
+    beside = {namespace for namespace, _ in parents_of(key.namespace, spec.route)}
+    problems = [*problems, *find_refused(store, key.namespace, of_releases=True, gateways=beside)]
     services = [s for s in store.by_owner("Service", key.namespace, key.name) if is_owned(s, owner)]
     annotations = metadata.get("annotations") or {}
     command = annotations.get(ANNOTATION_COMMAND)

@@ -3,6 +3,9 @@
 What is known comes from use: every answer that a rollout gets is told here too. A provider that nobody uses is asked
 once after each change of its spec, and again with growing pauses only while it does not answer; one that is well costs
 nothing. Nothing here can delay a rollout: checks run beside the turns.
+
+Releases that keep to namespaces of their own share the providers, and may find different things: each writes what is
+news to itself, and leaves what another has written.
 """
 
 import asyncio
@@ -72,6 +75,8 @@ class MetricsProviderController:
     open_source: OpenSource
     notify: Callable[[Key], None]
     _cases: dict[str, _Case] = field(default_factory=dict)
+    _said: dict[str, tuple[str, int, Finding]] = field(default_factory=dict)
+    """What was last written of a provider, or found written: the object by its uid, its generation, the finding."""
 
     def make_source(self, provider: Provider) -> MetricSource:
         """A source that sends what the object asks for, and tells this controller how it went."""
@@ -97,13 +102,18 @@ class MetricsProviderController:
         raw = self.store.get(key.kind, "", key.name)
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._drop(key.name)
+            self._said.pop(key.name, None)
             return Result()
         finding = self._assess(key.name, raw)
         if finding is None:
             return Result()
         old, generation = observe_provider_status(raw), int(raw["metadata"].get("generation") or 0)
         status = build_provider_status(old, generation, finding, self.clock.now())
+        news = (raw["metadata"].get("uid", ""), generation, finding)
+        if find_ready(old, generation) is not None and self._said.get(key.name) == news:
+            return Result()
         if status == old:
+            self._said[key.name] = news
             return Result()
         try:
             written = await self.kube.replace_status(METRICSPROVIDERS, raw, status.dump(), "serinus/status")
@@ -117,6 +127,7 @@ class MetricsProviderController:
             await self.recorder.emit_event(raw, "Warning", problem.reason, problem.message)
             raise
         self.store.written(key.kind, written)
+        self._said[key.name] = news
         if {one.reason for one in old.conditions} != {finding.reason}:
             await self._tell(raw, finding)
         return Result()

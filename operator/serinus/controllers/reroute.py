@@ -19,7 +19,7 @@ from serinus.core.plan import (
     DeleteSide,
     RouteAction,
 )
-from serinus.kube.errors import Forbidden, Invalid
+from serinus.kube.errors import Invalid
 from serinus.kube.resources import INFERENCEPOOLS, ROUTES
 from serinus.routing.gateway_api import (
     OTHER_KIND,
@@ -128,11 +128,8 @@ class Rerouter:
         if not is_accepted_by_all(main):
             # It is kept out by a route of the other kind. If that is not ours, ours must stay.
             resource = ROUTES[former["kind"]]
-            try:
-                others = (await self.hands.kube.list(resource)).objects
-            except Forbidden:
-                # With rights in some namespaces only, this one is looked at.
-                others = (await self.hands.kube.list(resource, owner.namespace)).objects
+            everywhere = self.hands.store.is_looked_at("")
+            others = (await self.hands.kube.list(resource, "" if everywhere else owner.namespace)).objects
             taken = next((one for one in others if not is_owned(one, owner) and shares_host(one, main)), None)
             if taken is not None:
                 where = f"{taken['metadata']['namespace']}/{taken['metadata']['name']}"

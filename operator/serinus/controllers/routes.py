@@ -135,7 +135,7 @@ def look_at_gateways(store: Store, namespace: str, spec: RouteSpec, rollout: Res
     for number, (gateway_namespace, name) in enumerate(parents_of(namespace, spec)):
         gateway = store.get("Gateway", gateway_namespace, name)
         if gateway is None:
-            problems.append(_missing_gateway(store, number, f"{gateway_namespace}/{name}"))
+            problems.append(_missing_gateway(store, number, gateway_namespace, name))
             continue
         gateway_class = store.get("GatewayClass", "", gateway.get("spec", {}).get("gatewayClassName", ""))
         by = (gateway_class or {}).get("spec", {}).get("controllerName")
@@ -149,10 +149,13 @@ def look_at_gateways(store: Store, namespace: str, spec: RouteSpec, rollout: Res
     return Gateways(controller, tuple(features), tuple(problems))
 
 
-def _missing_gateway(store: Store, number: int, name: str) -> Problem:
+def _missing_gateway(store: Store, number: int, namespace: str, name: str) -> Problem:
     field = f"spec.route.parentRefs[{number}]"
+    if store.is_served(GATEWAYS.kind) and not store.is_looked_at(namespace):
+        message = f"{field}: this operator does not look into namespace {namespace}: add it to gatewayNamespaces in the"
+        return Problem(reasons.GATEWAY_NOT_FOUND, f"{message} values of the chart")
     if store.is_served(GATEWAYS.kind):
-        return Problem(reasons.GATEWAY_NOT_FOUND, f"{field}: there is no Gateway {name}")
+        return Problem(reasons.GATEWAY_NOT_FOUND, f"{field}: there is no Gateway {namespace}/{name}")
     message = f"{field}: the cluster has no Gateway API ({GATEWAYS.api_version}): install it and a gateway, or use"
     return Problem(reasons.GATEWAY_UNSUPPORTED, f"{message} spec.route.mode Replicas")
 

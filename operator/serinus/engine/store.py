@@ -84,7 +84,7 @@ class Store:
     """A cache of raw objects. `owner_of` names the owner of an object within its namespace, or None; `slim` says what
     of an object is kept (its metadata always must be). `on_written` is told of our own writes, which no event brings as
     news any more: one controller may wait for what another has written. `switched_off` has the kinds that are not to be
-    asked for, each with what would switch it on."""
+    asked for, each with what would switch it on; `namespaces` the only ones that are looked at, none where all are."""
 
     def __init__(
         self,
@@ -92,8 +92,10 @@ class Store:
         slim: Callable[[str, Raw], Raw] = _whole,
         on_written: Callable[[str, Raw], None] = _tell_nobody,
         switched_off: Mapping[str, str] = _NOTHING_OFF,
+        namespaces: Iterable[str] = (),
     ) -> None:
         self._switched_off = switched_off
+        self._namespaces = frozenset(namespaces)
         self._on_written = on_written
         self._owner_of = owner_of
         self._slim = slim
@@ -160,6 +162,10 @@ class Store:
     def switched_off_by(self, kind: str) -> str | None:
         """Return what switches a kind on that this installation does without; None for one that it works with."""
         return self._switched_off.get(kind)
+
+    def is_looked_at(self, namespace: str) -> bool:
+        """Say whether anything could be known of a namespace, or (empty) of every one."""
+        return not self._namespaces or namespace in self._namespaces
 
     def note_refused(self, kind: str, verb: str, refused: tuple[Refusal, ...]) -> bool:
         """Note which rights to read a kind are missing, none for a verb that works; say whether that is news."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
+from serinus.api.redact import redact
 from serinus.metrics.native import NativeError, read_native
 from serinus.metrics.source import Answer, Failure, QueryResult, Sample, Series
 
@@ -182,8 +183,9 @@ def _find_problem(answer: Any) -> str | None:
 
 
 def _shorten(words: str) -> str:
-    """One line of at most 200 printable characters."""
-    return "".join(letter for letter in " ".join(words.split()) if letter.isprintable())[:200]
+    """One line of at most 200 printable characters. A credential is taken out before the cut, as it would not be known
+    for one after it."""
+    return "".join(letter for letter in " ".join(redact(words).split()) if letter.isprintable())[:200]
 
 
 def _find_ahead(result: QueryResult, server_time: float | None) -> float:
