@@ -118,10 +118,12 @@ def test_a_policy_that_is_right_is_accepted(path: str, value: Any, cluster: Clus
         ("spec.address", "http://user:secret@prometheus:9090", "spec.address"),
         ("spec.address", "file:///etc/passwd", "spec.address"),
         ("spec.scrapeInterval", "500ms", "at least 1s"),
+        ("spec.gatewayLabels", {"job": ""}, "spec.gatewayLabels.job"),
+        ("spec.gatewayLabels", {f"l{number}": "x" for number in range(9)}, "must have at most 8 items"),
         ("spec.timeout", "0s", "longer than 0s"),
     ],
 )
-def test_a_faulty_provider_is_refused(path: str, value: str, refusal: str, cluster: Cluster) -> None:
+def test_a_faulty_provider_is_refused(path: str, value: Any, refusal: str, cluster: Cluster) -> None:
     with pytest.raises(RefusedError, match=refusal):
         cluster.rehearse(change(load_example("metricsprovider"), path, value))
 

@@ -127,6 +127,9 @@ def test_a_problem_reads_as_a_sentence_with_field_value_and_cure() -> None:
         ("spec.scrapeInterval", "500ms", "spec.scrapeInterval"),
         ("spec.timeout", "0s", "spec.timeout"),
         ("spec.timeout", "3", "spec.timeout"),
+        ("spec.gatewayLabels", {"__name__": "x"}, "spec.gatewayLabels"),
+        ("spec.gatewayLabels", {'job="x",y': "x"}, "spec.gatewayLabels"),
+        ("spec.gatewayLabels", {"job": ""}, "spec.gatewayLabels.job"),
         ("spec.credentials", {"secretRef": {"name": "x"}}, "spec.credentials.secretRef.key"),
     ],
 )

@@ -137,7 +137,9 @@ AUTHORS = {
         ("spec.template.kind: v1/Pod must be a kind that the admin allows: batch/v1/Job",),
     ),
     "another's model to return": Refusal(
-        "nora", POLICY, ("spec.modelDeploymentRef: nora may not patch modeldeployments.serinus.dev fraud",)
+        "nora",
+        build_policy(mode="Automatic"),
+        ("spec.modelDeploymentRef: nora may not undo modeldeployments.serinus.dev fraud",),
     ),
     "a Secret that he may not read": Refusal(
         "tara", build_policy(promotion=PULL), ("spec.promotion.pullRequest.secret: tara may not get Secret git",)
@@ -293,7 +295,8 @@ def test_what_people_may_they_may(guarded: Cluster) -> None:
     empty = with_container(with_pod(MODEL, volumes=None, initContainers=None, hostNetwork=None), securityContext=None)
     for body in (*plain, quiet, empty):
         assert try_as(guarded, "tara", body) == ""
-    assert try_as(guarded, "nora", build_policy(actionOrder=["Retrain"])) == ""
+    assert try_as(guarded, "nora", build_policy(mode="Automatic", actionOrder=["Retrain"])) == ""
+    assert try_as(guarded, "nora", POLICY) == ""
     replicas = build_model(route=SERVICE)
     assert try_as(guarded, "rita", replicas) == ""
     body_of = {"warmup": {"bodyFrom": {"configMap": "body", "key": "k"}}}

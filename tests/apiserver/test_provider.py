@@ -24,10 +24,11 @@ WRITE_STATUS = ("update", "metricsproviders/status", "", NAME)
 
 
 class Guard:
-    """The provider `guarded`, its server, and the Secret it names."""
+    """A provider, its server, and the Secret it names."""
 
-    def __init__(self, surroundings: Surroundings, file: Path) -> None:
+    def __init__(self, surroundings: Surroundings, file: Path, name: str = NAME) -> None:
         self.cluster = surroundings.cluster
+        self.name = name
         self.file = file
         self.apply()
 
@@ -40,7 +41,7 @@ class Guard:
     def apply(self, **spec: Any) -> None:
         address = f"http://127.0.0.1:{PORT}"
         body = {"address": address, "scrapeInterval": "1s", "timeout": "1s", **spec}
-        provider = {"apiVersion": "serinus.dev/v1alpha1", "kind": "MetricsProvider", "metadata": {"name": NAME}}
+        provider = {"apiVersion": "serinus.dev/v1alpha1", "kind": "MetricsProvider", "metadata": {"name": self.name}}
         self.cluster.apply(json.dumps({**provider, "spec": body}))
 
     def put_secret(self, token: str) -> None:
@@ -49,7 +50,7 @@ class Guard:
         self.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}))
 
     def raw(self) -> Any:
-        return self.cluster.get("metricsprovider", NAME)
+        return self.cluster.get("metricsprovider", self.name)
 
     def reason(self) -> str:
         """What Ready says, once it is about the spec that was applied last."""

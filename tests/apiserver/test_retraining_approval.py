@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.support.admission import ACCOUNT, await_policies
+from tests.support.auditlog import OperatorLog
 from tests.support.loop import Loop, build_results, digest
 from tests.support.model import Model, wait_for
 
@@ -69,7 +70,7 @@ def votes(loop: Loop, run: str) -> list[tuple[str, bool, str]]:
 
 
 def test_two_others_must_agree_to_this_very_digest_and_are_named(loop: Loop) -> None:
-    first = loop.model.stable()
+    first, log = loop.model.stable(), OperatorLog(loop.cluster)
     assert "command-by must be given with retrain and be bob" in order(loop, "bob", "retrain a")
     assert "command-by must be given with retrain and be bob" in order(loop, "bob", "retrain a", by="ada")
     run = ask(loop, "a")
@@ -98,6 +99,17 @@ def test_two_others_must_agree_to_this_very_digest_and_are_named(loop: Loop) -> 
         "eve": "fine",
     }
     assert loop.model.stable() != first
+    lines = [one for one in log.await_action(loop.namespace, "retrain.ended") if one["run"] == run]
+    people = [(one["action"], one["by"], one["by_source"], one["digest"]) for one in lines if one["by"]]
+    assert sorted(people[1:-1]) == [
+        *[("retrain.approval-ignored", who, "approval", digest("a")) for who in ("ada", "ada", "bob")],
+        ("retrain.approved", "ada", "approval", digest("a")),
+    ]
+    assert people[0] == ("retrain.started", "bob", "command-by", None)
+    assert people[-1] == ("retrain.approved", "eve", "approval", digest("a"))
+    waits = next(one for one in lines if one["reason"] == "AwaitingDecision")
+    assert waits["evidence"][0] | {"metric": "f1", "verdict": "Passed", "limit": ">= 0.90"} == waits["evidence"][0]
+    assert lines[-1]["action"] == "retrain.ended"
 
 
 def test_one_no_is_enough_and_silence_is_no_yes(loop: Loop) -> None:

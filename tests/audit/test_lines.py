@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from serinus.api.audit import ACTIONS, AUDIT_LOGGER, KEYS, MAX_HISTORY, AuditLine, HistoryEntry
+from serinus.api.audit import ACTIONS, AUDIT_LOGGER, KEYS, AuditLine
 from serinus.controllers.auditing import write_audit
 from serinus.core import audit as releases
-from serinus.core.audit import add_history, find_manager, flatten, read_subject
+from serinus.core.audit import find_manager, flatten, read_subject
 from serinus.core.retrain import audit as retraining
 from serinus.kube.errors import Conflict
 from tests.audit.story import audit_lines, history, logged, order, tell_releases, tell_runs
 from tests.controllers.stage import Stage, model_deployment
-from tests.fakes.clock import FakeClock
 from tests.fakes.kube import Write
 
 PAGE = Path(__file__).parents[2] / "docs" / "audit.md"
@@ -171,15 +170,6 @@ async def test_a_pass_that_is_repeated_adds_nothing_twice_and_an_order_that_is_n
     assert history(stage, new)[0]["by"] == "ada@example.com"
     assert old
     await stage.analyst.close()
-
-
-def test_a_full_history_loses_its_oldest_entries() -> None:
-    now = FakeClock().now()
-    known: list[Line] = []
-    for number in range(MAX_HISTORY + 3):
-        known = add_history(known, (HistoryEntry(at=now, action="command.accepted", reason=f"r{number}"),), MAX_HISTORY)
-    assert len(known) == MAX_HISTORY
-    assert (known[0]["reason"], known[-1]["reason"]) == ("r3", f"r{MAX_HISTORY + 2}")
 
 
 @pytest.mark.parametrize(

@@ -328,6 +328,22 @@ def test_settings_that_cannot_be_used_do_not_show_what_they_hold() -> None:
         assert shows(str(wrong.value)) == []
 
 
+_PART = "aB3" * 12
+TOKENS = (
+    *(f"gh{kind}_{_PART}" for kind in "pousr"),
+    f"github_pat_{_PART}_{_PART}",
+    *(f"{kind}-{_PART[:20]}" for kind in ("glpat", "gldt", "glrt", "glcbt", "glptt")),
+    f"glpat-{_PART}.01.{_PART[:9]}",
+    f"hf_{_PART[:34]}",
+    f"AKIA{_PART[:16].upper()}",
+    f"ASIA{_PART[:16].upper()}",
+    *(f"xox{kind}-123456789012-{_PART}" for kind in "abeoprs"),
+    f"eyJ{_PART}.eyJ{_PART}.{_PART}",
+    f"eyJ{_PART}..{_PART}.{_PART}.{_PART}",
+)
+"""Of the forms that the issuers document, of no issuer; the last two are a signed and an encrypted JSON web token."""
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -347,6 +363,13 @@ def test_settings_that_cannot_be_used_do_not_show_what_they_hold() -> None:
         ("POST client?a=b&client_secret=abc", "POST client?a=b&client_secret=***"),
         ("-----BEGIN EC PRIVATE KEY-----\nabc\n-----END EC PRIVATE KEY----- x", "*** x"),
         ("-----BEGIN PRIVATE KEY-----\nabc", "***"),
+        *((f"note: {token}, and {token}.", "note: ***, and ***.") for token in TOKENS),
+        *((f"({token})\n", "(***)\n") for token in TOKENS),
+        ("hf_transfer and hf_hub_download", "hf_transfer and hf_hub_download"),
+        ("ghp_short glpat-short xoxb-x eyJhbGciOi", "ghp_short glpat-short xoxb-x eyJhbGciOi"),
+        ("fraud-ghp-7c9d4e5f6a7b8c9d0e1f2a3b4c5d", "fraud-ghp-7c9d4e5f6a7b8c9d0e1f2a3b4c5d"),
+        ("ASIA-PACIFIC, model ASIATICBASELINEMODELS", "ASIA-PACIFIC, model ASIATICBASELINEMODELS"),
+        (f"sha256:{'ab' * 32} at eyJ.example.com", f"sha256:{'ab' * 32} at eyJ.example.com"),
         (
             "errors 4.1% on fraud-7c9d (52 of 1,268) against 0.4%",
             "errors 4.1% on fraud-7c9d (52 of 1,268) against 0.4%",

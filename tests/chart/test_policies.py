@@ -92,6 +92,25 @@ def test_an_installation_with_namespaces_of_its_own_guards_those_only() -> None:
         assert not any(resource.startswith("metricsproviders") for rule in rules for resource in rule["resources"])
 
 
+def find_policy(values: str, name: str) -> Manifest:
+    return next(one for one in find_all(render(values=values), POLICY) if one["metadata"]["name"] == f"serinus-{name}")
+
+
+def test_templates_that_stand_inline_are_refused_with_the_patches_they_could_have() -> None:
+    def is_refused(values: str) -> bool:
+        rules = find_policy(values, "retrainpolicies")["spec"]["validations"]
+        return any("variables.hidden" in one["expression"] for one in rules)
+
+    assert is_refused("{}")
+    assert not is_refused("{admission: {deniedPodFields: [privileged]}}")
+
+
+def test_a_policy_that_may_return_a_model_needs_the_verb_of_that_command() -> None:
+    rules = find_policy("{}", "retrainpolicies")["spec"]["validations"]
+    [rule] = [one for one in rules if "variables.returnsGiven" in one["expression"]]
+    assert "['undo', 'patch'].all(verb," in rule["expression"]
+
+
 def test_they_can_be_left_out_or_only_warn() -> None:
     assert not list(find_all(render(values="{admission: {enabled: false}}"), POLICY))
     objects = render(values="{admission: {validationActions: [Warn, Audit]}}")

@@ -42,6 +42,11 @@ WRONG = [
         "/metricsProviders/0/spec",
         "missing property 'address'",
     ),
+    (
+        "metricsProviders: [{name: x, spec: {address: 'http://p', gatewayLabels: {'a-b': x}}}]",
+        "/metricsProviders/0/spec/gatewayLabels",
+        "a-b",
+    ),
     ("metricsProviders: [{name: x, spec: {address: 'prometheus:9090'}}]", "/metricsProviders/0/spec/address", "match"),
     ("podDisruptionBudget: {maxUnavailable: 0}", "/podDisruptionBudget/maxUnavailable", "want 1"),
     ("podSecurityContext: {runAsNonRoot: false}", "/podSecurityContext/runAsNonRoot", "must be true"),

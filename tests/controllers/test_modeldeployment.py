@@ -88,6 +88,20 @@ async def test_a_good_candidate_is_promoted_on_evidence(stage: Stage) -> None:
     assert stage.object("Deployment", old)["spec"]["replicas"] == 0
 
 
+async def test_only_what_the_scraper_says_is_the_gateways_is_read_as_such(stage: Stage) -> None:
+    await in_canary(stage)
+    assert 'job="' not in "".join(stage.meter.queries)
+    provider = stage.kube.objects["MetricsProvider", "", "default"]
+    labels = {"job": "traefik", "namespace": 'g"w'}
+    stage.kube.put({**provider, "spec": provider["spec"] | {"gatewayLabels": labels}})
+    stage.meter.queries.clear()
+    await stage.run(3)
+    confined = [query for query in stage.meter.queries if "traefik_service_requests_total" in query]
+    assert confined
+    assert all(',job="traefik",namespace="g\\"w"}' in query for query in confined[1:])
+    assert not any('job="' in query for query in stage.meter.queries if "pod=~" in query)
+
+
 async def test_a_bad_candidate_is_rejected_with_its_evidence(stage: Stage) -> None:
     old, new = await in_canary(stage)
     stage.meter.serve(old, 80)

@@ -1,9 +1,12 @@
 """What a release is judged by besides errors: latency, counters and values of the user's own, and rehearsals."""
 
+import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster.release import build_provider
 from tests.support.model import Model, wait_for
 from tests.traffic.answers import count
 
@@ -28,7 +31,19 @@ def serve(model: Model, **behaviour: float) -> None:
     model.await_reason("Serving")
 
 
+@pytest.fixture
+def labelled(model: Model) -> Iterator[None]:
+    """Judged by a provider that knows which series are the gateway's."""
+    spec = build_provider(model.cluster.prometheus_url, "1s")["spec"] | {"gatewayLabels": {"job": "traefik"}}
+    head = {"apiVersion": "serinus.dev/v1alpha1", "kind": "MetricsProvider", "metadata": {"name": "labelled"}}
+    model.cluster.apply(json.dumps({**head, "spec": spec}))
+    model.spec["rollout"]["analysis"]["provider"] = "labelled"
+    yield
+    model.cluster.kubectl("delete", "metricsprovider", "labelled")
+
+
 @pytest.mark.cluster
+@pytest.mark.usefixtures("labelled")
 @pytest.mark.parametrize("source", ["Gateway", "Runtime"])
 def test_a_slower_release_goes_back_and_says_at_which_bound(model: Model, source: str) -> None:
     judge_by(model, {"name": "latency", "latency": {"maxRegression": "1.2", "source": source}})

@@ -4,25 +4,15 @@ sends, to the counts that the judge is given.
 `expositions/*.txt` are as scraped, cut down to the series that matter; `*.written.txt` are written by hand where the
 server could not be run."""
 
-import functools
-import http.server
-import json
-import shutil
-import socket
-import subprocess
-import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from serinus.api.signals import Signal
 from serinus.core.counters import BAD, LEVEL, TOTAL, bound_key
-from serinus.metrics.profiles import Profile, Target, attribute_points, build_query
+from serinus.metrics.profiles import Profile, Target
 from serinus.metrics.profiles.gateways import (
     ENVOY_GATEWAY,
     ENVOY_GATEWAY_GRPC,
@@ -44,12 +34,9 @@ from serinus.metrics.profiles.runtimes import (
     TRITON,
     VLLM,
 )
-from serinus.metrics.prometheus import PrometheusSource
-from serinus.metrics.source import Answer
-from tests.cluster import bootstrap
+from tests.metrics.real_prometheus import add_up, build_job, read_points, run_prometheus, serve_files
 
 EXPOSITIONS = Path(__file__).parent / "expositions"
-PATIENCE = 30.0
 
 POD = Target("shop", "fraud-new", "fraud")
 NEW, OLD = (Target("shop", f"fraud-{age}", "fraud") for age in ("new", "old"))
@@ -117,85 +104,22 @@ CASES = [
 ]
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {".txt": "text/plain; version=0.0.4"}  # noqa: RUF012  (as in the base class)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
-def exporters() -> Iterator[str]:
-    """A server of the expositions, as host:port."""
-    handler = functools.partial(_Quiet, directory=str(EXPOSITIONS))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def prometheus(exporters: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prometheus that has scraped every exposition twice, each as a pod of its own; its URL."""
-    if shutil.which("prometheus") is None:
-        bootstrap.install_packages()
-    folder = tmp_path_factory.mktemp("prometheus")
-    jobs = [
-        {
-            "job_name": path.stem,
-            "metrics_path": f"/{path.name}",
-            "static_configs": [
-                {"targets": [exporters], "labels": {"namespace": "shop", "pod": "fraud-new-5d4f8c-x2x7k"}}
-            ],
-        }
-        for path in sorted(EXPOSITIONS.glob("*.txt"))
-    ]
-    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"127.0.0.1:{probe.getsockname()[1]}"
-    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address={url}"], stdout=log, stderr=log)
-        try:
-            _await_scrapes(f"http://{url}", len(jobs), process, folder / "log")
-            yield f"http://{url}"
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _await_scrapes(url: str, jobs: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            query = f"{url}/api/v1/query?query=count(count_over_time(up[10s])%3E1)"
-            with urllib.request.urlopen(query, timeout=1) as answer:
-                result = json.load(answer)["data"]["result"]
-        except OSError:
-            result = []
-        if result and int(result[0]["value"][1]) == jobs:
-            return
-        time.sleep(0.2)
-    pytest.fail(f"Prometheus has not scraped everything:\n{log.read_text()[-2000:]}")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prometheus that has scraped every exposition, each as a pod of its own; its URL."""
+    labels = {"namespace": "shop", "pod": "fraud-new-5d4f8c-x2x7k"}
+    with serve_files(EXPOSITIONS) as address:
+        jobs = [build_job(path.stem, address, path.name, labels) for path in sorted(EXPOSITIONS.glob("*.txt"))]
+        with run_prometheus(tmp_path_factory.mktemp("prometheus"), jobs) as url:
+            yield url
 
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.file}-{c.signal}-{c.target.revision}")
 async def test_a_signal_is_what_the_server_counted(prometheus: str, case: Case) -> None:
-    source = PrometheusSource(prometheus, timeout=5.0)
     targets = sorted({case.target, *(other.target for other in CASES if other.profile is case.profile)})
-    try:
-        answer = await source.fetch_series(build_query(case.profile, {case.signal}, targets, 5.0))
-    finally:
-        source.close()
-    assert isinstance(answer, Answer), answer
-    points = attribute_points(case.profile, {case.signal}, targets, answer.series)[case.target, case.signal]
-    sums: dict[str, float] = {}
-    for point in points:
-        for key in point.keys:
-            sums[key] = sums.get(key, 0.0) + point.value
+    points = await read_points(prometheus, case.profile, case.signal, case.target, targets)
+    sums = add_up(points)
     assert {key: sums.get(key) for key in case.sums} == case.sums
     assert BAD in case.sums or BAD not in sums
 

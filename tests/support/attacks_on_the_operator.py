@@ -366,7 +366,7 @@ def _list_burdens() -> Iterator[Attack]:
             "spec": {"hard": {"count/jobs.batch": "0"}},
         }
         stage.cluster.apply(json.dumps(quota))
-        body = build_policy("loop", mode="Automatic", triggers=triggers, cooldown=nothing)
+        body = build_policy("loop", mode="Automatic", actionOrder=["Retrain"], triggers=triggers, cooldown=nothing)
         body["spec"] |= {"modelDeploymentRef": {"name": "standing"}, "warmupAfterPromotion": "0s"}
         _made(stage, body)
         before = sum(1 for _ in stage.requests())

@@ -127,11 +127,13 @@ class HistoryEntry(StatusModel):
     reason: Word = ""
     """Why, in one word."""
     message: Text = ""
-    """Why, as a sentence; in full in the Event and in the log."""
+    """Why, as a sentence; in full in the Event and in the log. Left out of older entries where room is short."""
     by: Annotated[str, Field(max_length=253), shorten_to(253)] | None = None
     """Who is said to have asked for it."""
     by_source: Word = ""
     """How that is known: command-by, spec or operator."""
+    left_out: Annotated[int, Field(ge=0)] | None = None
+    """How many entries were left out just before this one; the audit log has them."""
 
 
 MAX_HISTORY: Final = 32

@@ -1,5 +1,6 @@
 """MetricsProvider: a Prometheus-compatible address. Cluster-scoped and the platform's: no tenant ever names a URL."""
 
+import re
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -21,6 +22,11 @@ _AT_LEAST_1S = Rule(
     "scrapeInterval must be at least 1s",
     says="'scrapeInterval must be at least 1s, not ' + self",
 )
+
+
+LABEL_NAME: Final = re.compile(r"(?!__name__$)[a-zA-Z_][a-zA-Z0-9_]{0,62}")
+"""Names in `gatewayLabels`. Keys have no pattern in a schema, and no rule either: the API server could not bound what
+it costs."""
 
 
 class SecretKeyRef(Model):
@@ -59,6 +65,12 @@ class MetricsProviderSpec(Model):
     as stale. At least 1s. Default: 15s."""
     timeout: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("timeout")))] = "3s"
     """How long an answer is waited for; after that the metric counts as not measurable, never as bad. Default: 3s."""
+    gateway_labels: Annotated[dict[str, Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=8)] = (
+        Field(default_factory=dict)
+    )
+    """Labels that this server gives to what it scrapes of gateways and proxies, for example job: traefik. Series of
+    gateways count only with them, so that no pod of a tenant can pass off its own as the gateway's. Default: none,
+    then whoever is scraped can."""
     credentials: ProviderCredentials | None = None
     """Bearer token to send to the address, never to where it redirects. To an http address it travels in the clear,
     unless something below such as a mesh encrypts. Default: none."""

@@ -85,7 +85,8 @@ class ModelRevisionStatus(StatusModel):
     """How the evidence came about, look by look, oldest first. Thinned to stay under 8 KiB; looks of an operator that
     was restarted in between are missing."""
     history: History = ()
-    """Who did what to it, oldest first; docs/audit.md. Beyond 32 entries the oldest are left out."""
+    """Who did what to it, oldest first; docs/audit.md. Thinned to stay under 32 entries and 8 KiB: the first entry and
+    the latest are kept, messages of those between go first."""
 
 
 MODEL_REVISION: Final = Resource(

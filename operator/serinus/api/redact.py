@@ -8,6 +8,18 @@ from typing import Final
 
 HIDDEN: Final = "***"
 
+_TOKENS: Final = (
+    r"gh[pousr]_[A-Za-z0-9]{20,}",  # GitHub
+    r"github_pat_[A-Za-z0-9_]{20,}",
+    r"gl(?:pat|dt|rt|cbt|ptt)-[A-Za-z0-9_.-]{19,}[A-Za-z0-9_-]",  # GitLab
+    r"hf_[A-Za-z0-9]{30,}",  # Hugging Face
+    r"A(?:KIA|SIA)[A-Z0-9]{16}(?![A-Za-z0-9])",  # AWS
+    r"xox[abeoprs]-[A-Za-z0-9-]{10,}",  # Slack
+    # JSON web tokens, signed or encrypted: what begins with {" in base64, and has dots
+    r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){1,3}",
+)
+"""Tokens that are known by themselves, by how they begin and how long they are."""
+
 _FORMS: Final = (
     # user:password@ in an address, of any scheme, up to the last @ before a path
     (re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^\s/\"'<>]+@"), rf"\1{HIDDEN}@"),
@@ -37,14 +49,20 @@ _FORMS: Final = (
         re.compile(r"\b(Basic)\s+(?=[^\s\"']*[0-9=])[A-Za-z0-9+/]{8,}+={0,2}+(?![\w.-]*\w)", re.IGNORECASE),
         rf"\1 {HIDDEN}",
     ),
+    (re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_TOKENS)})"), HIDDEN),
     # private keys, whole or cut off
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
 )
-_HINTS: Final = ("://", "=", "bearer", "basic", "cookie", "authorization", "-api-key", "-----begin")
+_HINTS: Final = (
+    *("://", "=", "bearer", "basic", "cookie", "authorization", "-api-key", "-----begin"),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-", "glcbt-", "glptt-"),
+    *("hf_", "akia", "asia", "xox", "eyj"),
+)
 
 
 def redact(text: str) -> str:
-    """The text with `***` in place of credentials in addresses, headers and keys. What it returns it leaves alone."""
+    """The text with `***` in place of credentials in addresses and headers, of keys and of known tokens. What it
+    returns it leaves alone."""
     lowered = text.lower()
     if not any(hint in lowered for hint in _HINTS):
         return text

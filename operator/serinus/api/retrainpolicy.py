@@ -236,7 +236,8 @@ class ApprovalPolicy(Model):
     min_approvals: Annotated[int, Field(ge=1, le=10)] = 1
     """How many different people must agree. One that rejects is enough to reject. Default: 1."""
     not_requester: bool = True
-    """Whether who asked for the run may not approve it. Default: true."""
+    """Whether who asked for the run may not approve it. A run that a trigger started, an event too, was asked for by
+    nobody. Default: true."""
     expires_after: Annotated[Duration, Field(json_schema_extra=with_rules(longer_than_0s("expiresAfter")))] = "72h"
     """After that without enough approvals the candidate is rejected. Default: 72h."""
 

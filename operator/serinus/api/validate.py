@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from serinus.api.analysis import AnalysisSpec
 from serinus.api.meta import NAME_MAX_LENGTH, NAME_PATTERN, parse_decimal, parse_duration, parse_ratio
 from serinus.api.metricspec import MetricSpec
-from serinus.api.metricsprovider import MetricsProviderSpec
+from serinus.api.metricsprovider import LABEL_NAME, MetricsProviderSpec
 from serinus.api.modelcheck import check_model
 from serinus.api.modeldeployment import ModelDeploymentSpec
 from serinus.api.presets import AT_ONCE
@@ -57,6 +57,10 @@ def check_metrics_provider(raw: Mapping[str, Any]) -> MetricsProviderSpec | tupl
         problems.append(Problem("spec.scrapeInterval", spec.scrape_interval, "must be at least 1s"))
     if not parse_duration(spec.timeout):
         problems.append(Problem("spec.timeout", spec.timeout, "must be longer than 0s"))
+    for name in spec.gateway_labels:
+        if not LABEL_NAME.fullmatch(name):
+            rule = "must be the name of a label: letters, digits and _, no digit first, and not __name__"
+            problems.append(Problem("spec.gatewayLabels", name, rule))
     return tuple(problems) or spec
 
 

@@ -24,7 +24,8 @@ _PEM: Final = "-----BEGIN CERTIFICATE-----"
 def build_provider(name: str, spec: MetricsProviderSpec) -> Provider:
     """A provider as it is asked."""
     interval, timeout = parse_duration(spec.scrape_interval), parse_duration(spec.timeout)
-    return Provider(name, spec.address, interval.total_seconds(), timeout.total_seconds())
+    labels = tuple(sorted(spec.gateway_labels.items()))
+    return Provider(name, spec.address, interval.total_seconds(), timeout.total_seconds(), labels)
 
 
 def find_provider(store: Store, name: str, field: str) -> Provider | Problem:

@@ -63,12 +63,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Provider:
-    """A MetricsProvider as it is used; `interval` and `timeout` in seconds."""
+    """A MetricsProvider as it is used; `interval` and `timeout` in seconds, `gateway_labels` as in its spec."""
 
     name: str
     address: str
     interval: float
     timeout: float
+    gateway_labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass

@@ -7,17 +7,18 @@ the same object are left alone. An object of a name we need that belongs to some
 from dataclasses import dataclass
 from typing import Any, Final
 
-from serinus.api.audit import MAX_HISTORY, HistoryEntry
+from serinus.api.audit import HistoryEntry
 from serinus.api.meta import format_time
 from serinus.api.redact import redact
 from serinus.controllers.gather import Gathered
 from serinus.controllers.hands import Hands, NameTakenError
 from serinus.controllers.ownership import is_orphan, is_owned
 from serinus.controllers.reroute import ROUTING, Rerouter
-from serinus.core.audit import add_history, read_subject
+from serinus.core.audit import read_subject
 from serinus.core.checkjobs import build_job
 from serinus.core.children import Owner, build_deployment, build_metadata, build_model_revision, build_service
 from serinus.core.configmaps import build_copy, digest_of, name_copy, revision_of
+from serinus.core.history import add_history
 from serinus.core.plan import (
     Action,
     ApplyPool,
@@ -179,7 +180,7 @@ class Executor:
         if entries:
             held = self.store.get("ModelRevision", owner.namespace, name) or {}
             known = (held.get("status") or {}).get("history")
-            status = {**status, "history": add_history(known, entries, MAX_HISTORY)}
+            status = {**status, "history": add_history(known, entries)}
         try:
             raw = await self.kube.merge_patch(
                 MODELREVISIONS, owner.namespace, name, {"status": status}, subresource="status", manager=RECORD

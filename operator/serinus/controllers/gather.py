@@ -113,6 +113,8 @@ def gather_snapshot(
     route_kind = spec.route.kind if usable or routes.present is None else routes.present["kind"]
     # No gateway that is known counts by pool.
     profile = None if wants_pools(spec.route) else choose_gateway_profile(gateways.controller, route_kind)
+    if profile is not None and provider is not None:
+        profile = replace(profile, given=provider.gateway_labels)
     plan = plan_metrics(rollout, profile, spec.runtime, route_kind)
     by_place = profile is not None and profile.needs_filter
     problems = route_problems if spec_problems else [*route_problems, *provider_problems, *plan.problems]

@@ -236,18 +236,3 @@ def _entry(line: AuditLine, now: datetime) -> HistoryEntry:
     return HistoryEntry(
         at=now, action=line.action, reason=line.reason, message=line.message, by=line.by, by_source=line.by_source
     )
-
-
-def add_history(known: object, entries: tuple[HistoryEntry, ...], most: int) -> list[dict[str, Any]]:
-    """The history of a ModelRevision, `known` as it is stored, with more entries; the oldest left out beyond `most`. A
-    pass that is repeated adds nothing twice."""
-    history = [one for one in known if isinstance(one, dict)] if isinstance(known, list) else []
-    for entry in entries:
-        fresh = entry.dump()
-        if not any(_same(one, fresh) for one in history[-len(entries) :]):
-            history.append(fresh)
-    return history[-most:]
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one.get(key) == other.get(key) for key in ("action", "reason", "message", "by"))

@@ -109,7 +109,8 @@ def _steer(s: Snapshot, r: Release, candidate: CandidateState, verb: str) -> _Ou
 
 
 def _answer_abort(s: Snapshot, r: Release, revision: str) -> _Outcome:
-    if r.rejected is not None and r.rejected.revision == revision and r.rejected.at == s.now:
+    # Times in a status are coarser than the clock: that it was rejected just now shows in what was there before.
+    if r.rejected is not None and r.rejected.revision == revision and r.rejected != s.status.rejected:
         return r, "Accepted", r.rejected.message
     return r, "Ignored", f"{revision} is not the candidate, nothing to abort"
 

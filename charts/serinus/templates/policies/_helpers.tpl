@@ -18,9 +18,15 @@
 '{{ . | toString | replace "\\" "\\\\" | replace "'" "\\'" }}'
 {{- end }}
 
-{{/* A field of an object that may be missing or null. */}}
+{{/* A field of an object, and the default where it is missing, null or of another type than the default. */}}
 {{- define "serinus.celField" -}}
-(has({{ index . 0 }}.{{ index . 1 }}) && {{ index . 0 }}.{{ index . 1 }} != null ? {{ index . 0 }}.{{ index . 1 }} : {{ index . 2 }})
+{{- $type := get (dict "{}" "map" "[]" "list" "''" "string") (index . 2) -}}
+(has({{ index . 0 }}.{{ index . 1 }}) && type({{ index . 0 }}.{{ index . 1 }}) == {{ $type }} ? {{ index . 0 }}.{{ index . 1 }} : {{ index . 2 }})
+{{- end }}
+
+{{/* A field that is a list: its objects. */}}
+{{- define "serinus.celObjects" -}}
+{{ include "serinus.celField" (list (index . 0) (index . 1) "[]") }}.filter(o, type(o) == map)
 {{- end }}
 
 {{/* Nobody's work is held up but that of people and tools: the operator passes, and so do Kubernetes' own controllers. */}}
@@ -69,8 +75,8 @@ of its containers, of which c.sec is the security context. `at` says where, as C
 */}}
 {{- define "serinus.podFields" -}}
 hostPath:
-  pod: "p.volumes.exists(v, has(v.hostPath))"
-  at: "'.volumes[' + p.volumes.filter(v, has(v.hostPath))[0].name + '].hostPath'"
+  pod: "p.volumes.exists(v, has(v.hostPath) && v.hostPath != null)"
+  at: "'.volumes[' + p.volumes.filter(v, has(v.hostPath) && v.hostPath != null)[0].name + '].hostPath'"
 hostNetwork: {pod: "has(p.spec.hostNetwork) && p.spec.hostNetwork == true", at: "'.hostNetwork: true'"}
 hostPID: {pod: "has(p.spec.hostPID) && p.spec.hostPID == true", at: "'.hostPID: true'"}
 hostIPC: {pod: "has(p.spec.hostIPC) && p.spec.hostIPC == true", at: "'.hostIPC: true'"}
@@ -121,29 +127,29 @@ seLinux:
 {{- end }}
 
 {{/*
-Variables that read `specs`, a list of {path, spec} of pods: what stands in them, and what is open here. With `spark`
-the spec is that of a driver or an executor: their securityContext is the container's, and that of the pod is
-podSecurityContext.
+Variables that read `specs`, a list of {path, spec} of pods: what stands in them, and what is open here. With `container`
+the spec is a container too: its securityContext is the container's, and that of the pod is podSecurityContext. With
+`part` it is laid over a pod that stands elsewhere, and names a service account only where it has one.
 */}}
 {{- define "serinus.podVariables" -}}
 - name: containers
   expression: >-
     variables.specs.map(p, {'path': p.path, 'spec': p.spec,
-    'secAt': dyn(has(p.spark) ? '.podSecurityContext' : '.securityContext'),
-    'sec': dyn(has(p.spark) ? {{ include "serinus.celField" (list "p.spec" "podSecurityContext" "{}") }}
+    'secAt': dyn(has(p.container) ? '.podSecurityContext' : '.securityContext'),
+    'sec': dyn(has(p.container) ? {{ include "serinus.celField" (list "p.spec" "podSecurityContext" "{}") }}
     : {{ include "serinus.celField" (list "p.spec" "securityContext" "{}") }}),
-    'volumes': dyn({{ include "serinus.celField" (list "p.spec" "volumes" "[]") }}),
-    'all': dyn((has(p.spark) ? [{'at': dyn(''), 'c': dyn(p.spec)}] : []) + {{ range $i, $list := list "containers" "initContainers" "sidecars" }}{{ if $i }}
-    + {{ end }}{{ include "serinus.celField" (list "p.spec" $list "[]") }}.map(c, {'at': dyn('{{ $list }}'), 'c': dyn(c)}){{ end }}
+    'volumes': dyn({{ include "serinus.celObjects" (list "p.spec" "volumes") }}),
+    'all': dyn((has(p.container) ? [{'at': dyn(''), 'c': dyn(p.spec)}] : []) + {{ range $i, $list := list "containers" "initContainers" "sidecars" }}{{ if $i }}
+    + {{ end }}{{ include "serinus.celObjects" (list "p.spec" $list) }}.map(c, {'at': dyn('{{ $list }}'), 'c': dyn(c)}){{ end }}
     {{- range list "container" "script" }}
-    + (has(p.spec.{{ . }}) && p.spec.{{ . }} != null ? [{'at': dyn('{{ . }}'), 'c': dyn(p.spec.{{ . }})}] : []){{ end }})})
+    + (has(p.spec.{{ . }}) && type(p.spec.{{ . }}) == map ? [{'at': dyn('{{ . }}'), 'c': dyn(p.spec.{{ . }})}] : []){{ end }})})
 - name: pods
   expression: >-
     variables.containers.map(p, {'path': p.path, 'spec': p.spec, 'secAt': p.secAt, 'sec': p.sec, 'volumes': p.volumes,
     'containers': dyn(p.all.map(one, {
     'at': dyn(one.at == '' ? '' : '.' + one.at + '[' + {{ include "serinus.celField" (list "one.c" "name" "''") }} + ']'),
     'sec': dyn({{ include "serinus.celField" (list "one.c" "securityContext" "{}") }}),
-    'ports': dyn({{ include "serinus.celField" (list "one.c" "ports" "[]") }})}))})
+    'ports': dyn({{ include "serinus.celObjects" (list "one.c" "ports") }})}))})
 - name: openedFields
   expression: >-
     namespaceObject.metadata.?annotations[?'serinus.dev/allowed-pod-fields'].orValue('').split(',').map(one, one.trim())
@@ -157,7 +163,7 @@ podSecurityContext.
     has(p.spec.serviceAccountName) && p.spec.serviceAccountName != null && p.spec.serviceAccountName != ''
     ? dyn(p.spec.serviceAccountName)
     : has(p.spec.serviceAccount) && p.spec.serviceAccount != null && p.spec.serviceAccount != ''
-    ? dyn(p.spec.serviceAccount) : has(p.spec.containers) ? dyn('default') : dyn('')})
+    ? dyn(p.spec.serviceAccount) : has(p.spec.containers) && !has(p.part) ? dyn('default') : dyn('')})
 - name: foreignAccounts
   expression: >-
     '*' in variables.openedAccounts ? [] : variables.accounts.filter(a, a.named != ''

@@ -114,7 +114,8 @@ class Profile:
     `measured_at` says by whom, for people; `cannot` why a signal is not to be had, and what to do instead; `traps` what
     an operator of the server should know. Series whose label of `path_labels` names a probe are left out.
     `needs_filter` says that the gateway tells backends apart only where each has a filter of its own, `mirrors` that it
-    can mirror requests, a share of them too, and counts mirrored ones by themselves.
+    can mirror requests, a share of them too, and counts mirrored ones by themselves. `given` are labels that the
+    scraper gives to whoever counts, and that series must have: what a series says of itself proves nothing.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Profile:
     path_labels: tuple[str, ...] = ()
     needs_filter: bool = False
     mirrors: bool = False
+    given: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ def build_query(profile: Profile, signals: Collection[Signal], targets: Sequence
     """One query for all signals and targets: every raw sample of the last `window_seconds` of their series."""
     names = sorted({name for signal in signals for name in _series_names(profile.signals[signal])})
     matchers = f'__name__=~"{quote("|".join(names))}",{profile.locator.build_matchers(targets)}'
+    matchers += "".join(f',{label}="{quote(value)}"' for label, value in profile.given)
     return f"{{{matchers}}}[{max(int(window_seconds), 1)}s]"
 
 
