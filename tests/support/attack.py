@@ -49,6 +49,8 @@ class Stage:
     """A line for each request to a server that nobody has business with."""
     trap_port: int
     began: float = field(default_factory=time.time)
+    leaving: frozenset[str] = frozenset()
+    """Namespaces of other tests that were being emptied when the attacks began: the operator notices that."""
     tried: list[dict[str, str]] = field(default_factory=list)
 
     def say(self, user: str, *arguments: str, body: Raw | None = None) -> str:
