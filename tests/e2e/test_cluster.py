@@ -105,13 +105,13 @@ def test_a_labelled_pod_crashes_again_and_again(simulated: Cluster) -> None:
 
 @pytest.mark.apiserver
 def test_the_audit_log_tells_who_wrote_what(simulated: Cluster) -> None:
-    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "audited", "namespace": NAMESPACE}}
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "by-hand", "namespace": NAMESPACE}}
     apply(simulated, settings)
 
     def find_write() -> dict[str, Any] | None:
         # The last line may be half written.
         lines = simulated.audit_log.read_text().splitlines(keepends=True)
-        events = [json.loads(line) for line in lines if '"audited"' in line and line.endswith("\n")]
+        events = [json.loads(line) for line in lines if '"by-hand"' in line and line.endswith("\n")]
         return next((event for event in events if event["verb"] in ("create", "patch")), None)
 
     event = wait_until(find_write, patience=10)

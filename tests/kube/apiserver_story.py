@@ -6,6 +6,7 @@ Run by test_on_apiserver.py inside the cluster's network namespace: `python -m t
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,8 +194,9 @@ async def main(kubeconfig: str) -> None:
     resync = Resync(lister.kinds, lister, feed, SystemClock())
     stop = asyncio.Event()
 
-    async def watch(watched: Sequence[Watched], end: asyncio.Event) -> None:
-        await run_kopf(feed.on_event, lambda: fetch_credentials(configuration), end, watched=watched)
+    async def watch(watched: Sequence[Watched], namespaces: Sequence[str], end: asyncio.Event) -> None:
+        credentials = partial(fetch_credentials, configuration)
+        await run_kopf(feed.on_event, credentials, end, namespaces=namespaces, watched=watched)
 
     streams = Streams(watch, kube.try_watch, WATCHED, feed)
     await resync.run_once()
