@@ -3,7 +3,6 @@ nothing in the whole log that is secret."""
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import pytest
 
 from serinus.api.audit import ACTIONS, AUDIT_LOGGER, AUDIT_VERSION, KEYS
 from tests.apiserver.conftest import Surroundings
-from tests.apiserver.test_provider import PORT, SECRET, Guard
-from tests.cluster.release import NAMESPACE
+from tests.apiserver.test_provider import SECRET, Guard, open_guard
 from tests.support.admission import await_policies
 from tests.support.auditlog import Line, OperatorLog
 from tests.support.model import Model, wait_for
@@ -34,18 +32,10 @@ def log(model: Model) -> OperatorLog:
 
 @pytest.fixture
 def guard(surroundings: Surroundings, tmp_path: Path) -> Iterator[Guard]:
-    """A provider whose server wants a token."""
-    program, file = Path(__file__).parent / "guarded.py", tmp_path / "token"
-    file.write_text(TOKEN)
-    process = surroundings.cluster.popen([sys.executable, str(program), str(PORT), surroundings.address, str(file)])
-    guard = Guard(surroundings, file, NAME)
-    guard.apply(credentials={"secretRef": {"name": SECRET, "key": "token"}})
-    guard.put_secret(WRONG)
-    yield guard
-    surroundings.cluster.kubectl("delete", "metricsprovider", NAME)
-    surroundings.cluster.kubectl("delete", "secret", SECRET, "-n", NAMESPACE, "--ignore-not-found")
-    process.terminate()
-    process.wait(timeout=10)
+    with open_guard(surroundings, tmp_path, TOKEN, NAME) as guard:
+        guard.apply(credentials={"secretRef": {"name": SECRET, "key": "token"}})
+        guard.put_secret(WRONG)
+        yield guard
 
 
 @pytest.fixture

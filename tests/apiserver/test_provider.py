@@ -6,6 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,23 @@ class Guard:
         wait_for(f"the provider says {reason}", lambda: self.reason() == reason, lambda: json.dumps(self.raw()), 20)
 
 
-@pytest.fixture
-def guard(surroundings: Surroundings, tmp_path: Path) -> Iterator[Guard]:
-    program, file = Path(__file__).parent / "guarded.py", tmp_path / "token"
-    file.write_text("first-token")
+@contextmanager
+def open_guard(surroundings: Surroundings, folder: Path, token: str, name: str = NAME) -> Iterator[Guard]:
+    """A provider of this name whose server wants the token."""
+    program, file = Path(__file__).parent / "guarded.py", folder / "token"
+    file.write_text(token)
     process = surroundings.cluster.popen([sys.executable, str(program), str(PORT), surroundings.address, str(file)])
-    yield Guard(surroundings, file)
-    surroundings.cluster.kubectl("delete", "metricsprovider", NAME)
+    yield Guard(surroundings, file, name)
+    surroundings.cluster.kubectl("delete", "metricsprovider", name)
     surroundings.cluster.kubectl("delete", "secret", SECRET, "-n", NAMESPACE, "--ignore-not-found")
     process.terminate()
     process.wait(timeout=10)
+
+
+@pytest.fixture
+def guard(surroundings: Surroundings, tmp_path: Path) -> Iterator[Guard]:
+    with open_guard(surroundings, tmp_path, "first-token") as guard:
+        yield guard
 
 
 @pytest.mark.apiserver

@@ -84,15 +84,6 @@ async def read_points(
     return attribute_points(profile, {signal}, targets, answer.series)[target, signal]
 
 
-def add_up(points: Sequence[Point]) -> dict[str, float]:
-    """What points come to, by key."""
-    sums: dict[str, float] = {}
-    for point in points:
-        for key in point.keys:
-            sums[key] = sums.get(key, 0.0) + point.value
-    return sums
-
-
 def _await_scrapes(url: str, jobs: int, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:

@@ -14,7 +14,8 @@ import pytest
 
 from serinus.core.counters import BAD, TOTAL, Point
 from serinus.metrics.profiles import GATEWAYS, GRPC_GATEWAYS
-from tests.metrics.real_prometheus import add_up, build_job, read_points, run_prometheus, serve_files
+from tests.metrics.points import add_up
+from tests.metrics.real_prometheus import build_job, read_points, run_prometheus, serve_files
 from tests.metrics.test_profiles_in_prometheus import CASES, EXPOSITIONS, Case
 
 pytestmark = pytest.mark.cluster

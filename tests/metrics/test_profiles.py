@@ -33,6 +33,7 @@ from serinus.metrics.profiles.gateways import (
 )
 from serinus.metrics.profiles.runtimes import GRPC, HTTP, RAY_SERVE, SGLANG, TGI, TRITON, VLLM
 from serinus.metrics.source import Sample, Series
+from tests.metrics.points import add_up
 
 NEW = Target("demo", "digits-33c0471c", "digits", position=1)
 OLD = Target("demo", "digits-68940451", "digits", position=0)
@@ -44,14 +45,6 @@ def read(
 ) -> dict[Target, list[Point]]:
     found = attribute_points(profile, {signal}, targets or [NEW, OLD], series)
     return {target: points for (target, _), points in found.items()}
-
-
-def sums(points: list[Point]) -> dict[str, float]:
-    added: dict[str, float] = {}
-    for point in points:
-        for key in point.keys:
-            added[key] = added.get(key, 0.0) + point.value
-    return added
 
 
 def series(labels: dict[str, str], value: float = 5) -> Series:
@@ -148,7 +141,7 @@ def test_a_pod_of_another_namespace_is_somebody_elses() -> None:
 def test_buckets_are_bounds_in_seconds() -> None:
     name = "ray_serve_deployment_processing_latency_ms_bucket"
     given = [series({"__name__": name, **POD, "le": le}, n) for le, n in (("250", 3), ("+Inf", 4))]
-    assert sums(read(RAY_SERVE, given, "Latency")[NEW]) == {bound_key(0.25): 3, TOTAL: 4}
+    assert add_up(read(RAY_SERVE, given, "Latency")[NEW]) == {bound_key(0.25): 3, TOTAL: 4}
 
 
 def test_a_summary_is_refused_in_words_that_help() -> None:
@@ -163,8 +156,8 @@ def test_how_a_request_ended_is_a_label_of_vllm() -> None:
         series({"__name__": name, **POD, "finished_reason": reason}, n)
         for reason, n in (("stop", 90), ("error", 3), ("abort", 7))
     ]
-    assert sums(read(VLLM, given)[NEW]) == {TOTAL: 100, BAD: 3}
-    assert sums(read(VLLM, given, "Aborts")[NEW]) == {TOTAL: 100, BAD: 7}
+    assert add_up(read(VLLM, given)[NEW]) == {TOTAL: 100, BAD: 3}
+    assert add_up(read(VLLM, given, "Aborts")[NEW]) == {TOTAL: 100, BAD: 7}
     depth = series({"__name__": "vllm:num_requests_waiting", **POD}, 12)
     assert read(VLLM, [depth], "QueueDepth")[NEW][0].keys == (LEVEL,)
 
@@ -172,13 +165,13 @@ def test_how_a_request_ended_is_a_label_of_vllm() -> None:
 def test_failures_that_no_other_series_counts_are_added() -> None:
     good = series({"__name__": "ray_serve_deployment_request_counter_total", **POD}, 5)
     bad = series({"__name__": "ray_serve_deployment_error_counter_total", **POD}, 1)
-    assert sums(read(RAY_SERVE, [good, bad])[NEW]) == {TOTAL: 6, BAD: 1}
+    assert add_up(read(RAY_SERVE, [good, bad])[NEW]) == {TOTAL: 6, BAD: 1}
 
 
 def test_failures_that_are_part_of_the_requests_are_not() -> None:
     total = series({"__name__": "sglang:num_requests_total", **POD}, 50)
     aborted = series({"__name__": "sglang:num_aborted_requests_total", **POD}, 2)
-    assert sums(read(SGLANG, [total, aborted], "Aborts")[NEW]) == {TOTAL: 50, BAD: 2}
+    assert add_up(read(SGLANG, [total, aborted], "Aborts")[NEW]) == {TOTAL: 50, BAD: 2}
 
 
 def test_envoy_gateway_names_clusters_by_the_place_of_the_backend() -> None:
@@ -187,8 +180,8 @@ def test_envoy_gateway_names_clusters_by_the_place_of_the_backend() -> None:
     given = [series({**labels, "envoy_cluster_name": place.format(i)}, 10 + i) for i in (0, 1)]
     merged = series({**labels, "envoy_cluster_name": "httproute/demo/digits/rule/0"})
     points = read(ENVOY_GATEWAY, [*given, merged])
-    assert sums(points[OLD]) == {TOTAL: 10, BAD: 10}
-    assert sums(points[NEW]) == {TOTAL: 11, BAD: 11}
+    assert add_up(points[OLD]) == {TOTAL: 10, BAD: 10}
+    assert add_up(points[NEW]) == {TOTAL: 11, BAD: 11}
     assert ENVOY_GATEWAY.needs_filter
 
 
@@ -199,7 +192,7 @@ def test_the_status_of_a_call_stands_at_the_end_of_envoys_name(words: str) -> No
     given = [series({"__name__": f"envoy_cluster_grpc{words}_{code}", **place}, n) for code, n in statuses.items()]
     others = ["total", "success", "failure", "request_message_count"]
     given += [series({"__name__": f"envoy_cluster_grpc{words}_{word}", **place}, 100) for word in others]
-    assert sums(read(ENVOY_GATEWAY_GRPC, given)[NEW]) == {TOTAL: 100, BAD: 4}
+    assert add_up(read(ENVOY_GATEWAY_GRPC, given)[NEW]) == {TOTAL: 100, BAD: 4}
     http = [series({**one.labels, "envoy_cluster_name": "httproute/demo/digits/rule/0/backend/1"}) for one in given]
     assert read(ENVOY_GATEWAY_GRPC, http)[NEW] == []
     asked = build_query(ENVOY_GATEWAY_GRPC, {"Errors"}, [NEW, OLD], 4.0)
@@ -234,9 +227,9 @@ def test_envoy_gateway_counts_mirrored_requests_by_the_place_of_the_filter() -> 
     given = [series({**labels, "envoy_cluster_name": name}, 10**i) for i, name in enumerate(names)]
     new = replace(NEW, mirrored=True)
     points = read(ENVOY_GATEWAY, given, targets=[new, OLD])
-    assert sums(points[OLD]) == {TOTAL: 1, BAD: 1}
-    assert sums(points[new])[TOTAL] == 10 + 100 + 1000, "its own, and what is mirrored in every rule by our filter"
-    assert sums(read(ENVOY_GATEWAY, given)[NEW])[TOTAL] == 10
+    assert add_up(points[OLD]) == {TOTAL: 1, BAD: 1}
+    assert add_up(points[new])[TOTAL] == 10 + 100 + 1000, "its own, and what is mirrored in every rule by our filter"
+    assert add_up(read(ENVOY_GATEWAY, given)[NEW])[TOTAL] == 10
     query = build_query(ENVOY_GATEWAY, {"Errors"}, [new], 4)
     pattern = re.search(r'envoy_cluster_name=~"([^"]+)"', query)
     assert pattern is not None

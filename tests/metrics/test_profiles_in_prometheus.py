@@ -34,7 +34,8 @@ from serinus.metrics.profiles.runtimes import (
     TRITON,
     VLLM,
 )
-from tests.metrics.real_prometheus import add_up, build_job, read_points, run_prometheus, serve_files
+from tests.metrics.points import add_up
+from tests.metrics.real_prometheus import build_job, read_points, run_prometheus, serve_files
 
 EXPOSITIONS = Path(__file__).parent / "expositions"
 

@@ -40,10 +40,6 @@ LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "serinus"
 ANNOTATION_COMMAND: Final = "serinus.dev/command"
 ANNOTATION_COMMAND_BY: Final = "serinus.dev/command-by"
-WITH_OWN_NAME: Final = f"{ANNOTATION_COMMAND_BY}=\"$(kubectl auth whoami -o jsonpath='{{.status.userInfo.username}}')\""
-"""What follows a command that must say who gives it, for `kubectl annotate`."""
-WITHOUT_NAME: Final = f"{ANNOTATION_COMMAND_BY}-"
-"""What follows every other: the name of who gave the command before would stay, and the API server refuses that."""
 
 NAME_MAX_LENGTH: Final = 45
 """Children append `-` and 8 hex digits, and their pods a further suffix, within the 63 characters of a label value."""
@@ -118,6 +114,16 @@ UNSEEN: Final = -1
 that wait by kstatus would take an object without any status for one that is done."""
 
 ObservedGeneration = Annotated[int | None, BeforeValidator(lambda value: None if value == UNSEEN else value)]
+
+
+def spell_command(kind: str, name: str, namespace: str, command: str, *, named: bool = False) -> str:
+    """How a person gives a command, for a shell; `named` where it must say who gives it. Where not, the name of who
+    gave the one before is taken away: it would stay, and the API server refuses that."""
+    who = "=\"$(kubectl auth whoami -o jsonpath='{.status.userInfo.username}')\"" if named else "-"
+    return (
+        f'kubectl annotate --overwrite {kind} {name} -n {namespace} {ANNOTATION_COMMAND}="{command}"'
+        f" {ANNOTATION_COMMAND_BY}{who}"
+    )
 
 
 def parse_duration(text: str) -> timedelta:

@@ -69,3 +69,16 @@ def redact(text: str) -> str:
     for form, shown in _FORMS:
         text = form.sub(shown, text)
     return text
+
+
+def quote_server(text: str, *secrets: str) -> str:
+    """What a server says, fit for a message: one line of at most 300 characters, without these secrets and whatever
+    looks like one. They are taken out before the cut, as what is left of one would not be known for it."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return flatten(redact(text))[:300]
+
+
+def flatten(text: str) -> str:
+    """The text as one line of printable characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,7 +1,7 @@
 """What people hold back: pauses, freeze windows and approvals. None of it ever holds back a rollback."""
 
 from serinus.api import reasons
-from serinus.api.meta import ANNOTATION_COMMAND, WITH_OWN_NAME
+from serinus.api.meta import spell_command
 from serinus.api.status import CandidateState
 from serinus.core.freeze import find_freeze
 from serinus.core.release import Hold
@@ -52,12 +52,8 @@ def approved(s: Snapshot, candidate: CandidateState) -> Hold | None:
     if required == "BeforeTraffic" and candidate.weight > 0:
         return None
     before = "its first request" if candidate.weight == 0 else "it gets all traffic"
-    command = f'{ANNOTATION_COMMAND}="approve {candidate.revision}" {WITH_OWN_NAME}'
-    return Hold(
-        reasons.AWAITING_APPROVAL,
-        f"{candidate.revision} needs approval before {before}:"
-        f" kubectl annotate --overwrite modeldeployment {s.name} -n {s.namespace} {command}",
-    )
+    command = spell_command("modeldeployment", s.name, s.namespace, f"approve {candidate.revision}", named=True)
+    return Hold(reasons.AWAITING_APPROVAL, f"{candidate.revision} needs approval before {before}: {command}")
 
 
 def _is_alone(s: Snapshot) -> bool:

@@ -9,7 +9,7 @@ import structlog
 from dulwich.errors import GitProtocolError, SendPackError
 from dulwich.objects import Commit, ObjectID
 
-from serinus.api.redact import HIDDEN, redact
+from serinus.api.redact import quote_server
 from serinus.forge.access import GitAccess
 from serinus.forge.change import TRAILER, Change, Limits
 from serinus.forge.outcome import Away, Committed, Deleted, Refused, UpToDate
@@ -147,6 +147,4 @@ def _superseded(repository: Repository, found: Mapping[str, ObjectID], prefix: s
 
 def clean(text: str, access: GitAccess | None = None) -> str:
     """What a server says, fit for a message: one short line without anything secret."""
-    if access is not None:
-        text = text.replace(access.token, HIDDEN)
-    return " ".join("".join(c if c.isprintable() else " " for c in redact(text)).split())[:300]
+    return quote_server(text, *(() if access is None else (access.token,)))

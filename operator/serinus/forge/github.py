@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from serinus.api.redact import HIDDEN, redact
+from serinus.api.redact import quote_server
 from serinus.forge.access import SETTING, GitAccess
 from serinus.forge.outcome import Away, Closed, PullRequest, Refused, State
 from serinus.forge.status import explain_status
@@ -170,8 +170,7 @@ def _quote(forge: Forge, parsed: Any) -> str:
     errors: Sequence[Any] = said["errors"] if isinstance(said.get("errors"), list) else ()
     details = [str(error.get("message") or error.get("field") or "") for error in errors if isinstance(error, dict)]
     text = "; ".join(part for part in (str(said.get("message", "HTTP 422")), *details) if part)
-    text = redact(text.replace(forge.token, HIDDEN))
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
+    return quote_server(text, forge.token)
 
 
 def _read(forge: Forge, said: Any) -> PullRequest | Away | Refused:

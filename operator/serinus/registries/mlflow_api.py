@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serinus.api.redact import HIDDEN, redact
+from serinus.api.redact import quote_server
 from serinus.net.outcome import Away, Refused
 from serinus.net.transport import Reply, Transport
 from serinus.registries.outcome import NotFound
@@ -73,11 +73,7 @@ def list_secrets(headers: Mapping[str, str]) -> list[str]:
 
 
 def _explain(reply: Reply, parsed: Mapping[str, Any], secrets: list[str]) -> NotFound | Away | Refused:
-    code, message = parsed.get("error_code"), str(parsed.get("message", ""))
-    for secret in secrets:
-        message = message.replace(secret, HIDDEN)
-    message = redact(message)
-    text = " ".join("".join(c if c.isprintable() else " " for c in message).split())[:300]
+    code, text = parsed.get("error_code"), quote_server(str(parsed.get("message", "")), *secrets)
     if code == "RESOURCE_DOES_NOT_EXIST":
         return NotFound(f"MLflow: {text}")
     if code == "INVALID_PARAMETER_VALUE":

@@ -26,7 +26,7 @@ from datetime import datetime
 from typing import Final
 
 from serinus.api import retrainreasons as words
-from serinus.api.meta import ANNOTATION_COMMAND, WITHOUT_NAME, parse_duration
+from serinus.api.meta import parse_duration, spell_command
 from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainstatus import PendingRun, SuppressedCount, TriggerReason
 from serinus.core.retrain.commands import Retrain, was_taken
@@ -118,11 +118,9 @@ def _answer_by_rollback(s: Standing, rollback: Rollback) -> Decision:
     if s.spec.suspend:
         return Hold(words.SUSPENDED, None, f"spec.suspend is set; {rollback.message}", rollback.reasons)
     if s.spec.mode == "Recommend":
-        message = (
-            f"advised: roll back. {rollback.message}. kubectl annotate --overwrite modeldeployment"
-            f" {s.spec.model_deployment_ref.name} -n {s.namespace}"
-            f' {ANNOTATION_COMMAND}="undo {rollback.revision}" {WITHOUT_NAME}'
-        )
+        name = s.spec.model_deployment_ref.name
+        command = spell_command("modeldeployment", name, s.namespace, f"undo {rollback.revision}")
+        message = f"advised: roll back. {rollback.message}. {command}"
         return Hold(words.RECOMMENDED, None, message, rollback.reasons)
     return rollback
 

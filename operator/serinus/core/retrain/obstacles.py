@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from serinus.api import retrainreasons as words
-from serinus.api.meta import ANNOTATION_COMMAND, WITH_OWN_NAME, WITHOUT_NAME, parse_duration
+from serinus.api.meta import parse_duration, spell_command
 from serinus.core.retrain.blackout import find_blackout
 from serinus.core.retrain.records import BEING_RELEASED, budget_state, find_active, find_cooldown, fits_budget
 from serinus.core.retrain.standing import Hold, Standing
@@ -117,5 +117,4 @@ def _retrain_command(s: Standing) -> str:
     asked_at = s.pending.since if s.pending is not None else s.now
     key = f"{asked_at:%Y%m%d-%H%M}"
     named = s.spec.approval.required != "Never" and s.spec.approval.not_requester
-    command = f'{ANNOTATION_COMMAND}="retrain {key}" {WITH_OWN_NAME if named else WITHOUT_NAME}'
-    return f"kubectl annotate --overwrite retrainpolicy {s.name} -n {s.namespace} {command}"
+    return spell_command("retrainpolicy", s.name, s.namespace, f"retrain {key}", named=named)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from serinus.api.meta import format_time
+from serinus.api.redact import flatten
 from serinus.api.retrainpolicy import FileEdit
 from serinus.api.retrainrun import RetrainRunSpec
 from serinus.api.retrainstatus import ModelState, RetrainRunStatus, RunModel
@@ -35,7 +36,7 @@ def write_edits(edits: Iterable[FileEdit], model: RunModel | ModelState) -> tupl
 
 def title_of(policy: str, model: RunModel | ModelState, *, back: bool) -> str:
     """One line, for commit and pull request."""
-    return f"{policy}: {'back to' if back else 'promote'} {_plain(model.uri)}"
+    return f"{policy}: {'back to' if back else 'promote'} {flatten(model.uri)}"
 
 
 def describe_proposal(namespace: str, run: str, spec: RetrainRunSpec, status: RetrainRunStatus, *, back: bool) -> str:
@@ -67,9 +68,5 @@ def describe_proposal(namespace: str, run: str, spec: RetrainRunSpec, status: Re
 
 def _code(text: str) -> str:
     """As code, in which nothing links, nobody is mentioned and no cell ends."""
-    plain = _plain(text).replace("`", "'").replace("|", "¦")[:LONGEST]
+    plain = flatten(text).replace("`", "'").replace("|", "¦")[:LONGEST]
     return f"`{plain}`" if plain else ""
-
-
-def _plain(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -2,7 +2,7 @@
 
 from serinus.api import reasons
 from serinus.api import retrainreasons as words
-from serinus.api.meta import ANNOTATION_COMMAND, WITHOUT_NAME, parse_duration
+from serinus.api.meta import parse_duration, spell_command
 from serinus.api.retrainstatus import PromotionState, RetrainRunStatus
 from serinus.core.retrain.approval import Approved, Expired, Rejected
 from serinus.core.retrain.gates import gates_verdict
@@ -155,10 +155,10 @@ def _roll_back(s: RunSnapshot, r: RetrainRunStatus, promotion: PromotionState, f
 
 
 def _tell_retry(s: RunSnapshot, fate: Fate) -> str:
+    command = spell_command("modeldeployment", s.spec.model_deployment, s.namespace, f"retry {fate.revision}")
     return (
         f"{fate.revision} was rejected before ({fate.message or fate.reason}), and is released again when somebody"
-        f" says so: kubectl annotate --overwrite modeldeployment {s.spec.model_deployment} -n {s.namespace}"
-        f' {ANNOTATION_COMMAND}="retry {fate.revision}" {WITHOUT_NAME}'
+        f" says so: {command}"
     )
 
 
