@@ -55,7 +55,7 @@ def test_a_field_and_a_word_of_a_newer_crd_are_named_and_wait(model: Model, chan
             return model.reason() == "InvalidSpec"
 
         wait_until_known(model, spec)
-        wait_for("it says so", refused, model.explain, 20)
+        wait_for("it says so", refused, model.explain, 60)
         assert said in model.condition("Ready")["message"]
         assert model.condition("Available")["status"] == "True"
         assert model.weights() == {stable: 100}
@@ -85,7 +85,7 @@ def wait_until_known(model: Model, spec: dict[str, Any]) -> None:
         said = model.cluster.kubectl(*tried, input=manifest, check=False)
         return said.returncode == 0 and includes(json.loads(said.stdout)["spec"], spec)
 
-    wait_for("the API server keeps it", kept, lambda: "", 20)
+    wait_for("the API server keeps it", kept, lambda: "", 60)
     model.cluster.apply(manifest)
 
 

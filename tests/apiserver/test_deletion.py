@@ -53,7 +53,7 @@ def test_a_model_that_is_going_away_gives_all_traffic_to_stable_first(model: Mod
     # A finalizer of somebody else keeps it in between for as long as we look.
     set_finalizers(model, ["example.com/backup"])
     model.cluster.kubectl("delete", "modeldeployment", model.name, "-n", model.namespace, "--wait=false")
-    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain, 10)
+    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain, 60)
     assert model.pods(new), "who is asked to leave keeps his pods: requests may still be under way"
     set_finalizers(model, None)
     wait_for("nothing is left", lambda: not list_children(model), lambda: "\n".join(list_children(model)), 60)

@@ -30,8 +30,8 @@ def loop(model: Model) -> Loop:
         bound = f"--role={role}", f"--user={user}"
         cluster.kubectl("create", "rolebinding", f"{user}-{role}", *bound, "-n", namespace)
     await_policies(cluster)
-    wait_for("one role", lambda: "bob may not cancel" in order(loop, "bob", f"cancel x {next(numbers)}"), str, 30)
-    wait_for("the other", lambda: "must be who makes" in approve(loop, "ada", "x", "a", approver="eve"), str, 30)
+    wait_for("one role", lambda: "bob may not cancel" in order(loop, "bob", f"cancel x {next(numbers)}"), str, 60)
+    wait_for("the other", lambda: "must be who makes" in approve(loop, "ada", "x", "a", approver="eve"), str, 60)
     return loop
 
 

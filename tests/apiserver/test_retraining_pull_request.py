@@ -37,7 +37,7 @@ def git(model: Model, tmp_path: Path) -> Iterator[GitServer]:
         process.stdin.write(MANIFEST)
         process.stdin.close()
         hosts = tmp_path / "hosts"
-        wait_for("the forge", lambda: process.poll() is None and hosts.exists(), str, 20)
+        wait_for("the forge", lambda: process.poll() is None and hosts.exists(), str, 60)
         found = json.loads(hosts.read_text())
         restart_operator(cluster, git_hosts=",".join(f"http://{host}" for host in found.values()))
         secret = {
@@ -65,7 +65,7 @@ def test_a_pull_request_is_opened_and_what_a_person_merges_is_observed(model: Mo
     results["model"]["uri"] = AFTER
     run = loop.train(1, results)
     loop.await_phase(run, "Promoting", 30)
-    wait_for("the pull request", lambda: "reference" in loop.run(run)["status"].get("promotion", {}), loop.explain, 20)
+    wait_for("the pull request", lambda: "reference" in loop.run(run)["status"].get("promotion", {}), loop.explain, 60)
     promotion = loop.run(run)["status"]["promotion"]
     assert promotion["reference"] == "https://github.example/payments/deploy/pull/1"
     assert promotion["reference"] in promotion["message"]

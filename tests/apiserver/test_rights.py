@@ -98,7 +98,7 @@ def await_denied(model: Model, words: str) -> None:
         condition = model.condition("Stalled")
         return condition.get("reason") == "AccessDenied" and words in condition["message"]
 
-    wait_for(f"Stalled says {words}", told, model.explain, 40)
+    wait_for(f"Stalled says {words}", told, model.explain, 60)
 
 
 def test_rights_that_are_taken_away_hold_a_release_no_rollback_and_nobody_else(
@@ -144,7 +144,7 @@ def test_rights_that_are_taken_away_hold_a_release_no_rollback_and_nobody_else(
     with roles.without(UPDATE_STATUS):
         fault = "example.com/fault-ratio=0.5"
         model.cluster.kubectl("annotate", "deployment", bad, fault, "--overwrite", "-n", model.namespace)
-        wait_for("stable has all traffic", lambda: model.weights().get(bad, 0) == 0, model.explain, 40)
+        wait_for("stable has all traffic", lambda: model.weights().get(bad, 0) == 0, model.explain, 60)
         model.await_events("AccessDenied")
     model.await_reason("RolledBack")
     assert model.stable() == good
@@ -227,7 +227,7 @@ def test_what_history_no_longer_keeps_goes_and_an_orphaned_record_is_taken_up(mo
 
     third = model.stable()
     cluster.kubectl("delete", "modeldeployment", model.name, "--cascade=orphan", *space, timeout=60)
-    wait_for("an orphan", lambda: "ownerReferences" not in model.get("modelrevision", third)["metadata"], str, 30)
+    wait_for("an orphan", lambda: "ownerReferences" not in model.get("modelrevision", third)["metadata"], str, 60)
     model.apply("v3", change=refer)
     model.await_reason("Serving")
     (owner,) = model.get("modelrevision", third)["metadata"]["ownerReferences"]
@@ -240,7 +240,7 @@ def test_records_of_runs_beyond_the_limit_go(model: Model) -> None:
     loop.serve_first()
     for number, letter in enumerate("abc", 1):
         loop.await_phase(loop.train(number, build_results(letter, f1=0.5)), "Rejected")
-    wait_for("one record", lambda: len(loop.runs()) <= 2, loop.explain, 30)
+    wait_for("one record", lambda: len(loop.runs()) <= 2, loop.explain, 60)
 
 
 def test_a_degradation_after_a_promotion_is_undone(model: Model, surroundings: Surroundings) -> None:

@@ -23,13 +23,13 @@ def test_from_httproute_to_grpcroute_and_back_in_mid_release(model: Model) -> No
     for kind in ("GRPCRoute", "HTTPRoute"):
         model.spec["route"]["kind"] = kind
         model.apply("v2")
-        wait_for(f"the {kind} alone", lambda kind=kind: routes(model) == {kind}, model.explain, 30)
+        wait_for(f"the {kind} alone", lambda kind=kind: routes(model) == {kind}, model.explain, 60)
         assert model.weights() == {stable: 50, new: 50}
         (port,) = model.get("service", stable)["spec"]["ports"]
         assert port.get("appProtocol") == ("kubernetes.io/h2c" if kind == "GRPCRoute" else None)
     assert model.get("httproute")["metadata"]["uid"] != before
     model.command(f"abort {new}")
-    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain, 20)
+    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain, 60)
 
 
 def test_a_host_of_somebody_elses_httproute_is_not_given_up_for_a_grpcroute(model: Model) -> None:

@@ -48,7 +48,7 @@ def stage(surroundings: Surroundings, tmp_path_factory: pytest.TempPathFactory) 
             wait_for("the roles", partial(_is_made, told, body), partial(told.create, TENANT, body), 20)
         victim.apply("v1")
         victim.await_reason("Serving")
-        wait_for("a record", lambda: cluster.get("modelrevisions", "-n", OWN)["items"], str, 30)
+        wait_for("a record", lambda: cluster.get("modelrevisions", "-n", OWN)["items"], str, 60)
         yield told
     finally:
         print(f"\nattacks: {told.write()}", flush=True)

@@ -124,7 +124,7 @@ def stream(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_what_others_answer_is_not_shown(name: str, stream: Any, tmp_path: Path) -> None:
     (tmp_path / "credentials").write_text(f"robot:{TOKEN}")
-    transport = Transport(timeout=2.0)
+    transport = Transport(timeout=20.0)
     async with answering(ANSWERS[name]) as host:
         hosts, address = {host: "http"}, f"http://{host}"
         said: list[object] = []
@@ -132,7 +132,7 @@ async def test_what_others_answer_is_not_shown(name: str, stream: Any, tmp_path:
         async def access(renew: bool) -> Access:
             return Access(TOKEN)
 
-        source = PrometheusSource(address, timeout=1.0, access=access)
+        source = PrometheusSource(address, timeout=20.0, access=access)
         said.append(await source.fetch_series("up[15s]"))
         said.append(await source.fetch_instant("up"))
         source.close()
@@ -152,7 +152,7 @@ async def test_what_others_answer_is_not_shown(name: str, stream: Any, tmp_path:
         said.append(await propose(forge, draft))  # type: ignore[arg-type]
         configuration = Configuration(host=address)
         configuration.api_key["BearerToken"] = f"bearer {TOKEN}"
-        kube = Kube(build_api_client(configuration), timeout=1.0)
+        kube = Kube(build_api_client(configuration), timeout=20.0)
         for resource, where in ((SECRETS, "ml"), (MODELDEPLOYMENTS, "ml")):
             try:
                 await kube.get(resource, where, "x")
@@ -208,7 +208,7 @@ async def test_kopf_shows_neither_objects_nor_what_went_wrong_in_full(stream: An
         template = {"env": [{"name": "PASSWORD", "value": PASSWORD}]}
         await server.put(MODELDEPLOYMENTS, {"metadata": {"name": "fraud", "namespace": "ml"}, "spec": template})
         task = asyncio.create_task(run_kopf(sink, fetch, stop, ready=ready))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await ready.wait()
             while not seen:  # noqa: ASYNC110  kopf works in another thread
                 await asyncio.sleep(0.05)

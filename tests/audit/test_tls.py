@@ -55,7 +55,7 @@ async def ask_provider(host: str, pem: str | None) -> tuple[bool, str]:
     async def access(renew: bool) -> Access:
         return Access(TOKEN, pem)
 
-    source = PrometheusSource(f"https://{host}", timeout=2.0, access=access)
+    source = PrometheusSource(f"https://{host}", timeout=20.0, access=access)
     said = await source.fetch_series("up[15s]")
     source.close()
     assert isinstance(said, Failure)
@@ -63,7 +63,7 @@ async def ask_provider(host: str, pem: str | None) -> tuple[bool, str]:
 
 
 async def ask_registry(host: str, pem: str | None, uri: str = "") -> tuple[bool, str]:
-    transport = Transport(2.0)
+    transport = Transport(20.0)
     address = f"https://{host}"
     reference = parse_reference(uri.format(host=host))
     assert isinstance(reference, Reference)
@@ -85,7 +85,7 @@ async def ask_hub(host: str, pem: str | None) -> tuple[bool, str]:
 
 
 async def ask_mlflow(host: str, pem: str | None) -> tuple[bool, str]:
-    transport = Transport(2.0)
+    transport = Transport(20.0)
     said = await read_alias(MLflow(transport, f"https://{host}"), "fraud", "champion")
     await transport.close()
     return isinstance(said, Away) and "the certificate is not trusted" in said.message, str(said)
@@ -99,7 +99,7 @@ async def ask_git(host: str, pem: str | None) -> tuple[bool, str]:
 
 
 async def ask_forge(host: str, pem: str | None) -> tuple[bool, str]:
-    transport = Transport(2.0)
+    transport = Transport(20.0)
     access = GitAccess(f"https://{host}/acme/fraud", "robot", TOKEN, f"https://{host}", authorities=pem)
     forge = open_forge(transport, access, {host: "https"})
     assert isinstance(forge, Forge)
@@ -114,7 +114,7 @@ async def ask_api_server(host: str, pem: str | None, folder: Path | None = None)
     if pem is not None and folder is not None:
         (folder / "ca.pem").write_text(pem)
         configuration.ssl_ca_cert = str(folder / "ca.pem")
-    kube = Kube(build_api_client(configuration), timeout=2.0)
+    kube = Kube(build_api_client(configuration), timeout=20.0)
     try:
         await kube.get(MODELDEPLOYMENTS, "ml", "fraud")
     except Unavailable as error:

@@ -39,7 +39,7 @@ def test_a_failed_request_does_not_make_the_model_faster() -> None:
 
 def test_warm_up_is_not_measured_and_concurrency_is_real(serve: Serve, tmp_path: Path) -> None:
     """Four requests wait for one another: with fewer at once the barrier would break, and its requests fail."""
-    barrier, asked = threading.Barrier(4, timeout=5), []
+    barrier, asked = threading.Barrier(4, timeout=60), []
 
     def answer(row: Any) -> Any:
         asked.append(row)

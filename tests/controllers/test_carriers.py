@@ -199,7 +199,7 @@ async def test_what_better_credentials_cure_is_waited_for(stage: Stage, what: st
 async def mlflow() -> AsyncIterator[World]:
     world = World()
     async with TestServer(world.app, host="127.0.0.1") as server:
-        world.mlflow = MLflow(Transport(timeout=0.5), f"http://127.0.0.1:{server.port}")
+        world.mlflow = MLflow(Transport(timeout=20.0), f"http://127.0.0.1:{server.port}")
         yield world
         await world.mlflow.transport.close()
 

@@ -41,7 +41,7 @@ def config_map(name: str = "features", **data: str) -> Raw:
 
 
 async def until(check: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not check():  # noqa: ASYNC110  the state is another task's
             await asyncio.sleep(0.001)
 

@@ -39,7 +39,7 @@ class Registry:
 
 
 async def until(check: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not check():  # noqa: ASYNC110  the state is the resolver's own
             await asyncio.sleep(0.001)
 

@@ -59,7 +59,7 @@ async def models():
 
 
 async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not check():  # noqa: ASYNC110  the state is the warmer's own
             await asyncio.sleep(0.001)
 

@@ -29,7 +29,7 @@ def test_a_regression_that_must_be_excluded_holds_the_last_step_until_it_would_h
     with model.traffic():
         model.apply("v2", behaviour={"FAULT_RATIO": 0.01})
         said = "must be excluded before promotion"
-        wait_for("it says why it holds", lambda: said in model.explain(), model.explain, 30)
+        wait_for("it says why it holds", lambda: said in model.explain(), model.explain, 60)
         model.await_reason("Serving", patience=120)
     summaries = model.get("modelrevision", model.stable())["status"]["analysis"]
     seen = next(one["wouldHaveSeen"] for one in summaries if one["name"] == "errors")

@@ -26,12 +26,12 @@ def release_after_a_look(model: Model) -> None:
     del model.spec["rollout"]["steps"]
     model.spec["rollout"] |= {"strategy": "BlueGreen", "approval": {"required": "BeforePromotion"}}
     with model.traffic() as traffic, model.route_watch() as route:
-        wait_for("stable at the preview host", lambda: ask(model, host=preview).version == "v1", model.explain, 20)
+        wait_for("stable at the preview host", lambda: ask(model, host=preview).version == "v1", model.explain, 60)
         model.apply("v2")
         model.await_reason("AwaitingApproval")
         new = model.candidate()
         assert new
-        wait_for("v2 at the preview host", lambda: ask(model, host=preview).version == "v2", model.explain, 20)
+        wait_for("v2 at the preview host", lambda: ask(model, host=preview).version == "v2", model.explain, 60)
         assert len(model.pods(new)) == 2
         traffic.read()
         assert count(traffic.answers).of("v2").requests == 0

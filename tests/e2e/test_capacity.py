@@ -23,7 +23,7 @@ def test_a_release_waits_for_a_gpu_with_the_schedulers_words_and_goes_on_when_th
         waiting = model.candidate()
         assert waiting is not None
         stopped = model.status()["candidate"]["clockStoppedAt"]
-        wait_for("twice the deadline has passed", lambda: age(traffic) > 16, model.explain, 30)
+        wait_for("twice the deadline has passed", lambda: age(traffic) > 16, model.explain, 60)
         assert model.reason() == "WaitingForCapacity"
         assert model.status()["candidate"]["clockStoppedAt"] == stopped
         assert list_weights(route.changes, waiting) == []

@@ -77,7 +77,7 @@ def test_a_rollout_goes_on_over_upgrade_rollback_uninstall_and_install(
         standing.assert_goes_on()
 
         release.helm(cluster, "uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "60s")
-        wait_for("no operator", lambda: not read_images(cluster), lambda: str(read_images(cluster)), 30)
+        wait_for("no operator", lambda: not read_images(cluster), lambda: str(read_images(cluster)), 60)
         assert list_leaving(cluster, model.namespace) == []
         assert cluster.get("crd", CRD)["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
         standing.assert_goes_on()

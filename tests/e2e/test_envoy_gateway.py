@@ -27,12 +27,12 @@ def test_releases_climb_one_after_the_other_by_what_envoy_counts_and_keep_their_
     with model.traffic() as traffic, model.route_watch() as route:
         model.apply("v2")
         second = model.await_weight(20)
-        wait_for("the split is confirmed", lambda: model.reason("TrafficVerified") == "SplitAsAsked", model.explain, 20)
+        wait_for("the split is confirmed", lambda: model.reason("TrafficVerified") == "SplitAsAsked", model.explain, 60)
         model.await_reason("Serving")
         assert model.stable() == second
         assert list_weights(route.changes, second) == [20, 50, 100]
         left = [(first, 0), (second, 100)]
-        wait_for("the end of the drain, which moves no backend", lambda: backends(model) == left, model.explain, 20)
+        wait_for("the end of the drain, which moves no backend", lambda: backends(model) == left, model.explain, 60)
         model.apply("v3")
         third = model.await_weight(20)
         assert backends(model) == [(third, 20), (second, 80)], "the newcomer takes the free place"
@@ -53,7 +53,7 @@ def test_a_bad_release_goes_back_by_what_envoy_counts(envoy_model: Model) -> Non
         model.apply("v2", faults=0.5)
         model.await_reason("RolledBack")
         assert "errors" in model.condition("Ready")["message"]
-        wait_for("the end of the drain", lambda: backends(model) == [(old, 100)], model.explain, 20)
+        wait_for("the end of the drain", lambda: backends(model) == [(old, 100)], model.explain, 60)
         # The gateway's counters of that place are those of the bad one no more.
         model.apply("v3")
         model.await_weight(50)
@@ -68,7 +68,7 @@ def test_a_slower_release_goes_back_by_envoys_own_histogram(envoy_model: Model) 
     judge_by(model, {**LATENCY, "latency": {"maxRegression": "1.2", "source": "Gateway"}})
     serve(model, DELAY=0.02)
     with model.traffic() as traffic:
-        wait_for("400 answers", lambda: traffic.read() or len(traffic.answers) > 400, lambda: "", 30)
+        wait_for("400 answers", lambda: traffic.read() or len(traffic.answers) > 400, lambda: "", 60)
         model.apply("v2", behaviour={"DELAY": 0.06})
         model.await_reason("RolledBack")
     assert "latency" in model.condition("Ready")["message"]

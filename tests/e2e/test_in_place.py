@@ -56,7 +56,7 @@ def places_watched(model: Model) -> Iterator[Places]:
 
     places = Places()
     with Watch(start, "pods", "--namespace", model.namespace, on_change=places.note):
-        wait_for("the watch of the pods", lambda: places.there, model.explain, 20)
+        wait_for("the watch of the pods", lambda: places.there, model.explain, 60)
         yield places
 
 

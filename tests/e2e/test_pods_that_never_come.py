@@ -98,7 +98,7 @@ def test_a_candidate_that_loses_all_pods_gives_its_traffic_back_until_they_retur
         # Without grace, as when a node is gone.
         now = ("--force", "--grace-period=0", "--wait=false")
         model.cluster.kubectl("delete", "pod", "-n", model.namespace, "-l", f"serinus.dev/revision={candidate}", *now)
-        wait_for("no weight", lambda: model.weights() == {stable: 100}, model.explain, 10)
+        wait_for("no weight", lambda: model.weights() == {stable: 100}, model.explain, 60)
         given_back = time.time()
         assert model.candidate() == candidate, "it is not rejected for that"
         model.await_weight(50, patience=60)

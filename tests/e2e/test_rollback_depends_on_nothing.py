@@ -70,5 +70,5 @@ def test_while_its_own_pods_come_and_go(model: Model) -> None:
             model.cluster.kubectl(
                 "delete", "pods", "-n", model.namespace, "-l", f"serinus.dev/revision={candidate}", "--wait=false"
             )
-            wait_for("its pods again", lambda: model.pods(candidate), model.explain, 30)
+            wait_for("its pods again", lambda: model.pods(candidate), model.explain, 60)
         check_back_on(model, stable)

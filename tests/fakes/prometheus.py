@@ -13,8 +13,11 @@ from serinus.metrics.prometheus import PrometheusSource
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-TIMEOUT = 0.5
-"""Seconds that a source waits unless a test says otherwise."""
+TIMEOUT = 20.0
+"""Seconds that a source waits for a server that answers; so many that a busy machine does not end them."""
+
+SHORT_TIMEOUT = 0.5
+"""Seconds that a source waits for a server that a test lets hang."""
 
 MATRIX = [{"metric": {"__name__": "up", "pod": "a"}, "values": [[1000.5, "1"], [1001.5, "2"]]}]
 
@@ -59,17 +62,31 @@ def reading(fake: FakePrometheus, timeout: float = TIMEOUT, **options: Any) -> I
 async def raw_server(talk: Raw) -> AsyncIterator[str]:
     """A server that reads one request and then talks as it likes; yields its address."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            await talk(reader, writer)
-        writer.close()
+    talking: set[asyncio.Task[None]] = set()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async def talk_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await reader.readuntil(b"\r\n\r\n")
+                await talk(reader, writer)
+            writer.close()
+        except asyncio.CancelledError:
+            # Nobody may read any more, and what is left to be sent would keep the socket open.
+            writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talking.add(asyncio.create_task(talk_once(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
         yield "http://{}:{}".format(*server.sockets[0].getsockname()[:2])
     finally:
         server.close()
+        for task in talking:
+            task.cancel()
+        await asyncio.gather(*talking, return_exceptions=True)
 
 
 async def success(result: Any, **more: Any) -> web.Response:

@@ -23,7 +23,7 @@ class GitHub:
         self.faults: list[Callable[[web.Request], Any]] = []
         self.branches: Container[str] = {HEAD}
         self.tip: Callable[[str], str] = lambda _: "c" * 40
-        self.transport = Transport(timeout=0.5)
+        self.transport = Transport(timeout=20.0)
         self.host = ""
         self.app = web.Application()
         self.app.router.add_route("*", "/api/v3/repos/payments/deploy/{path:.*}", self._answer)

@@ -294,7 +294,7 @@ async def test_a_server_that_is_away_or_silent_is_asked_again_later(git: GitServ
         request.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
         request.send_header("Content-Length", "1000000")
         request.end_headers()
-        for _ in range(40):
+        for _ in range(400):
             request.wfile.write(b"0")
             time.sleep(0.05)
         return True
@@ -303,7 +303,7 @@ async def test_a_server_that_is_away_or_silent_is_asked_again_later(git: GitServ
     begun = time.monotonic()
     silent = await ask(git, limits=Limits(seconds=0.5))
     assert isinstance(silent, Away)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 15
 
 
 async def test_an_authority_of_ones_own_is_trusted_where_the_secret_holds_it(tmp_path: Path) -> None:
@@ -335,11 +335,11 @@ def test_a_silent_server_does_not_keep_the_process_from_ending(tmp_path: Path) -
             access = GitAccess(f"http://{host}/a/b", USER, TOKEN)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.1):
-                    await open_branch_commit(access, {host: "http"}, wanted(), Limits(seconds=2))
+                    await open_branch_commit(access, {host: "http"}, wanted(), Limits(seconds=30))
 
         begun = time.monotonic()
         asyncio.run(start())
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 15
 
 
 async def test_nothing_secret_is_logged(git: GitServer, caplog: pytest.LogCaptureFixture) -> None:

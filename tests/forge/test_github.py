@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from serinus.forge.access import GitAccess
 from serinus.forge.github import Draft, Forge, close_superseded, find_by_head, open_forge, propose, read_state
 from serinus.forge.outcome import Away, Closed, PullRequest, Refused
+from serinus.net.transport import Transport
 from tests.forge.github_stub import HEAD, TOKEN, GitHub
 
 BASE = "main"
@@ -55,8 +56,11 @@ async def test_an_answer_that_was_lost_makes_no_second_one(github: GitHub) -> No
         await asyncio.sleep(1)
         return web.Response()
 
+    patient, github.transport = github.transport, Transport(timeout=0.5)
     github.faults = [lambda _: None, hear_and_say_nothing]
     assert isinstance(await propose(reach(github), DRAFT), Away)
+    await github.transport.close()
+    github.transport = patient
     made = await propose(reach(github), DRAFT)
     assert isinstance(made, PullRequest)
     assert list(github.requests) == [1]
@@ -142,6 +146,8 @@ async def slow(_: web.Request) -> web.Response:
     ],
 )
 async def test_what_a_forge_says_instead(github: GitHub, fault: Any, outcome: type) -> None:
+    if fault is slow:
+        github.transport = Transport(timeout=0.5)
     for call in (
         lambda forge: propose(forge, DRAFT),
         lambda forge: close_superseded(forge, "serinus/ml/fraud/", HEAD, "x"),

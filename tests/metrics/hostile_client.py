@@ -1,7 +1,8 @@
 """`python hostile_client.py GOOD BAD...`: ask bad servers while a good one is asked too; tell memory, times, reasons.
 
-Each BAD is NAME=ADDRESS. Prints one JSON object: `grown` and `peak` in MiB above what a process needs that asks the
-good server only, `slowest` answer of the good server in seconds, and for each bad one its three results."""
+Each BAD is NAME=SECONDS=ADDRESS, where SECONDS is how long it is waited for. Prints one JSON object: `grown` and `peak`
+in MiB above what a process needs that asks the good server only, `slowest` answer of the good server in seconds, and
+for each bad one its three results."""
 
 import asyncio
 import json
@@ -13,7 +14,8 @@ from serinus.metrics.prometheus import PrometheusSource
 from serinus.metrics.source import Answer, QueryResult
 from serinus.metrics.threads import QueryThreads
 
-TIMEOUT = 1.0
+PATIENCE = 20.0
+"""Seconds that the good server is waited for."""
 ROUNDS = 3
 AT_ONCE = 8
 """Bad servers at a time."""
@@ -30,9 +32,9 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-async def main(good_address: str, bad: dict[str, str]) -> None:
+async def main(good_address: str, bad: dict[str, tuple[float, str]]) -> None:
     threads, places = QueryThreads(), asyncio.Semaphore(AT_ONCE)
-    good = PrometheusSource(good_address, timeout=TIMEOUT, threads=threads)
+    good = PrometheusSource(good_address, timeout=PATIENCE, threads=threads)
     for _ in range(20):
         await good.fetch_series("up[15s]")
     before = memory("VmRSS")
@@ -48,15 +50,15 @@ async def main(good_address: str, bad: dict[str, str]) -> None:
             slowest = max(slowest, time.monotonic() - started)
             await asyncio.sleep(0.02)
 
-    async def suffer(address: str) -> list[str]:
+    async def suffer(seconds: float, address: str) -> list[str]:
         async with places:
-            source = PrometheusSource(address, timeout=TIMEOUT, threads=threads)
+            source = PrometheusSource(address, timeout=seconds, threads=threads)
             told = [tell(await source.fetch_series("up[15s]")) for _ in range(ROUNDS)]
             source.close()
             return told
 
     polling = asyncio.create_task(poll())
-    told = await asyncio.gather(*(suffer(address) for address in bad.values()))
+    told = await asyncio.gather(*(suffer(*given) for given in bad.values()))
     assert not polling.done(), polling
     polling.cancel()
     print(
@@ -75,5 +77,10 @@ def tell(result: QueryResult) -> str:
     return "Answer" if isinstance(result, Answer) else result.reason
 
 
+def parse(given: str) -> tuple[str, tuple[float, str]]:
+    name, seconds, address = given.split("=", 2)
+    return name, (float(seconds), address)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], dict(given.split("=", 1) for given in sys.argv[2:])))
+    asyncio.run(main(sys.argv[1], dict(map(parse, sys.argv[2:]))))

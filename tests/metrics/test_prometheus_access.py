@@ -14,7 +14,7 @@ from serinus.metrics.source import Access, Answer, Failure
 from tests.fakes.certificates import Authority
 from tests.fakes.prometheus import MATRIX, FakePrometheus, success
 
-TIMEOUT = 2.0
+TIMEOUT = 20.0
 SECRET = "s3cr3t-t0ken"
 
 

@@ -135,6 +135,10 @@ async def serve(request: web.Request) -> web.StreamResponse:
     return web.Response(body=BODIES[name][0], headers={"Content-Encoding": encoding})
 
 
+PATIENCE = 20.0
+HASTE = 2.0
+"""Seconds that a server is waited for which answers, and one that never does."""
+
 SERVED = {
     "hang": "Timeout",
     "html": "InvalidAnswer",
@@ -153,7 +157,10 @@ async def test_whatever_servers_do_is_named_costs_little_and_delays_nobody() -> 
         addresses = {name: f"{bad.url}/{name}" for name in EXPECTED}
         for name, (talk, _) in TALKS.items():
             addresses[name] = await stack.enter_async_context(raw_server(talk))
-        given = [f"{name}={address.replace(' ', '%20')}" for name, address in addresses.items()]
+        given = [
+            f"{name}={PATIENCE if EXPECTED[name] != 'Timeout' else HASTE}={address.replace(' ', '%20')}"
+            for name, address in addresses.items()
+        ]
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             str(Path(__file__).parent / "hostile_client.py"),
@@ -163,7 +170,7 @@ async def test_whatever_servers_do_is_named_costs_little_and_delays_nobody() -> 
             env={**os.environ, "PYTHONPATH": str(ROOT / "operator")},
         )
         try:
-            out, _ = await asyncio.wait_for(child.communicate(), 60)
+            out, _ = await asyncio.wait_for(child.communicate(), 120)
         finally:
             if child.returncode is None:
                 child.kill()
@@ -173,4 +180,4 @@ async def test_whatever_servers_do_is_named_costs_little_and_delays_nobody() -> 
     # What the allocator keeps varies with the load of the machine: 6 to 27 MiB were seen.
     assert told["grown"] <= 32
     assert told["peak"] <= 40, "less than one of the floods"
-    assert told["slowest"] <= 1.0
+    assert told["slowest"] < HASTE, "less than one server that hangs"

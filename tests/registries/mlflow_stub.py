@@ -24,7 +24,7 @@ class World:
         self.tags: dict[str, dict[str, str]] = {}
         self.app = web.Application()
         self.app.router.add_route("*", "/api/2.0/mlflow/{path:.*}", self._answer)
-        self.mlflow = MLflow(Transport(timeout=0.5), "")
+        self.mlflow = MLflow(Transport(timeout=20.0), "")
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]

@@ -32,7 +32,7 @@ from tests.registries.mlflow_stub import VERSION, World, error
 async def world():
     world = World()
     async with TestServer(world.app, host="127.0.0.1") as server:
-        world.mlflow = MLflow(Transport(timeout=0.5), f"http://127.0.0.1:{server.port}/")
+        world.mlflow = MLflow(Transport(timeout=20.0), f"http://127.0.0.1:{server.port}/")
         yield world
         await world.mlflow.transport.close()
 
@@ -189,7 +189,10 @@ async def test_what_mlflow_says_instead(world: World, fault: Any, outcome: type)
         ("POST registered-models/alias", lambda: move_alias(world.mlflow, "fraud", "champion", "7")),
         ("POST model-versions/set-tag", lambda: set_tags(world.mlflow, found, {"k": "v"})),
     ]
-    for place, call in calls[: 1 if fault is slow else 3]:
+    if fault is slow:
+        calls = calls[:1]
+        world.mlflow = MLflow(Transport(timeout=0.5), world.mlflow.address)
+    for place, call in calls:
         world.faults = {place: fault}
         said: Any = await call()
         assert type(said) is outcome, (place, said)

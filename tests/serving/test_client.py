@@ -27,7 +27,7 @@ async def model():
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(app) as server:
-        client = ModelClient(timeout=0.3)
+        client = ModelClient(timeout=20.0)
         yield str(server.make_url("")).rstrip("/"), client, seen
         await client.close()
 
@@ -42,7 +42,9 @@ async def test_a_status_is_an_answer_whatever_it_is(model) -> None:
 
 async def test_silence_is_no_answer(model) -> None:
     url, client, _ = model
-    assert await client.send(f"{url}/slow", None) == Sent(None, "no answer within 0.3s")
+    hasty = ModelClient(timeout=0.3)
+    assert await hasty.send(f"{url}/slow", None) == Sent(None, "no answer within 0.3s")
+    await hasty.close()
     refused = await client.send("http://127.0.0.1:1/", None)
     assert refused.status is None
     assert "127.0.0.1" in refused.message

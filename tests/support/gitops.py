@@ -119,7 +119,7 @@ class Application:
             asked = (state.get("operation") or {}).get("initiatedBy", {}).get("username")
             return asked == user and state["phase"] not in ("Running", "Terminating")
 
-        wait_for("the end of a sync", is_over, self.explain, 30)
+        wait_for("the end of a sync", is_over, self.explain, 60)
         assert self.get()["status"]["operationState"]["phase"] == "Succeeded", self.explain()
 
     def explain(self) -> str:

@@ -97,7 +97,7 @@ class Loop:
             run = next((one for one in self.runs() if one["spec"]["number"] == number), None)
             return run["metadata"]["name"] if run is not None and (run.get("status") or {}).get("child") else None
 
-        return str(wait_for(f"run {number}", made, self.explain, 30))
+        return str(wait_for(f"run {number}", made, self.explain, 60))
 
     def phase(self, name: str) -> str:
         return str((self.run(name).get("status") or {}).get("phase"))

@@ -150,7 +150,7 @@ class Model:
             told = self.events()
             return told if set(reasons) <= {line.split(":")[0] for line in told} else []
 
-        return wait_for(f"Events {', '.join(reasons)}", tell, lambda: "\n".join(self.events()), 10)
+        return wait_for(f"Events {', '.join(reasons)}", tell, lambda: "\n".join(self.events()), 60)
 
     def reason(self, type_: str = "Ready") -> str:
         """The reason of a condition, once it is about the spec that was applied last."""
@@ -198,7 +198,7 @@ class Model:
 
         url = url or f"{self.gateway_url}/"
         # The node's proxy and the gateway hear of a new Service a little later than the API server.
-        wait_for("an answer", lambda: self._answers(url), self.explain, 20)
+        wait_for("an answer", lambda: self._answers(url), self.explain, 60)
         traffic = Traffic(
             start,
             self.folder / "answers.jsonl",
@@ -211,7 +211,7 @@ class Model:
             grpc=self.route_kind == "GRPCRoute",
         )
         with traffic:
-            wait_for("the first answer", lambda: traffic.read() or traffic.answers, lambda: "", 20)
+            wait_for("the first answer", lambda: traffic.read() or traffic.answers, lambda: "", 60)
             yield traffic
 
     @contextmanager
@@ -221,7 +221,7 @@ class Model:
             return self.cluster.popen(command, stdout=-1, text=True)
 
         with RouteWatch(start, self.namespace, self.name, f"{self.route_kind.lower()}s") as watch:
-            wait_for("the watch of the route", lambda: watch.changes, self.explain, 20)
+            wait_for("the watch of the route", lambda: watch.changes, self.explain, 60)
             yield watch
 
     def _answers(self, url: str) -> bool:
