@@ -3,6 +3,7 @@ import gc
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import Any
 
 import kopf
@@ -278,3 +279,29 @@ async def test_a_kind_that_is_gone_ends_it(server: FakeApiServer) -> None:
             async with asyncio.timeout(180):
                 await seen.task
     assert caught.value.gone
+
+
+async def test_a_watcher_that_misses_its_cancellation_does_not_keep_it_from_ending(
+    server: FakeApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = "kopf._cogs.clients.watching.watch_objs"
+    real, missed = resolve_name(place), []
+
+    async def miss_one(**given: Any) -> AsyncIterator[Any]:
+        try:
+            async for event in real(**given):
+                yield event
+        except asyncio.CancelledError:
+            missed.append(given["resource"].plural)
+            await asyncio.sleep(3600)
+
+    monkeypatch.setattr(place, miss_one)
+    async with watching(server) as seen:
+        await until_watched(server)
+        server.resources.remove(GATEWAYS)
+        await server.break_watches(gone=True)
+        with pytest.raises(watch.WatchRefusedError) as caught:
+            async with asyncio.timeout(180):
+                await seen.task
+    assert caught.value.gone
+    assert missed

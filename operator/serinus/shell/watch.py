@@ -28,6 +28,9 @@ Sink = Callable[[str, str | None, Raw], None]
 
 _BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, 30, 30, 30)
 
+_ENDING_SECONDS: Final = 6.0
+"""How long kopf may take to end before it is helped; it gives what still runs five seconds."""
+
 
 class WatchEndedError(Exception):
     """Events no longer come in, so that the process has to start anew."""
@@ -126,6 +129,7 @@ async def run_kopf(
     async def operate(stop_flag: asyncio.Event) -> None:
         registry = build_registry(deliver, fetch_there, watched)
         kopf.on.startup(id="ready", registry=registry)(tell_ready)
+        kopf.on.cleanup(id="ending", registry=registry)(_make_sure_of_the_end(asyncio.current_task()))
         await kopf.operator(
             registry=registry,
             settings=build_settings(watched),
@@ -146,6 +150,25 @@ async def run_kopf(
         raise _build_refusal(error, watched) from error
     if not stop.is_set():
         raise WatchEndedError("the watch streams ended without being asked to")
+
+
+def _make_sure_of_the_end(main: "asyncio.Task[None] | None") -> Callable[..., Awaitable[None]]:
+    """A handler of kopf's ending, which cancels again what outlives it, all but `main`, until nothing does.
+
+    kopf cancels its watchers once and then waits for them without limit; a watcher that just reconnects may lose that
+    one cancellation, and with it would be lost why kopf ends.
+    """
+
+    def cancel_the_rest(loop: asyncio.AbstractEventLoop) -> None:
+        for task in asyncio.all_tasks(loop) - {main}:
+            task.cancel()
+        loop.call_later(1.0, cancel_the_rest, loop)
+
+    async def begin(**_: Any) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(_ENDING_SECONDS, cancel_the_rest, loop)
+
+    return begin
 
 
 def _read_status(error: Exception) -> int:
