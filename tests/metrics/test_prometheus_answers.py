@@ -161,5 +161,5 @@ def test_many_small_values_are_not_even_parsed(monkeypatch: pytest.MonkeyPatch, 
 
 def test_of_an_error_only_its_words_are_shown() -> None:
     assert read_error(b'{"status": "error", "error": "bad \\u001b[31m\\n query", "secret": "x"}') == "bad [31m query"
-    assert len(read_error(json.dumps({"error": "x" * 5000}).encode())) == 200
+    assert len(read_error(json.dumps({"error": "x" * 5000}).encode())) == 300
     assert read_error(b'{"error": "' + b"x" * 100_000 + b'"}') == ""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
-from serinus.api.redact import redact
+from serinus.api.redact import quote_server
 from serinus.metrics.native import NativeError, read_native
 from serinus.metrics.source import Answer, Failure, QueryResult, Sample, Series
 
@@ -77,7 +77,7 @@ def read_error(body: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     error = answer.get("error") if isinstance(answer, dict) else None
-    return _shorten(error) if isinstance(error, str) else ""
+    return quote_server(error) if isinstance(error, str) else ""
 
 
 def observe_series(result: Any) -> QueryResult:
@@ -176,16 +176,10 @@ def _find_problem(answer: Any) -> str | None:
     given = answer.get("warnings") or []
     warnings = [str(one) for one in given if not str(one).startswith(_HARMLESS)] if isinstance(given, list) else ["?"]
     if warnings:
-        return f"the answer is not complete: {_shorten('; '.join(warnings))}"
+        return f"the answer is not complete: {quote_server('; '.join(warnings))}"
     if answer.get("isPartial"):
         return "the answer is not complete: isPartial is set"
     return None
-
-
-def _shorten(words: str) -> str:
-    """One line of at most 200 printable characters. A credential is taken out before the cut, as it would not be known
-    for one after it."""
-    return "".join(letter for letter in " ".join(redact(words).split()) if letter.isprintable())[:200]
 
 
 def _find_ahead(result: QueryResult, server_time: float | None) -> float:
