@@ -8,7 +8,8 @@ from typing import Any
 
 from serinus.api import reasons
 from serinus.api.podtemplate import child
-from serinus.api.retrainstatus import TERMINAL, TriggerState
+from serinus.api.retrainstatus import TriggerState
+from serinus.api.runstatus import TERMINAL
 from serinus.controllers.access import find_provider
 from serinus.controllers.analyst import Provider
 from serinus.controllers.modeldeployment import Ended

@@ -10,8 +10,13 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from serinus.api import retrainreasons as words
-from serinus.api.retrainpolicy import ResultsSpec
-from serinus.api.retrainstatus import GateResult, PromotionState, RetrainRunStatus, RunModel
+from serinus.api.runplan import ResultsSpec
+from serinus.api.runstatus import (
+    GateResult,
+    PromotionState,
+    RetrainRunStatus,
+    RunModel,
+)
 from serinus.controllers.inquiry import Later
 from serinus.controllers.retrain.desk import Order
 from serinus.controllers.retrain.pullrequest import PullRequestCarrier

@@ -13,13 +13,11 @@ from serinus.api.meta import NAME_PATTERN, parse_decimal
 from serinus.api.modeluri import Malformed, parse_reference
 from serinus.api.podtemplate import child
 from serinus.api.problems import Problem, exactly_one, no_duplicates
-from serinus.api.retrainpolicy import (
-    POLICY_NAME_MAX,
-    InitialModel,
+from serinus.api.retrainpolicy import POLICY_NAME_MAX, InitialModel, RetrainPolicySpec
+from serinus.api.runplan import (
     OutcomeRules,
     PromotionSpec,
     ResultsSpec,
-    RetrainPolicySpec,
     StatusRule,
 )
 from serinus.api.statuspath import parse_path

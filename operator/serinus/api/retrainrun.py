@@ -6,8 +6,10 @@ from pydantic import ConfigDict, Field
 
 from serinus.api.meta import NAME_MAX_LENGTH, Model, Time
 from serinus.api.resource import Column, Resource, Rule, list_map, with_rules
-from serinus.api.retrainpolicy import POLICY_NAME_MAX, RunPlan
-from serinus.api.retrainstatus import ModelState, RetrainRunStatus, TriggerReason
+from serinus.api.retrainpolicy import POLICY_NAME_MAX
+from serinus.api.retrainstatus import ModelState, TriggerReason
+from serinus.api.runplan import RunPlan
+from serinus.api.runstatus import RetrainRunStatus
 
 _IMMUTABLE = Rule("self == oldSelf", "a RetrainRun is a record: its spec cannot be changed")
 

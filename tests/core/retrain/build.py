@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from serinus.api.retrainpolicy import RunPlan
 from serinus.api.retrainrun import RetrainRunSpec
+from serinus.api.runplan import RunPlan
 
 Raw = dict[str, Any]
 

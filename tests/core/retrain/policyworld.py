@@ -8,7 +8,8 @@ from typing import Any
 
 from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import ModelState, PromotionState, RetrainPolicyStatus, RetrainRunStatus, RunModel
+from serinus.api.retrainstatus import ModelState, RetrainPolicyStatus
+from serinus.api.runstatus import PromotionState, RetrainRunStatus, RunModel
 from serinus.core.retrain.policy import decide_policy
 from serinus.core.retrain.policyview import CancelRun, CreateRun, ForgetRun, OrderRollback, PolicyPlan, PolicySnapshot
 from serinus.core.retrain.reading import Reading

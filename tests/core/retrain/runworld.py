@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from serinus.api.retrainpolicy import RunPlan
 from serinus.api.retrainrun import PolicyReference, RetrainRunSpec
-from serinus.api.retrainstatus import TERMINAL, ModelState, RetrainRunStatus, TriggerReason
+from serinus.api.retrainstatus import ModelState, TriggerReason
+from serinus.api.runplan import RunPlan
+from serinus.api.runstatus import TERMINAL, RetrainRunStatus
 from serinus.core.retrain.gates import Evidence, assess_gates
 from serinus.core.retrain.outcome import ChildView
 from serinus.core.retrain.results import Results, read_results

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.api.meta import format_time
-from serinus.api.retrainpolicy import ApprovalPolicy
+from serinus.api.runplan import ApprovalPolicy
 from serinus.core.retrain.approval import Approved, Ballot, Expired, Rejected, Waiting, count_approvals
 from tests.core.retrain.build import CANDIDATE, CHAMPION, NOW, RUN
 

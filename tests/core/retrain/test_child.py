@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from serinus.api.retrainpolicy import OutcomeRules
+from serinus.api.runplan import OutcomeRules
 from serinus.core.retrain.child import (
     ENVIRONMENT,
     KEPT_SECONDS,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serinus.api.retrainstatus import RunModel
+from serinus.api.runstatus import RunModel
 from serinus.core.retrain.fate import find_fate
 from serinus.core.retrain.runview import Fate
 from serinus.core.retrain.sameness import is_same_model

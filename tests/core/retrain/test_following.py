@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from serinus.api.retrainstatus import RunModel
+from serinus.api.runstatus import RunModel
 from serinus.api.status import ResolvedModel
 from serinus.core.retrain.fate import find_fate
 from serinus.core.retrain.following import find_wanted_model, follow, observe_policy_status

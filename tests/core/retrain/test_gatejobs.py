@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from serinus.api.gatespec import Gate
-from serinus.api.retrainstatus import RunModel
+from serinus.api.runstatus import RunModel
 from serinus.core.retrain.gatejobs import LATENESS, JobReport, build_gate_job, name_gate_job, observe_gate_job
 from tests.core.retrain.build import CANDIDATE, CHAMPION, DATA, NOW, RUN, build_run
 

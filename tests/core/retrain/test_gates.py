@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.api.gatespec import Gate
-from serinus.api.retrainstatus import GateResult, ModelState
+from serinus.api.retrainstatus import ModelState
+from serinus.api.runstatus import GateResult
 from serinus.core.retrain.bounds import LOWER_IS_BETTER, describe_bound, direction_of
 from serinus.core.retrain.gatejobs import JobReport
 from serinus.core.retrain.gates import Evidence, Reading, assess_gates, gates_verdict

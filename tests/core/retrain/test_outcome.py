@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serinus.api.meta import format_time
-from serinus.api.retrainpolicy import OutcomeRules
+from serinus.api.runplan import OutcomeRules
 from serinus.core.retrain.kinds import find_kind
 from serinus.core.retrain.kindtable import KINDS
 from serinus.core.retrain.outcome import ENDED, ChildView, find_workload, observe_child

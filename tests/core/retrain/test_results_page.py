@@ -8,8 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from serinus.api.gatespec import Gate, GateKind
-from serinus.api.retrainpolicy import ResultsFrom
-from serinus.api.retrainstatus import GateVerdict
+from serinus.api.runplan import ResultsFrom
+from serinus.api.runstatus import GateVerdict
 from serinus.core.retrain.bounds import direction_of
 from serinus.core.retrain.child import ENVIRONMENT
 from serinus.core.retrain.kindtable import KINDS

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from serinus.api import retrainreasons as words
-from serinus.api.retrainstatus import TERMINAL, GateResult
+from serinus.api.runstatus import TERMINAL, GateResult
 from serinus.core.retrain.approval import Approved, Ballot, Expired, Rejected, Waiting
 from serinus.core.retrain.outcome import ChildView
 from serinus.core.retrain.runview import Fate, Handed

@@ -8,9 +8,9 @@ from typing import Any, Final, Protocol
 from serinus.api import retrainreasons as words
 from serinus.api.gatespec import Gate
 from serinus.api.modeluri import Reference, parse_reference
-from serinus.api.retrainpolicy import ResultsSpec
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import RetrainRunStatus
+from serinus.api.runplan import ResultsSpec
+from serinus.api.runstatus import RetrainRunStatus
 from serinus.controllers.inquiry import PAUSES, SLOWLY, Inquiry, Later
 from serinus.core.configmaps import digest_of
 from serinus.core.retrain.child import name_results

@@ -7,7 +7,7 @@ from typing import Any
 
 from serinus.api.gatespec import Gate
 from serinus.api.podtemplate import child
-from serinus.api.retrainstatus import GateResult, RunModel
+from serinus.api.runstatus import GateResult, RunModel
 from serinus.controllers.ownership import has_owner
 from serinus.controllers.retrain.desk import RunDesk
 from serinus.controllers.wakeup import of_run

@@ -12,7 +12,8 @@ from serinus.api.meta import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY, parse_ti
 from serinus.api.podtemplate import child
 from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import ModelState, RetrainPolicyStatus, RetrainRunStatus
+from serinus.api.retrainstatus import ModelState, RetrainPolicyStatus
+from serinus.api.runstatus import RetrainRunStatus
 from serinus.api.status import LastCommand, ModelDeploymentStatus
 from serinus.api.validate import check_retrain_policy
 from serinus.controllers.access import find_provider

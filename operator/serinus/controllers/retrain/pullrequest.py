@@ -6,8 +6,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from serinus.api import retrainreasons as words
-from serinus.api.retrainpolicy import PullRequestSpec
-from serinus.api.retrainstatus import ModelState, RunModel
+from serinus.api.retrainstatus import ModelState
+from serinus.api.runplan import PullRequestSpec
+from serinus.api.runstatus import RunModel
 from serinus.controllers.inquiry import Later
 from serinus.controllers.retrain.desk import Order
 from serinus.core.retrain.proposal import Written, describe_proposal, title_of, write_edits

@@ -6,7 +6,7 @@ from typing import Final
 
 from serinus.api import retrainreasons as words
 from serinus.api.modeluri import Reference, parse_reference
-from serinus.api.retrainpolicy import AliasSpec, ResultsSpec
+from serinus.api.runplan import AliasSpec, ResultsSpec
 from serinus.controllers.inquiry import Later
 from serinus.controllers.retrain.desk import Order
 from serinus.core.retrain.runview import Handed

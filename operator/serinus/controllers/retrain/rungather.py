@@ -9,7 +9,8 @@ from serinus.api import retrainreasons as words
 from serinus.api.meta import ANNOTATION_CANCEL, parse_time
 from serinus.api.podtemplate import child
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import RetrainPolicyStatus, RetrainRunStatus, RunModel
+from serinus.api.retrainstatus import RetrainPolicyStatus
+from serinus.api.runstatus import RetrainRunStatus, RunModel
 from serinus.api.validate import check_retrain_policy
 from serinus.controllers.ownership import has_owner
 from serinus.controllers.retrain.desk import Order, RunDesk

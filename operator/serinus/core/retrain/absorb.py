@@ -8,9 +8,17 @@ from datetime import datetime
 from typing import Final
 
 from serinus.api import retrainreasons as words
-from serinus.api.retrainpolicy import QuarantineSpec, RetrainPolicySpec
+from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import LastRun, ModelState, RetrainPolicyStatus, RunModel, TriggerReason, TriggerState
+from serinus.api.retrainstatus import (
+    LastRun,
+    ModelState,
+    RetrainPolicyStatus,
+    TriggerReason,
+    TriggerState,
+)
+from serinus.api.runplan import QuarantineSpec
+from serinus.api.runstatus import RunModel
 from serinus.core.plan import Event
 from serinus.core.retrain.groups import keep_known, settle_triggers
 from serinus.core.retrain.policypass import Pass

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from serinus.api.meta import format_time, parse_duration, parse_time
 from serinus.api.modelapproval import ModelApprovalSpec
 from serinus.api.podtemplate import child
-from serinus.api.retrainpolicy import ApprovalPolicy
-from serinus.api.retrainstatus import ApprovalRecord
+from serinus.api.runplan import ApprovalPolicy
+from serinus.api.runstatus import ApprovalRecord
 
 Raw = dict[str, Any]
 

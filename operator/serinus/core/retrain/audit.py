@@ -7,7 +7,7 @@ from typing import Any, Final
 from serinus.api import reasons
 from serinus.api import retrainreasons as words
 from serinus.api.audit import AuditFigure, AuditLine, BySource
-from serinus.api.retrainstatus import TERMINAL, ApprovalRecord, GateResult
+from serinus.api.runstatus import TERMINAL, ApprovalRecord, GateResult
 from serinus.core.audit import Subject, build_command_line, flatten, new_command, read_subject
 from serinus.core.plan import Event
 from serinus.core.retrain.groups import COMMAND

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from serinus.api.gatespec import Direction, Gate, GateKind
-from serinus.api.retrainstatus import GateVerdict
+from serinus.api.runstatus import GateVerdict
 
 LOWER_IS_BETTER: Final[frozenset[GateKind]] = frozenset({"DataQuality", "Fairness", "Safety", "Latency", "Size"})
 LARGEST: Final = 1e18

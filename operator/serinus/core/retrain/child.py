@@ -21,8 +21,8 @@ from serinus.api.meta import (
 )
 from serinus.api.podtemplate import child, objects_in
 from serinus.api.problems import Problem
-from serinus.api.retrainpolicy import OutcomeRules, ResultsFrom
 from serinus.api.retrainrun import RetrainRunSpec
+from serinus.api.runplan import OutcomeRules, ResultsFrom
 from serinus.api.statuspath import find_all, find_first, to_text
 from serinus.core.retrain.kindrules import Kind
 from serinus.core.retrain.kinds import find_kind, key_of, resolve_kind

@@ -10,7 +10,7 @@ from typing import Any
 
 from serinus.api.meta import parse_time
 from serinus.api.podtemplate import child
-from serinus.api.retrainstatus import RunModel
+from serinus.api.runstatus import RunModel
 from serinus.core.retrain.runview import Fate
 from serinus.core.retrain.sameness import is_same_model
 

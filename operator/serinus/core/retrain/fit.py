@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from serinus.api.retrainstatus import RetrainPolicyStatus, RetrainRunStatus
+from serinus.api.retrainstatus import RetrainPolicyStatus
+from serinus.api.runstatus import RetrainRunStatus
 
 LARGEST: Final = 8_000
 """Bytes of JSON."""

@@ -16,7 +16,7 @@ from serinus.api.gatespec import Gate
 from serinus.api.meta import ANNOTATION_ATTEMPT
 from serinus.api.podtemplate import child
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import RunModel
+from serinus.api.runstatus import RunModel
 from serinus.core.checkjobs import MISCONFIGURED, RETRIED, RETRIES, build_job_spec, observe_job, read_report
 from serinus.core.delivery import DIGEST, URI, set_environment
 from serinus.core.names import fit_name

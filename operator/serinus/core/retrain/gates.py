@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from serinus.api.gatespec import Gate
-from serinus.api.retrainstatus import GateResult, ModelState
+from serinus.api.retrainstatus import ModelState
+from serinus.api.runstatus import GateResult
 from serinus.core.features import compare_features, read_features
 from serinus.core.retrain.bounds import (
     Found,

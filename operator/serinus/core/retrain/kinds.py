@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from serinus.api.retrainpolicy import OutcomeRules, StatusRule
+from serinus.api.runplan import OutcomeRules, StatusRule
 from serinus.api.statuspath import Path, find_first, parse_path, to_text
 from serinus.core.retrain.kindrules import Kind, Test
 from serinus.core.retrain.kindtable import ANY, KINDS

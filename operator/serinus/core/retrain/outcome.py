@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from serinus.api.meta import parse_time
-from serinus.api.retrainpolicy import OutcomeRules
+from serinus.api.runplan import OutcomeRules
 from serinus.api.statuspath import Path, find_first
 from serinus.core.retrain.kindrules import Group, Kind
 from serinus.core.retrain.kinds import find_told, resolve_kind

@@ -12,9 +12,10 @@ from datetime import datetime
 
 from serinus.api import retrainreasons as words
 from serinus.api.meta import parse_duration
-from serinus.api.retrainpolicy import RetrainPolicySpec, RunPlan
+from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainrun import PolicyReference, RetrainRunSpec
 from serinus.api.retrainstatus import ModelState, RetrainPolicyStatus, TriggerState
+from serinus.api.runplan import RunPlan
 from serinus.api.status import CommandOutcome
 from serinus.core.plan import Event
 from serinus.core.retrain.absorb import absorb_runs

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import ModelState, RetrainPolicyStatus, RetrainRunStatus
+from serinus.api.retrainstatus import ModelState, RetrainPolicyStatus
+from serinus.api.runstatus import RetrainRunStatus
 from serinus.api.status import RejectedState
 from serinus.core.plan import Event
 from serinus.core.retrain.reading import Reading

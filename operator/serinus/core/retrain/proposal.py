@@ -6,9 +6,10 @@ from typing import Final
 
 from serinus.api.meta import format_time
 from serinus.api.redact import flatten
-from serinus.api.retrainpolicy import FileEdit
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import ModelState, RetrainRunStatus, RunModel
+from serinus.api.retrainstatus import ModelState
+from serinus.api.runplan import FileEdit
+from serinus.api.runstatus import RetrainRunStatus, RunModel
 
 LONGEST: Final = 200
 """Characters of one cell."""

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from serinus.api.meta import parse_duration
-from serinus.api.retrainpolicy import QuarantineSpec
-from serinus.api.retrainstatus import Quarantined, RetrainPolicyStatus, RetrainRunStatus
+from serinus.api.retrainstatus import Quarantined, RetrainPolicyStatus
+from serinus.api.runplan import QuarantineSpec
+from serinus.api.runstatus import RetrainRunStatus
 
 KEPT = 20
 """As many as a status may hold; the oldest goes first."""

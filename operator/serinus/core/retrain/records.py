@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from serinus.api.meta import parse_duration
 from serinus.api.retrainpolicy import BudgetSpec, CooldownSpec, HistoryLimits
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import TERMINAL, BudgetState, RetrainRunStatus
+from serinus.api.retrainstatus import BudgetState
+from serinus.api.runstatus import TERMINAL, RetrainRunStatus
 
 TOLD_NOTHING: Final = frozenset({"Cancelled", "Superseded"})
 """Ends that say nothing of whether training works: they make no pause longer."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from serinus.api.modeluri import Malformed, Reference, parse_reference
 from serinus.api.podtemplate import child, objects_in
-from serinus.api.retrainpolicy import RunPlan
+from serinus.api.runplan import RunPlan
 from serinus.api.statuspath import find_first, parse_path
 from serinus.core.configmaps import RESULTS_KEY
 

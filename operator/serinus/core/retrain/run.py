@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from serinus.api import retrainreasons as words
-from serinus.api.retrainstatus import TERMINAL, RetrainRunStatus, RunPhase
+from serinus.api.runstatus import TERMINAL, RetrainRunStatus, RunPhase
 from serinus.core.plan import Event
 from serinus.core.retrain.fit import fit_run_status
 from serinus.core.retrain.kinds import find_kind

@@ -2,7 +2,12 @@
 
 from datetime import datetime
 
-from serinus.api.retrainstatus import PromotionState, RetrainRunStatus, RunPhase, Transition
+from serinus.api.runstatus import (
+    PromotionState,
+    RetrainRunStatus,
+    RunPhase,
+    Transition,
+)
 from serinus.core.retrain.runview import RunSnapshot
 
 

@@ -3,7 +3,7 @@
 from serinus.api import reasons
 from serinus.api import retrainreasons as words
 from serinus.api.meta import parse_duration, spell_command
-from serinus.api.retrainstatus import PromotionState, RetrainRunStatus
+from serinus.api.runstatus import PromotionState, RetrainRunStatus
 from serinus.core.retrain.approval import Approved, Expired, Rejected
 from serinus.core.retrain.gates import gates_verdict
 from serinus.core.retrain.runmoves import enter, since, wait

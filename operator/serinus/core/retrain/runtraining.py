@@ -7,7 +7,7 @@ from typing import Final
 
 from serinus.api import retrainreasons as words
 from serinus.api.meta import format_duration, parse_duration
-from serinus.api.retrainstatus import ChildReference, RetrainRunStatus, RunModel
+from serinus.api.runstatus import ChildReference, RetrainRunStatus, RunModel
 from serinus.core.retrain.results import Fault, Results, compare_digests
 from serinus.core.retrain.runmoves import enter, since
 from serinus.core.retrain.runview import RunSnapshot

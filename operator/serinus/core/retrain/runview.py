@@ -6,7 +6,7 @@ from typing import Any
 
 from serinus.api.gatespec import Gate
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import GateResult, RetrainRunStatus
+from serinus.api.runstatus import GateResult, RetrainRunStatus
 from serinus.core.plan import Event
 from serinus.core.retrain.approval import Ballot
 from serinus.core.retrain.outcome import ChildView

@@ -3,7 +3,8 @@
 from typing import Any
 
 from serinus.api.modeluri import Reference, parse_reference
-from serinus.api.retrainstatus import ModelState, RunModel
+from serinus.api.retrainstatus import ModelState
+from serinus.api.runstatus import RunModel
 
 
 def is_same_model(model: RunModel | ModelState, uri: Any, digest: Any) -> bool:
