@@ -16,7 +16,7 @@ Raw = dict[str, Any]
 SELECTOR: Final = re.compile(r'([A-Za-z_:][\w:]*)?\{((?:[^}"]|"(?:\\.|[^"\\])*")*)\}')
 SETTLE: Final = 2.0
 """Seconds in which the operator would have done what it must not do; it looks at a change within a tenth of one."""
-SWIFT: Final = 5.0
+SWIFT: Final = 20.0
 """Seconds within which the victim is attended to, whatever a neighbour does."""
 QUERIES: Final = (
     '{spy}{{namespace="{victim}"}}',
