@@ -175,6 +175,7 @@ def test_what_kueue_says_of_a_training_is_read(model: Model) -> None:
     cluster.apply(json.dumps(build_crd("kueue.x-k8s.io", "v1beta1", "Workload", status=False)))
     cluster.kubectl("wait", "--for=condition=Established", "crd", "workloads.kueue.x-k8s.io", "--timeout=30s")
     restart_operator(cluster, kueue="true")
+    loop.spec["template"]["spec"]["suspend"] = True
     try:
         loop.serve_first()
         loop.command("retrain 1")
@@ -193,7 +194,7 @@ def test_what_kueue_says_of_a_training_is_read(model: Model) -> None:
             "what it waits for",
             lambda: loop.run(run)["status"].get("queuedReason") == "WaitingForQuota",
             loop.explain,
-            40,
+            60,
         )
         assert loop.phase(run) == "Queued"
     finally:

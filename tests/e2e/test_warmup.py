@@ -27,7 +27,7 @@ def test_pods_are_warm_before_they_get_traffic(model: Model) -> None:
             "what is missing",
             lambda: "ConfigMap 'samples' is not there" in model.condition("Ready")["message"],
             model.explain,
-            20,
+            60,
         )
         traffic.read()
         assert count(traffic.answers).of("v2").requests == 0

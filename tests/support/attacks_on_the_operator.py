@@ -247,7 +247,7 @@ def _list_names() -> Iterator[Attack]:
             "its end",
             lambda: not stage.cluster.get("deployments", "-n", OWN, "-l", "serinus.dev/deployment=taken")["items"],
             str,
-            30,
+            60,
         )
         labels = {"app": "legacy"}
         pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "m", "image": "m:0"}]}}
