@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.cluster import Cluster, bootstrap, paths
 from tests.cluster.cluster import Flavour
 from tests.cluster.errors import ClusterError
 from tests.cluster.serinus import install_serinus
 from tests.rights.keep import keep_summary
+
+# A machine that is busy stops any example for longer than hypothesis would allow one.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 LOGS = Path("build") / "logs"
 RIGHTS = Path("build") / "rights"

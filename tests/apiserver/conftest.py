@@ -58,7 +58,7 @@ class Surroundings:
             return False
 
     def _ask(self, path: str) -> str:
-        ask = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read().decode())"
+        ask = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=30).read().decode())"
         command = [sys.executable, "-c", ask, f"{self.address}/{path}"]
         return self.cluster.run(command, capture_output=True, text=True, check=True).stdout
 

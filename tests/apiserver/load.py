@@ -1,7 +1,10 @@
 """Load on simulated pods: so much CPU for all requests of a model, spread as its route spreads the requests."""
 
+import json
 import threading
+from collections import Counter
 from types import TracebackType
+from typing import Any
 
 from tests.cluster.errors import ClusterError
 from tests.support.model import Model
@@ -38,13 +41,20 @@ class Load:
                 print("passed over:", error, flush=True)
 
     def _spread_once(self) -> None:
+        """All in one call: figures taken between two would have one revision's new share and another's old one."""
         model, weights = self.model, self.model.weights()
-        for name in {pod["metadata"]["labels"]["serinus.dev/revision"] for pod in self._list_pods()}:
-            number = len(model.pods(name))
-            share = self.total * weights.get(name, 0) // (100 * max(number, 1))
-            selection = ("-n", model.namespace, "-l", f"serinus.dev/revision={name}")
-            model.cluster.kubectl("annotate", "pods", *selection, "--overwrite", f"{USAGE}={max(share, 1)}m")
+        pods = [pod["metadata"] for pod in self._list_pods()]
+        key = "serinus.dev/revision"
+        staying = Counter(pod["labels"][key] for pod in pods if not pod.get("deletionTimestamp"))
+        items = []
+        for pod in pods:
+            name = pod["labels"][key]
+            share = self.total * weights.get(name, 0) // (100 * max(staying[name], 1))
+            metadata = {"name": pod["name"], "namespace": model.namespace, "annotations": {USAGE: f"{max(share, 1)}m"}}
+            items.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+        manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        model.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=manifest)
 
-    def _list_pods(self) -> list[dict[str, dict[str, dict[str, str]]]]:
+    def _list_pods(self) -> list[dict[str, Any]]:
         selection = ("-n", self.model.namespace, "-l", f"serinus.dev/deployment={self.model.name}")
         return list(self.model.cluster.get("pods", *selection)["items"])

@@ -333,6 +333,7 @@ def test_who_may_not_make_them_may_still_stop_label_and_remove_them(guarded: Clu
         guarded.kubectl("delete", kind, name, "-n", SPACE, "--as=paul", timeout=30)
 
 
+OF_FRAUD = ("-l", "serinus.dev/deployment=fraud")
 STATUSES = ("modeldeployment", "retrainpolicy")
 
 
@@ -346,8 +347,8 @@ def test_only_the_operator_says_what_the_operator_says(guarded: Cluster) -> None
         assert "not by mallory" in forged
         own = guarded.kubectl("patch", kind, "fraud", *patch, "--dry-run=server", f"--as={ACCOUNT}", check=False)
         assert own.stderr == ""
-    wait_for("a revision", lambda: guarded.get("modelrevisions", "-n", SPACE)["items"], lambda: "", 60)
-    record = guarded.get("modelrevisions", "-n", SPACE)["items"][0]
+    wait_for("a revision", lambda: guarded.get("modelrevisions", "-n", SPACE, *OF_FRAUD)["items"], lambda: "", 60)
+    record = guarded.get("modelrevisions", "-n", SPACE, *OF_FRAUD)["items"][0]
     name = record["metadata"]["name"]
     copied = {**record, "metadata": {"name": "forged-1a2b3c4d", "namespace": SPACE}}
     assert "modelrevisions are written by the operator only" in try_as(guarded, "mallory", copied)

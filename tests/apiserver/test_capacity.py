@@ -34,15 +34,15 @@ def extra_node(model: Model, **devices: str) -> Iterator[str]:
 
 
 def stands_still(model: Model, reason: str, stable: str) -> None:
-    """For longer than the deadline of 4 s the reason stays, and so does the traffic."""
-    time.sleep(6)
+    """For longer than the deadline of 8 s the reason stays, and so does the traffic."""
+    time.sleep(10)
     assert model.reason() == reason
     assert model.status()["candidate"]["clockStoppedAt"]
     assert model.weights() == {stable: 100}
 
 
 def test_no_free_gpu_stops_the_clock_and_capacity_starts_it_again(model: Model) -> None:
-    model.spec["rollout"]["progressDeadline"] = "4s"
+    model.spec["rollout"]["progressDeadline"] = "8s"
     model.spec |= {"replicas": 5, "accelerator": {"resource": "nvidia.com/gpu", "count": ALL_GPUS_OF_A_NODE}}
     model.apply("v1")
     model.await_reason("Serving")
@@ -57,7 +57,7 @@ def test_no_free_gpu_stops_the_clock_and_capacity_starts_it_again(model: Model) 
 
 
 def test_a_quota_that_refuses_is_quoted_and_a_higher_one_lets_it_go_on(model: Model) -> None:
-    model.spec["rollout"]["progressDeadline"] = "4s"
+    model.spec["rollout"]["progressDeadline"] = "8s"
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "pods", "namespace": model.namespace}}
     model.cluster.apply(json.dumps({**quota, "spec": {"hard": {"pods": "2"}}}))
     model.apply("v1")
@@ -73,7 +73,7 @@ def test_a_quota_that_refuses_is_quoted_and_a_higher_one_lets_it_go_on(model: Mo
 
 
 def test_pods_that_crash_are_rejected_long_before_the_deadline_and_stable_never_notices(model: Model) -> None:
-    model.spec["rollout"]["progressDeadline"] = "30m"
+    model.spec["rollout"] |= {"progressDeadline": "30m", "steps": [{"weight": 20, "hold": "5m"}]}
     model.apply("v1")
     model.await_reason("Serving")
     stable = model.stable()
@@ -106,7 +106,7 @@ def test_a_pod_in_kueues_queue_is_waited_for_until_it_is_admitted(model: Model) 
                 model.cluster.kubectl("patch", "pod", name, "-n", model.namespace, "--type=json", "-p", patch)
         return model.reason() == "Serving"
 
-    model.spec["rollout"]["progressDeadline"] = "4s"
+    model.spec["rollout"]["progressDeadline"] = "8s"
     model.apply("v1")
     model.await_reason("Serving")
     stable = model.stable()
@@ -141,7 +141,7 @@ def test_mig_slices_and_dra_claims_pass_through_and_are_waited_for(model: Model)
         template["spec"]["resourceClaims"] = [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]
         template["spec"]["containers"][0]["resources"] = {"claims": [{"name": "gpu"}]}
 
-    model.spec["rollout"]["progressDeadline"] = "4s"
+    model.spec["rollout"]["progressDeadline"] = "8s"
     model.spec["replicas"] = 1
     model.apply("v1")
     model.await_reason("Serving")
@@ -151,9 +151,13 @@ def test_mig_slices_and_dra_claims_pass_through_and_are_waited_for(model: Model)
         model.apply("v2", change=claim_a_device)
         model.await_reason("WaitingForCapacity")
         candidate = str(model.candidate())
-        message = model.condition("Ready")["message"]
-        assert "Insufficient nvidia.com/mig-1g.5gb" in message
-        assert "cannot allocate all claims" in message
+        # At first the scheduler may name the new node's taint; words alone are written anew twice a minute at most.
+        words = ("Insufficient nvidia.com/mig-1g.5gb", "cannot allocate all claims")
+
+        def is_told() -> bool:
+            return all(one in model.condition("Ready")["message"] for one in words)
+
+        wait_for("what is lacking", is_told, model.explain, 90)
         stands_still(model, "WaitingForCapacity", stable)
         pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
         devices = {"driver": DRIVER, "pool": pool, "nodeName": node, "devices": [{"name": "gpu-0"}]}
@@ -178,7 +182,7 @@ def test_mig_slices_and_dra_claims_pass_through_and_are_waited_for(model: Model)
 
 
 def test_a_lost_node_is_named_and_stable_serves_on(model: Model) -> None:
-    model.spec["rollout"] |= {"progressDeadline": "6s", "steps": [{"weight": 20, "hold": "10m"}]}
+    model.spec["rollout"] |= {"progressDeadline": "20s", "steps": [{"weight": 20, "hold": "10m"}]}
     model.apply("v1")
     model.await_reason("Serving")
     stable = model.stable()
@@ -194,7 +198,7 @@ def test_a_lost_node_is_named_and_stable_serves_on(model: Model) -> None:
     model.cluster.kubectl("patch", "pod", *place, "-p", patch)
     model.await_reason("NodeLost")
     assert f"node {pod['spec']['nodeName']} of pod" in model.condition("Ready")["message"]
-    model.await_reason("RolledBack", patience=30)
+    model.await_reason("RolledBack")
     assert model.condition("Stalled")["reason"] == "DeadlineExceeded"
     assert "does not answer" in model.status()["rejected"]["message"]
     assert model.weights() == {stable: 100}

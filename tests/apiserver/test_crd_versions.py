@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from serinus.api.crdcheck import find_outdated
 from tests.cluster import Cluster
 from tests.cluster.paths import REPOSITORY
 from tests.cluster.serinus import restart_operator
@@ -104,6 +105,12 @@ def test_an_older_crd_is_named_holds_the_release_and_loses_nothing(
         del properties["status"]["properties"]["candidate"]["properties"]["startedAt"]
 
     change_crd(remove)
+
+    def is_published() -> bool:
+        document = model.cluster.kubectl("get", "--raw", "/openapi/v3/apis/serinus.dev/v1alpha1").stdout
+        return bool(find_outdated(json.loads(document)))
+
+    wait_for("the API server tells of the older CRD", is_published, lambda: "", 60)
     # As after an upgrade of the operator alone. Left to itself it looks when it lists everything, in minutes.
     restart_operator(model.cluster)
     model.apply("v2")

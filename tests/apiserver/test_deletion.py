@@ -25,7 +25,7 @@ def build_half_way(model: Model) -> str:
 def delete(model: Model, *names: str, cascade: str) -> None:
     model.cluster.kubectl(
         *("delete", "modeldeployment", *(names or (model.name,)), "-n", model.namespace),
-        *(f"--cascade={cascade}", "--timeout=20s"),
+        *(f"--cascade={cascade}", "--timeout=55s"),
     )
 
 

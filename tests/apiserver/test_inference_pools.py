@@ -32,7 +32,7 @@ def pool_model(model: Model) -> Iterator[Model]:
     restart_operator(cluster, resync_interval="2s")
     model.spec["route"]["parentRefs"] = [{"name": name, "namespace": "gateways"}]
     model.spec["runtime"] = "VLLM"
-    model.spec["rollout"] |= {"steps": [{"weight": 30, "hold": "2s"}], "bake": "2s"}
+    model.spec["rollout"] |= {"steps": [{"weight": 30, "hold": "15s"}], "bake": "2s"}
     errors = {"name": "errors", "errorRatio": {"maxRegression": "1.2"}}
     model.spec["rollout"]["analysis"] = {"minRequests": 20, "metrics": [errors]}
     model.spec["route"]["backend"] = BACKEND
@@ -64,7 +64,7 @@ def test_a_cluster_without_pools_says_so_and_gets_them_weighted_once_it_has_them
     (backend,) = model.get("httproute")["spec"]["rules"][0]["backendRefs"]
     assert (backend["kind"], backend["name"]) == ("Service", stable)
     model.cluster.kubectl("apply", "--server-side", "-f", str(fetch_inference_pools()))
-    model.await_reason("Serving", patience=30)
+    model.await_reason("Serving")
     pool = model.get("inferencepool", stable)
     assert pool["spec"]["targetPorts"] == [{"number": 8080}]
     assert pool["spec"]["endpointPickerRef"]["name"] == f"{stable}-epp"

@@ -22,7 +22,7 @@ FAULTS = {
 
 @pytest.mark.apiserver
 def test_every_kind_of_bad_answer_holds_and_is_named(model: Model, surroundings: Surroundings) -> None:
-    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "1s"}, {"weight": 50, "hold": "1s"}]
+    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "15s"}, {"weight": 50, "hold": "1s"}]
     model.apply("v1")
     model.await_reason("Serving")
     with model.route_watch() as route:

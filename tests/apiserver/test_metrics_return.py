@@ -31,7 +31,7 @@ def set_faults(model: Model, revision: str, share: float) -> None:
 
 
 def test_nobody_is_promoted_out_of_a_bake_that_nobody_could_see(model: Model, surroundings: Surroundings) -> None:
-    stable = serve_first(model, bake="3s")
+    stable = serve_first(model, bake="15s")
     model.apply("v2")
     model.await_reason("Baking")
     surroundings.answer("down")
@@ -55,14 +55,14 @@ def test_what_failed_while_nobody_could_see_counts_once_the_metrics_are_back(
     await_measured(model)
     surroundings.answer("broken")
     wait_for(
-        "the outage is told", lambda: model.condition("MetricsHealthy")["reason"] == "Unreachable", model.explain, 10
+        "the outage is told", lambda: model.condition("MetricsHealthy")["reason"] == "Unreachable", model.explain, 60
     )
     set_faults(model, new, 0.5)
     wait_for("enough has failed", lambda: surroundings.count_failures(new) >= 50, model.explain, 60)
     assert model.weights()[new] == 50
     set_faults(model, new, 0.0)
     surroundings.answer("well")
-    model.await_reason("RolledBack", patience=10)
+    model.await_reason("RolledBack", patience=60)
     assert model.weights() == {stable: 100}
     assert model.condition("Stalled")["reason"] == "AnalysisFailed"
 
@@ -75,7 +75,7 @@ def test_after_max_hold_it_goes_as_the_user_chose(
     model: Model, surroundings: Surroundings, choice: str, reason: str, readings: tuple[str, str]
 ) -> None:
     analysis = {"minRequests": 20, "maxHold": "2s", "onInconclusive": choice}
-    stable = serve_first(model, analysis=analysis)
+    stable = serve_first(model, analysis=analysis, steps=[{"weight": 50, "hold": "15s"}])
     model.apply("v2")
     new = model.await_weight(50)
     surroundings.answer("down")

@@ -267,7 +267,7 @@ def get_policy(model: Model, name: str) -> dict[str, Any]:
 
 def count_answers(model: Model, wanted: dict[str, float]) -> bool:
     """Whether the receiver has given just these answers."""
-    ask = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=2).read().decode())"
+    ask = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=30).read().decode())"
     command = [sys.executable, "-c", ask, f"http://127.0.0.1:{PORT}/metrics"]
     text = model.cluster.run(command, capture_output=True, text=True, check=True).stdout
     found = re.findall(r'^serinus_received_events_total{code="(\d+)"} (\S+)$', text, re.MULTILINE)

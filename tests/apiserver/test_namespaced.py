@@ -181,7 +181,7 @@ def test_a_release_works_in_its_namespaces_and_one_without_rights_holds_no_other
 def hold_one_namespace(both: Release, a: Model, b: Model) -> None:
     """Take rights from the one in mid-rollout, then all of them; release the other twice meanwhile."""
     cluster, old, other = both.cluster, a.stable(), b.stable()
-    a.spec["rollout"]["steps"] = [{"weight": 20, "hold": "6s"}, {"weight": 50, "hold": "1s"}]
+    a.spec["rollout"]["steps"] = [{"weight": 20, "hold": "20s"}, {"weight": 50, "hold": "1s"}]
     a.apply("v3")
     b.apply("v2")
     candidate = a.await_weight(20)

@@ -16,8 +16,8 @@ from tests.traffic.route import list_weights
 
 pytestmark = pytest.mark.apiserver
 SECOND = "second"
-LEASE = "5s"
-TAKEOVER_SECONDS = 10.0
+LEASE = "10s"
+TAKEOVER_SECONDS = 25.0
 HANDOVER_SECONDS = 5.0
 
 
@@ -70,7 +70,7 @@ def list_writers(cluster: Cluster, since: int = 0) -> list[str]:
 
 def test_a_leader_that_was_asleep_writes_nothing_once_another_leads(two_operators: Model) -> None:
     model, cluster = two_operators, two_operators.cluster
-    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "3s"}, {"weight": 50, "hold": "1s"}]
+    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "15s"}, {"weight": 50, "hold": "1s"}]
     model.apply("v1")
     model.await_reason("Serving")
     began = len(read_requests(cluster))

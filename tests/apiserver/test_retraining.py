@@ -94,6 +94,7 @@ def test_a_quality_that_falls_starts_one_run_and_its_return_arms_the_trigger(
     surroundings.set_quality(loop.namespace, 0.95)
     metric = {"query": 'model_quality{metric="f1"}', "fireBelow": "0.90", "window": "1s", "consecutiveWindows": 2}
     loop.spec |= {"triggers": [{"name": "accuracy", "metric": metric}], "warmupAfterPromotion": "0s"}
+    loop.spec["observation"] = {"bake": "10s"}
     loop.serve_first()
     loop.await_policy("a clear signal", lambda s: (s.get("signal") or {}).get("state") == "Clear")
     surroundings.set_quality(loop.namespace, None)
@@ -104,7 +105,7 @@ def test_a_quality_that_falls_starts_one_run_and_its_return_arms_the_trigger(
     reason = loop.run(run)["spec"]["reasons"][0]
     assert (reason["trigger"], reason["threshold"], reason["value"]) == ("accuracy", "0.9", "0.8")
     assert reason["firstBadAt"]
-    assert loop.status()["triggers"][0]["state"] == "Latched"
+    loop.await_policy("the trigger is answered", lambda status: status["triggers"][0]["state"] == "Latched")
     loop.tell_results(run, build_results("d"))
     loop.await_phase(run, "Observing")
     surroundings.set_quality(loop.namespace, 0.96)

@@ -48,7 +48,7 @@ def approve(loop: Loop, user: str, run: str, letter: str, *, approver: str | Non
     body = {
         "apiVersion": "serinus.dev/v1alpha1",
         "kind": "ModelApproval",
-        "metadata": {"name": f"{user}-{next(numbers)}", "namespace": loop.namespace},
+        "metadata": {"name": f"{user}-{next(numbers):04}", "namespace": loop.namespace},
         "spec": {"run": run, "digest": digest(letter), "approver": approver or user, **spec},
     }
     return loop.cluster.kubectl("create", f"--as={user}", "-f", "-", input=json.dumps(body), check=False).stderr
@@ -60,7 +60,7 @@ def ask(loop: Loop, letter: str) -> str:
     assert order(loop, "bob", f"retrain {letter}", by="bob") == ""
     run = loop.await_run(number)
     loop.tell_results(run, build_results(letter))
-    loop.await_phase(run, "AwaitingApproval", 30)
+    loop.await_phase(run, "AwaitingApproval")
     return run
 
 
@@ -75,13 +75,13 @@ def test_two_others_must_agree_to_this_very_digest_and_are_named(loop: Loop) -> 
     assert "command-by must be given with retrain and be bob" in order(loop, "bob", "retrain a", by="ada")
     run = ask(loop, "a")
     assert loop.run(run)["spec"]["requester"] == "bob"
-    assert loop.status()["phase"] == "AwaitingApproval"
+    loop.await_policy("its phase", lambda status: status["phase"] == "AwaitingApproval")
     assert "must be who makes the ModelApproval, bob, not ada" in approve(loop, "bob", run, "a", approver="ada")
     assert approve(loop, "bob", run, "a") == ""
     assert approve(loop, "ada", run, "b", reason="the wrong one") == ""
     assert approve(loop, "ada", run, "a", reason="slices looked at") == ""
     assert approve(loop, "ada", run, "a", reason="once more") == ""
-    wait_for("four votes", lambda: len(votes(loop, run)) == 4, loop.explain, 15)
+    wait_for("four votes", lambda: len(votes(loop, run)) == 4, loop.explain, 60)
     assert [(who, counted) for who, counted, _ in votes(loop, run)] == [
         ("ada", False),
         ("ada", False),
@@ -117,11 +117,11 @@ def test_one_no_is_enough_and_silence_is_no_yes(loop: Loop) -> None:
     run = ask(loop, "c")
     assert approve(loop, "ada", run, "c") == ""
     assert approve(loop, "eve", run, "c", decision="Reject", reason="too slow on mobiles") == ""
-    status = loop.await_phase(run, "Rejected", 15)
+    status = loop.await_phase(run, "Rejected")
     assert (status["reason"], status["message"]) == ("ApprovalRejected", "rejected by eve: too slow on mobiles")
-    loop.apply(approval={"required": "Always", "expiresAfter": "2s"})
+    loop.apply(approval={"required": "Always", "expiresAfter": "10s"})
     again = ask(loop, "d")
-    status = loop.await_phase(again, "Rejected", 15)
+    status = loop.await_phase(again, "Rejected")
     assert status["reason"] == "ApprovalExpired"
     assert "0 of 1 approvals" in status["message"]
     assert approve(loop, "ada", again, "d") == ""

@@ -31,7 +31,7 @@ def test_a_loop_whose_operator_dies_again_and_again_trains_once_and_succeeds(mod
     ours = [point.replace(".*/", f".*/namespaces/{loop.namespace}/", 1) for point in POINTS]
     with mortal_operator(loop.cluster, tmp_path, ours) as mortal:
         run = loop.train(1, build_results("a"))
-        status = loop.await_phase(run, "Succeeded", 90)
+        status = loop.await_phase(run, "Succeeded", 240)
         told = loop.await_policy("the end", lambda s: (s.get("lastRun") or {}).get("name") == run)
         died_of = mortal.orders.deaths()
     assert len(died_of) == len(POINTS), died_of

@@ -69,7 +69,7 @@ def test_a_pull_request_is_opened_and_what_a_person_merges_is_observed(model: Mo
     promotion = loop.run(run)["status"]["promotion"]
     assert promotion["reference"] == "https://github.example/payments/deploy/pull/1"
     assert promotion["reference"] in promotion["message"]
-    assert loop.condition("PromotionHeld")["status"] == "False"
+    wait_for("it is told", lambda: loop.condition("PromotionHeld").get("status") == "False", loop.explain, 60)
     assert "candidate" not in loop.status(), "whoever merges releases it"
     assert loop.model.stable() == first
 

@@ -97,7 +97,6 @@ def test_from_the_first_install_over_a_canary_to_nothing(model: Model) -> None:
         model.apply("v1")
         model.await_reason("Serving")
         model.apply("v2")
-        model.await_weight(20)
         model.await_reason("Serving")
         model.apply("v2", replicas=0)
         model.await_reason("ScaledToZero")
@@ -132,17 +131,17 @@ def test_frozen_and_then_waiting_for_a_person(model: Model) -> None:
     model.apply("v1")
     model.await_reason("Serving")
     now = datetime.now(UTC)
-    # The window began a minute or two ago and is over in ten seconds.
+    # The window began a minute or two ago and is over in thirty seconds.
     begins = now.replace(second=0) - timedelta(minutes=1)
-    duration = f"{int((now - begins).total_seconds()) + 10}s"
+    duration = f"{int((now - begins).total_seconds()) + 30}s"
     model.spec["rollout"]["freeze"] = [{"cron": f"{begins.minute} {begins.hour} * * *", "duration": duration}]
     model.spec["rollout"]["approval"] = {"required": "BeforePromotion"}
-    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "2s"}]
+    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "10s"}]
     with history(model) as seen:
         model.apply("v2")
         model.await_reason("Frozen")
         assert model.candidate() is None
-        model.await_reason("AwaitingApproval")
+        model.await_reason("AwaitingApproval", patience=90)
         model.command(f"approve {model.candidate()}")
         model.await_reason("Serving")
         read_reasons(seen)
@@ -184,7 +183,7 @@ def test_a_gateway_that_does_not_exist(model: Model) -> None:
 
 
 def test_holding_while_nothing_can_be_measured(model: Model, surroundings: Surroundings) -> None:
-    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "2s"}]
+    model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "10s"}]
     with history(model) as seen:
         model.apply("v1")
         model.await_reason("Serving")

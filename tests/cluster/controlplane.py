@@ -102,5 +102,6 @@ def _apiserver_flags(folder: Path, keys: Path) -> list[str | Path]:
         f"--audit-policy-file={folder / 'audit-policy.yaml'}",
         f"--audit-log-path={folder / 'audit.log'}",
         "--audit-log-mode=batch",
+        "--audit-log-maxsize=4096",
         "--audit-log-batch-max-wait=200ms",
     ]

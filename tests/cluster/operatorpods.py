@@ -14,7 +14,7 @@ from tests.cluster.release import NAMESPACE, RELEASE
 
 SELECTOR = f"app.kubernetes.io/instance={RELEASE}"
 LEASE = "serinus"
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def start(cluster: Cluster, settings: Mapping[str, str], replicas: int = 1) -> None:

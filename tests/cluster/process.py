@@ -93,7 +93,7 @@ class Processes:
         file = self.logs / f"{name}.log"
         return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else "(no log)"
 
-    def wait_for(self, what: str, check: Callable[[], bool], *names: str, patience: float = 60.0) -> None:
+    def wait_for(self, what: str, check: Callable[[], bool], *names: str, patience: float = 180.0) -> None:
         """Wait until `check` says yes; ClusterError with the logs of `names` if it never does, or one of them dies."""
         deadline = time.monotonic() + patience
         while not check():

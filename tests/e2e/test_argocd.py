@@ -255,7 +255,7 @@ def test_a_policy_comes_after_what_it_needs_and_trains_on_demand(
 
     run = wait_for("a run", find_run, lambda: json.dumps(model.get("retrainpolicy")["status"]), 60)
     wait_for(
-        "its health", lambda: argocd.tree("tom", app.name).get(("RetrainRun", run)) == "Progressing", app.explain, 30
+        "its health", lambda: argocd.tree("tom", app.name).get(("RetrainRun", run)) == "Progressing", app.explain, 60
     )
     assert assess_kstatus(model.get("retrainrun", run)) == "InProgress"
     argocd.run_action("tom", app.name, model.get("retrainpolicy"), "cancel")

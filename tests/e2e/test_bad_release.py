@@ -17,7 +17,7 @@ def test_a_bad_release_is_taken_off_traffic_with_the_numbers(model: Model) -> No
     served_by = model.pods(stable)
     with model.traffic() as traffic, model.route_watch() as route:
         model.apply("v2", faults=0.3)
-        bad = model.await_weight(20)
+        bad = str(wait_for("a candidate", model.candidate, model.explain, 60))
         model.await_reason("RolledBack")
         wait_for("the bad pods are gone", lambda: not model.pods(bad), model.explain, 60)
     assert list_weights(route.changes, bad) == [20, 0]

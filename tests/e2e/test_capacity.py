@@ -12,7 +12,7 @@ from tests.traffic.runner import Traffic
 def test_a_release_waits_for_a_gpu_with_the_schedulers_words_and_goes_on_when_there_is_one(model: Model) -> None:
     model.cluster.set_capacity(nvidia_com__gpu="1")
     # A deadline that would long have passed if its clock did not stand still.
-    model.spec["rollout"]["progressDeadline"] = "8s"
+    model.spec["rollout"]["progressDeadline"] = "20s"
     model.spec |= {"replicas": 1, "accelerator": {"resource": "nvidia.com/gpu", "count": 1}}
     model.apply("v1")
     model.await_reason("Serving")
@@ -23,7 +23,7 @@ def test_a_release_waits_for_a_gpu_with_the_schedulers_words_and_goes_on_when_th
         waiting = model.candidate()
         assert waiting is not None
         stopped = model.status()["candidate"]["clockStoppedAt"]
-        wait_for("twice the deadline has passed", lambda: age(traffic) > 16, model.explain, 60)
+        wait_for("twice the deadline has passed", lambda: age(traffic) > 40, model.explain, 90)
         assert model.reason() == "WaitingForCapacity"
         assert model.status()["candidate"]["clockStoppedAt"] == stopped
         assert list_weights(route.changes, waiting) == []

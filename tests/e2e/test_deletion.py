@@ -20,8 +20,8 @@ def test_a_model_deleted_in_the_middle_of_a_release_leaves_nothing(model: Model)
     model.await_reason("Serving")
     model.apply("v2")
     wait_for("a candidate", model.candidate, model.explain, 60)
-    model.cluster.kubectl("delete", "modeldeployment", model.name, "-n", model.namespace, "--timeout=20s")
-    wait_for("nothing is left", lambda: not children(model), lambda: "\n".join(children(model)), 40)
+    model.cluster.kubectl("delete", "modeldeployment", model.name, "-n", model.namespace, "--timeout=60s")
+    wait_for("nothing is left", lambda: not children(model), lambda: "\n".join(children(model)), 120)
 
 
 @pytest.mark.cluster
@@ -35,7 +35,7 @@ def test_children_left_on_purpose_serve_on_and_are_taken_up_again(model: Model) 
         try:
             model.cluster.kubectl(
                 *("delete", "modeldeployment", model.name, "-n", model.namespace),
-                *("--cascade=orphan", "--timeout=20s"),
+                *("--cascade=orphan", "--timeout=60s"),
             )
         finally:
             start_operator(model.cluster)

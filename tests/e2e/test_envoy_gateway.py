@@ -33,10 +33,11 @@ def test_releases_climb_one_after_the_other_by_what_envoy_counts_and_keep_their_
         assert list_weights(route.changes, second) == [20, 50, 100]
         left = [(first, 0), (second, 100)]
         wait_for("the end of the drain, which moves no backend", lambda: backends(model) == left, model.explain, 60)
+        model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "10s"}, {"weight": 50, "hold": "2s"}]
         model.apply("v3")
         third = model.await_weight(20)
         assert backends(model) == [(third, 20), (second, 80)], "the newcomer takes the free place"
-        model.await_reason("Serving")
+        model.await_reason("Serving", patience=90)
         assert model.stable() == third
     tally = count(traffic.answers)
     assert tally.explain_lost() == ""

@@ -45,13 +45,13 @@ def test_a_pause_may_outlive_the_deadline(model: Model) -> None:
     model.apply("v1")
     model.await_reason("Serving")
     model.spec["rollout"] |= {
-        "progressDeadline": "5s",
-        "steps": [{"weight": 50, "hold": "1s"}, {"pause": {"for": "15s"}}],
+        "progressDeadline": "20s",
+        "steps": [{"weight": 50, "hold": "1s"}, {"pause": {"for": "25s"}}],
     }
     with model.traffic() as traffic:
         model.apply("v2")
         model.await_reason("Paused")
-        model.await_reason("Serving", patience=90)
+        model.await_reason("Serving", patience=120)
     assert count(traffic.answers).explain_lost() == ""
 
 

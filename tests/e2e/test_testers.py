@@ -73,7 +73,7 @@ def test_failures_of_testers_judge_nobody(model: Model) -> None:
 
 
 def check_cookies(model: Model) -> None:
-    new = release_waiting_for_approval(model, testers={"cookie": {"name": "side"}})
+    new = release_waiting_for_approval(model, testers={"cookie": {"name": "side"}}, bake="20s")
     wait_for("a client on v2", lambda: ask(model, Cookie="a=b; side=candidate").version == "v2", model.explain, 60)
     assert {ask(model, Cookie="side=candidate").version for _ in range(5)} == {"v2"}
     assert ask(model, Cookie="beside=candidate").version == "v1"
@@ -83,7 +83,7 @@ def check_cookies(model: Model) -> None:
         model.command(f"approve {new}")
         wait_for("all traffic", lambda: model.weights().get(new) == 100, model.explain, 60)
         assert {ask(model, Cookie="side=stable").version for _ in range(5)} == {"v1"}, "stays during the bake"
-        model.await_reason("Serving")
+        model.await_reason("Serving", patience=90)
     cleared = wait_for("the end", lambda: ask(model, Cookie="side=stable").cookie, model.explain, 60)
     assert cleared == "side=; Path=/; Max-Age=0"
     assert ask(model).cookie == ""

@@ -92,9 +92,9 @@ def test_a_check_that_says_nothing_holds_until_it_is_put_right(model: Model, kin
 @pytest.mark.cluster
 def test_a_check_that_never_ends_fails_the_candidate(model: Model) -> None:
     serve_first(model)
-    release(model, "v2", check("import time; time.sleep(600)", timeout="10s"))
-    model.await_reason("RolledBack", patience=90)
-    assert "not finished within 10s" in model.condition("Ready")["message"]
+    release(model, "v2", check("import time; time.sleep(600)", timeout="20s"))
+    model.await_reason("RolledBack", patience=120)
+    assert "not finished within 20s" in model.condition("Ready")["message"]
 
 
 @pytest.mark.cluster

@@ -61,7 +61,7 @@ async def refused(kind: type[errors.KubeError], call: Awaitable[Any]) -> errors.
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -80,7 +80,7 @@ async def check_crds_may_come_later(kube: Kube, store: Store, resync: Resync) ->
         for crd in yaml.safe_load_all(path.read_text()):
             if crd:
                 await kube.apply(CRDS, crd)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await kube.apply(MODELDEPLOYMENTS, MODEL)
@@ -99,7 +99,7 @@ async def check_crds_may_come_later(kube: Kube, store: Store, resync: Resync) ->
 async def check_the_gateway_api_may_go(kube: Kube, store: Store, resync: Resync) -> None:
     """A kind that is removed takes no other with it."""
     await kube.delete(CRDS, "", f"{GATEWAYCLASSES.plural}.{GATEWAYCLASSES.group}")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while store.is_served("GatewayClass"):
             assert (await resync.run_once()).failed == {}
             await asyncio.sleep(0.2)
@@ -176,7 +176,7 @@ async def check_lease(kube: Kube) -> None:
     assert not second.is_leader()
     stop_first.set()
     await running_first
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(10):
         await second.acquired.wait()
     spec = (await kube.get(LEASES, NAMESPACE, "serinus"))["spec"]
     assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("second", 1)

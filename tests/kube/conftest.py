@@ -29,7 +29,7 @@ async def kube(server: FakeApiServer, calls: Calls) -> AsyncIterator[Kube]:
     kube = Kube(
         build_api_client(configuration),
         on_request=lambda verb, plural, code, _: calls.append((verb, plural, code)),
-        timeout=0.5,
+        timeout=20.0,
     )
     yield kube
     await kube.close()

@@ -59,9 +59,11 @@ async def test_electors_share_a_real_lease(server: FakeApiServer, kube: Kube) ->
     electors = [
         LeaderElector(KubeLease(kube, "serinus-system", "serinus"), name, SystemClock()) for name in ("a", "b", "c")
     ]
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         for elector in electors:
             group.create_task(elector.run(stop))
+        while not any(elector.is_leader() for elector in electors):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         await asyncio.sleep(1)
         assert sum(elector.is_leader() for elector in electors) == 1
         stop.set()

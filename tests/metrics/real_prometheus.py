@@ -24,7 +24,7 @@ from serinus.metrics.prometheus import PrometheusSource
 from serinus.metrics.source import Answer
 from tests.cluster import bootstrap
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -34,11 +34,16 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 256
+    """Prometheus may begin many scrapes at the same moment."""
+
+
 @contextmanager
 def serve_files(folder: Path) -> Iterator[str]:
     """A server of the expositions in a folder, as host:port."""
     handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -75,9 +80,9 @@ async def read_points(
     url: str, profile: Profile, signal: Signal, target: Target, targets: Sequence[Target]
 ) -> Sequence[Point]:
     """What the query that production sends for `targets` gives of one of them."""
-    source = PrometheusSource(url, timeout=5.0)
+    source = PrometheusSource(url, timeout=30.0)
     try:
-        answer = await source.fetch_series(build_query(profile, {signal}, targets, 5.0))
+        answer = await source.fetch_series(build_query(profile, {signal}, targets, 60.0))
     finally:
         source.close()
     assert isinstance(answer, Answer), answer
@@ -88,8 +93,8 @@ def _await_scrapes(url: str, jobs: int, process: subprocess.Popen[bytes], log: P
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            query = f"{url}/api/v1/query?query=count(count_over_time(up[10s])%3E1)"
-            with urllib.request.urlopen(query, timeout=1) as answer:
+            query = f"{url}/api/v1/query?query=count(sum_over_time(up[30s])%3E1)"
+            with urllib.request.urlopen(query, timeout=10) as answer:
                 result = json.load(answer)["data"]["result"]
         except OSError:
             result = []

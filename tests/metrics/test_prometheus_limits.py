@@ -195,11 +195,15 @@ async def test_a_server_that_hangs_has_a_few_places_and_nobody_else_waits_for_it
 
 async def test_there_are_so_many_threads_in_all(prometheus: FakePrometheus) -> None:
     active = peak = 0
+    full = asyncio.Event()
 
     async def slow(request: web.Request) -> web.StreamResponse:
         nonlocal active, peak
         active += 1
         peak = max(peak, active)
+        if active >= 6:
+            full.set()
+        await full.wait()
         await asyncio.sleep(0.05)
         active -= 1
         return await success(MATRIX)
@@ -227,17 +231,21 @@ async def test_a_thread_that_never_comes_back_blocks_neither_the_next_query_nor_
         release.wait(30)
         raise OSError
 
-    with reading(prometheus, timeout=SHORT_TIMEOUT) as source:
+    threads = QueryThreads()
+    with (
+        reading(prometheus, timeout=SHORT_TIMEOUT, threads=threads) as hasty,
+        reading(prometheus, threads=threads) as source,
+    ):
         with monkeypatch.context() as patched:
             patched.setattr("serinus.metrics.prometheus._query", hang_in_thread)
-            failure = await source.fetch_series("up[15s]")
+            failure = await hasty.fetch_series("up[15s]")
             assert isinstance(failure, Failure)
             assert failure.reason == "Timeout"
         assert isinstance(await source.fetch_series("up[15s]"), Answer)
         with monkeypatch.context() as patched:
             patched.setattr("serinus.metrics.prometheus._query", hang_in_thread)
             for _ in range(6):
-                failure = await source.fetch_series("up[15s]")
+                failure = await hasty.fetch_series("up[15s]")
         assert stuck == 4
         assert "4 earlier queries still hang" in failure.message
         release.set()

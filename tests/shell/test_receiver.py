@@ -252,8 +252,8 @@ async def test_too_many_events_of_one_policy_hinder_no_other(world: World) -> No
 
 
 async def test_what_could_not_be_handed_on_may_come_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver_app, "PATIENCE", 0.05)
-    world.becomes = ["away", "unknown", 1.0, "taken"]
+    monkeypatch.setattr(receiver_app, "PATIENCE", 0.5)
+    world.becomes = ["away", "unknown", 30.0, "taken"]
     assert [await world.mlflow() for _ in range(5)] == [503, 404, 503, 202, 202]
     assert len(world.taken) == 1
     world.keys = SecretProblem("SecretNotReadable", "x")
@@ -262,7 +262,7 @@ async def test_what_could_not_be_handed_on_may_come_again(world: World, monkeypa
 
 async def test_many_requests_at_once_are_turned_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiver_app, "AT_ONCE", 2)
-    world.becomes = [0.2, 0.2]
+    world.becomes = [2.0, 2.0]
     statuses = await asyncio.gather(*(world.mlflow(delivery=f"d-{number}") for number in range(6)))
     assert sorted(statuses) == [202, 202, 429, 429, 429, 429]
 

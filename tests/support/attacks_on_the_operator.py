@@ -172,15 +172,17 @@ def _check_confined(query: str, spy: str) -> None:
 def _flood(stage: Stage) -> str:
     metric = {"query": "spy_flood", "fireAbove": "1", "window": "1ms", "consecutiveWindows": 1}
     triggers = [{"name": f"t{n}", "metric": {**metric, "query": f"spy_flood + {n}"}} for n in range(3)]
+    began = time.monotonic()
     said = stage.create(TENANT, _build_policy("flood", mode="Observe", triggers=triggers))
     if said:
         return said
     time.sleep(5)
     asked = sum("spy_flood" in one for one in stage.queries())
+    seconds = time.monotonic() - began
     stage.remove("rtp", "flood")
     # One query of each trigger in a scrape interval, 1 s here, and those of the first look.
-    assert asked <= 3 * (5 + 2), f"{asked} queries in 5 s"
-    return f"{asked} queries of three triggers in 5 s"
+    assert asked <= 3 * (seconds + 2), f"{asked} queries in {seconds:.1f} s"
+    return f"{asked} queries of three triggers in {seconds:.0f} s"
 
 
 def _list_names() -> Iterator[Attack]:
@@ -368,6 +370,7 @@ def _list_burdens() -> Iterator[Attack]:
         stage.cluster.apply(json.dumps(quota))
         body = build_policy("loop", mode="Automatic", actionOrder=["Retrain"], triggers=triggers, cooldown=nothing)
         body["spec"] |= {"modelDeploymentRef": {"name": "standing"}, "warmupAfterPromotion": "0s"}
+        began = time.monotonic()
         _made(stage, body)
         before = sum(1 for _ in stage.requests())
         time.sleep(8)
@@ -376,11 +379,12 @@ def _list_burdens() -> Iterator[Attack]:
             for one in stage.cluster.get("retrainruns", "-n", OWN)["items"]
             if one["spec"]["policy"]["name"] == "loop"
         ]
+        passed = time.monotonic() - began
         seconds = _attend(stage)
         calls = sum(1 for _ in stage.requests()) - before
         stage.remove("rtp", "loop")
         stage.remove("resourcequota", "jobs")
-        assert len(runs) <= 8, f"{len(runs)} runs in 8 s"
+        assert len(runs) <= passed, f"{len(runs)} runs in {passed:.1f} s"
         assert not stage.cluster.get("jobs", "-n", OWN)["items"]
         return f"{len(runs)} runs and {calls} calls in 8 s; the victim was attended to after {seconds:.1f} s"
 

@@ -107,7 +107,7 @@ class Loop:
         wait_for(f"{name} is {phase}", lambda: self.phase(name) == phase, self.explain, patience)
         return dict(self.run(name)["status"])
 
-    def await_policy(self, what: str, check: Any, patience: float = 30) -> Raw:
+    def await_policy(self, what: str, check: Any, patience: float = 60) -> Raw:
         """The status of the policy, once `check` says so."""
         wait_for(what, lambda: check(self.status()), self.explain, patience)
         return self.status()

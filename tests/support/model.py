@@ -20,7 +20,7 @@ T = TypeVar("T")
 IMAGE = "localhost/e2e-model:1"
 SERVER = Path(__file__).parent / "model_server.py"
 RATE = 60.0
-LIMIT = 180.0
+LIMIT = 600.0
 """Seconds after which traffic ends by itself, whatever the test does."""
 
 

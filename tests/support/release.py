@@ -61,7 +61,7 @@ def wait_for_roll(cluster: Cluster, image: str, replicas: int) -> list[set[str]]
         alone = set(images.values()) == {image} and len(images) == replicas
         return alone and operatorpods.is_rolled_out(cluster) and operatorpods.find_leader(cluster) in images
 
-    wait_for(f"{replicas} pods with {image}", rolled, lambda: str(read_images(cluster)), 60)
+    wait_for(f"{replicas} pods with {image}", rolled, lambda: str(read_images(cluster)), 180)
     return seen
 
 
