@@ -75,7 +75,7 @@ def open_surroundings(cluster: Cluster, folder: Path) -> Iterator[Surroundings]:
         cluster.kubectl("apply", "-f", str(gateway.absolute()))
         change = json.dumps({"spec": {"address": told.address}})
         cluster.kubectl("patch", "metricsprovider", "default", "--type=merge", "-p", change)
-        wait_for("an answer", lambda: process.poll() is None and told.is_up(), lambda: "", 60)
+        wait_for("an answer", lambda: process.poll() is None and told.is_up(), lambda: "")
         yield told
     finally:
         process.terminate()

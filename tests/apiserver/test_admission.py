@@ -83,7 +83,7 @@ def guarded(served_control_plane: Cluster) -> Iterator[Cluster]:
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": namespaces}))
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": roles}))
     await_policies(cluster)
-    wait_for("the roles", lambda: try_as(cluster, "tara", build_model()) == "", lambda: "", 60)
+    wait_for("the roles", lambda: try_as(cluster, "tara", build_model()) == "", lambda: "")
     yield cluster
     cluster.kubectl("delete", "namespace", SPACE, OPEN, "--wait=false")
 
@@ -266,7 +266,7 @@ def spark(guarded: Cluster) -> Iterator[Cluster]:
     kinds = [*values["training"]["kinds"], f"{SPARK['apiVersion']}/{SPARK['kind']}"]
     release.upgrade(guarded, {**values, "training": {"kinds": kinds}})
     body = build_policy(template={**SPARK, "spec": {}})
-    wait_for("Spark", lambda: try_as(guarded, "probe", body, MASTERS) == "", lambda: "", 60)
+    wait_for("Spark", lambda: try_as(guarded, "probe", body, MASTERS) == "", lambda: "")
     yield guarded
     release.upgrade(guarded, values)
 
@@ -347,7 +347,7 @@ def test_only_the_operator_says_what_the_operator_says(guarded: Cluster) -> None
         assert "not by mallory" in forged
         own = guarded.kubectl("patch", kind, "fraud", *patch, "--dry-run=server", f"--as={ACCOUNT}", check=False)
         assert own.stderr == ""
-    wait_for("a revision", lambda: guarded.get("modelrevisions", "-n", SPACE, *OF_FRAUD)["items"], lambda: "", 60)
+    wait_for("a revision", lambda: guarded.get("modelrevisions", "-n", SPACE, *OF_FRAUD)["items"], lambda: "")
     record = guarded.get("modelrevisions", "-n", SPACE, *OF_FRAUD)["items"][0]
     name = record["metadata"]["name"]
     copied = {**record, "metadata": {"name": "forged-1a2b3c4d", "namespace": SPACE}}
@@ -377,7 +377,7 @@ def test_nothing_of_kubernetes_itself_is_held_up(guarded: Cluster) -> None:
     guarded.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}))
     body = build_model("brief", route=SERVICE)
     guarded.apply(json.dumps({**body, "metadata": {"name": "brief", "namespace": space}}))
-    wait_for("a revision", lambda: guarded.get("modelrevisions", "-n", space)["items"], lambda: "", 60)
+    wait_for("a revision", lambda: guarded.get("modelrevisions", "-n", space)["items"], lambda: "")
     guarded.kubectl("delete", "modeldeployment", "brief", "-n", space, "--cascade=orphan", timeout=60)
 
     def orphaned() -> bool:
@@ -385,7 +385,7 @@ def test_nothing_of_kubernetes_itself_is_held_up(guarded: Cluster) -> None:
         left = guarded.get("modelrevisions", "-n", space)["items"]
         return not any(one["metadata"].get("ownerReferences") for one in left)
 
-    wait_for("orphans", orphaned, lambda: json.dumps(guarded.get("modelrevisions", "-n", space)), 60)
+    wait_for("orphans", orphaned, lambda: json.dumps(guarded.get("modelrevisions", "-n", space)))
     guarded.kubectl("delete", "namespace", space, "--timeout=60s", timeout=70)
 
 

@@ -66,7 +66,7 @@ def guarded(served_control_plane: Cluster) -> Iterator[Cluster]:
         items += build_role("hands", namespace, [ACCOUNT], pieces)
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     await_policies(cluster)
-    wait_for("the roles", lambda: try_as(cluster, "tara", there(build_model(route=SERVICE))) == "", lambda: "", 60)
+    wait_for("the roles", lambda: try_as(cluster, "tara", there(build_model(route=SERVICE))) == "", lambda: "")
     yield cluster
     cluster.kubectl("delete", "rolebinding", "hands", "-n", "kube-system")
     cluster.kubectl("delete", "role", "hands", "-n", "kube-system")
@@ -113,7 +113,7 @@ def test_a_candidate_that_waits_for_an_approval_goes_on_waiting(model: Model, re
     model.spec["rollout"]["approval"] = {"required": "BeforeTraffic"}
     model.apply("v2")
     model.await_reason("AwaitingApproval")
-    stable, new = model.stable(), wait_for("a candidate", model.candidate, model.explain, 60)
+    stable, new = model.stable(), wait_for("a candidate", model.candidate, model.explain)
     change = ("-n", model.namespace, "--type=merge", "-p", json.dumps({"spec": {"rollout": {"approval": None}}}))
 
     def refused() -> bool:
@@ -121,7 +121,7 @@ def test_a_candidate_that_waits_for_an_approval_goes_on_waiting(model: Model, re
         assert said, "the approval is gone"
         return "tara may not approve here" in said
 
-    wait_for("the role", refused, lambda: "", 60)
+    wait_for("the role", refused, lambda: "")
     assert model.weights() == {stable: 100}
     cluster.kubectl("patch", "mdep", "fraud", *change)
     model.await_reason("Serving")
@@ -154,7 +154,7 @@ def test_a_name_that_is_left_stops_no_emergency(guarded: Cluster) -> None:
         last = (guarded.get("mdep", name, "-n", SPACE).get("status") or {}).get("lastCommand") or {}
         return last if last.get("text", "").endswith(" 2") else None
 
-    last = wait_for("an answer", answered, lambda: json.dumps(guarded.get("mdep", name, "-n", SPACE)), 60)
+    last = wait_for("an answer", answered, lambda: json.dumps(guarded.get("mdep", name, "-n", SPACE)))
     assert last["verb"] == "abort"
     assert "by" not in last
     assert patch(guarded, "tara", {"metadata": {"annotations": None}}, name) == "", "what is answered is anybody's"
@@ -317,14 +317,14 @@ def test_what_the_operator_is_refused_stands_in_a_condition(guarded: Cluster) ->
         conditions = (guarded.get("mdep", name, "-n", OPEN).get("status") or {}).get("conditions") or ()
         return next((one["message"] for one in conditions if one["reason"] == "AccessDenied"), None)
 
-    (made,) = wait_for("a Deployment", workloads, explain, 60)
+    (made,) = wait_for("a Deployment", workloads, explain)
     guarded.kubectl("annotate", "namespace", OPEN, f"{annotation}-")
     guarded.kubectl("delete", "deployment", made, "-n", OPEN)
-    message = wait_for("a condition", said, explain, 60)
+    message = wait_for("a condition", said, explain)
     assert "the API server refuses it" in message
     assert "serinus-operator" in message
     assert "spec.template.spec.volumes[host].hostPath" in message
     assert workloads() == []
     guarded.kubectl("annotate", "namespace", OPEN, f"{annotation}=hostPath")
-    wait_for("the Deployment again", workloads, explain, 60)
+    wait_for("the Deployment again", workloads, explain)
     guarded.kubectl("delete", "mdep", name, "-n", OPEN)

@@ -188,7 +188,7 @@ def guarded(served_control_plane: Cluster) -> Iterator[Cluster]:
     release.upgrade(cluster, {**values, "training": {"kinds": kinds}})
     await_policies(cluster)
     body = build_policy(template={"apiVersion": VOLCANO, "kind": "Job", "spec": {}})
-    wait_for("the kinds", lambda: try_as(cluster, "probe", body, MASTERS) == "", lambda: "", 60)
+    wait_for("the kinds", lambda: try_as(cluster, "probe", body, MASTERS) == "", lambda: "")
     yield cluster
     release.upgrade(cluster, values)
     cluster.kubectl("delete", "namespace", SPACE, "--wait=false")

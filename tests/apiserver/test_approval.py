@@ -23,7 +23,7 @@ def guarded(model: Model) -> Model:
         name = f"{user}-{role}"
         cluster.kubectl("create", "rolebinding", name, f"--role={role}", f"--user={user}", "-n", namespace)
     tries = itertools.count()
-    wait_for("the roles", lambda: "may not" in order(model, "bob", f"approve m-1 {next(tries)}"), lambda: "", 60)
+    wait_for("the roles", lambda: "may not" in order(model, "bob", f"approve m-1 {next(tries)}"), lambda: "")
     return model
 
 
@@ -45,7 +45,7 @@ def test_only_who_may_approve_lets_a_candidate_serve_and_is_named(model: Model, 
     model.spec["rollout"]["approval"] = {"required": "BeforeTraffic"}
     model.apply("v2")
     model.await_reason("AwaitingApproval")
-    new = wait_for("a candidate", model.candidate, model.explain, 60)
+    new = wait_for("a candidate", model.candidate, model.explain)
     stable = model.stable()
     assert "bob may not approve here" in order(model, "bob", f"approve {new}", by="bob")
     assert "command-by must be given with an approval and be ada" in order(model, "ada", f"approve {new}")

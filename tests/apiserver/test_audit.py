@@ -58,7 +58,7 @@ def order(model: Model, user: str, command: str) -> None:
     def give() -> bool:
         return model.cluster.kubectl(*place, "-p", patch, check=False).returncode == 0
 
-    wait_for(f"{user} may {command}", give, model.explain, 60)
+    wait_for(f"{user} may {command}", give, model.explain)
 
 
 def test_the_log_says_who_did_what_on_what_evidence_and_nothing_secret(
@@ -75,14 +75,14 @@ def test_the_log_says_who_did_what_on_what_evidence_and_nothing_secret(
     model.spec["rollout"]["approval"] = {"required": "BeforeTraffic"}
     model.apply("v2")
     model.await_reason("AwaitingApproval")
-    second = wait_for("a candidate", model.candidate, model.explain, 60)
+    second = wait_for("a candidate", model.candidate, model.explain)
     order(model, "ada", f"approve {second} looked at, {NOTED}")
     model.await_reason("Serving")
     guard.await_reason("Configured")
 
     model.apply("v3")
     model.await_reason("AwaitingApproval")
-    third = wait_for("a candidate", model.candidate, model.explain, 60)
+    third = wait_for("a candidate", model.candidate, model.explain)
     order(model, "bob", f"abort {third} see https://bob:{PASSWORD}@ci.example/7")
     log.await_action(model.namespace, "release.aborted")
     order(model, "bob", f"retry {third}")

@@ -87,7 +87,7 @@ def await_replicas(model: Model, number: int) -> None:
 
 
 def await_pods(model: Model, revision: str, number: int) -> None:
-    wait_for(f"{number} pods of {revision}", lambda: len(model.pods(revision)) == number, model.explain, 60)
+    wait_for(f"{number} pods of {revision}", lambda: len(model.pods(revision)) == number, model.explain)
 
 
 def is_scaling(model: Model) -> bool:
@@ -129,7 +129,7 @@ def test_a_pause_an_abort_and_load_that_comes_and_goes(scaled: Model) -> None:
         model.await_reason("Paused")
         candidate = model.candidate()
         assert candidate is not None
-        wait_for("half of the traffic", lambda: model.weights().get(candidate) == 50, model.explain, 60)
+        wait_for("half of the traffic", lambda: model.weights().get(candidate) == 50, model.explain)
         model.await_reason("Paused")
         assert (replicas(model), len(model.pods(stable)), len(model.pods(candidate))) == (4, 4, 2)
         assert model.status()["selector"] == f"serinus.dev/revision in ({stable},{candidate})"
@@ -184,7 +184,7 @@ def test_a_whole_release_under_constant_load_changes_no_number(scaled: Model) ->
         model.await_reason("Baking", patience=90)
         candidate = model.candidate()
         assert model.status()["selector"] == f"serinus.dev/revision={candidate}"
-        wait_for("the bake is over", lambda: model.candidate() is None, model.explain, 60)
+        wait_for("the bake is over", lambda: model.candidate() is None, model.explain)
         model.await_reason("Serving")
         assert model.stable() == candidate
         assert len(model.pods(model.stable())) == 4

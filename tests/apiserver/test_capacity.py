@@ -116,7 +116,7 @@ def test_a_pod_in_kueues_queue_is_waited_for_until_it_is_admitted(model: Model) 
     stands_still(model, "SchedulingGated", stable)
     template = model.get("deployment", model.candidate())["spec"]["template"]
     assert queue.items() <= template["metadata"]["labels"].items()
-    wait_for("everything is admitted", admit, model.explain, 60)
+    wait_for("everything is admitted", admit, model.explain)
     assert model.stable() != stable
 
 
@@ -164,7 +164,7 @@ def test_mig_slices_and_dra_claims_pass_through_and_are_waited_for(model: Model)
         metadata = {"name": f"slice-of-{node}"}
         cluster.apply(json.dumps({**api, "kind": "ResourceSlice", "metadata": metadata, "spec": devices}))
         try:
-            model.await_reason("Serving", patience=60)
+            model.await_reason("Serving")
             assert model.stable() == candidate
             pod = model.get("deployment", candidate)["spec"]["template"]["spec"]
             assert pod["resourceClaims"] == [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]

@@ -57,7 +57,7 @@ def test_a_field_and_a_word_of_a_newer_crd_are_named_and_wait(model: Model, chan
             return model.reason() == "InvalidSpec"
 
         model.apply("v2", **spec)
-        wait_for("it says so", refused, model.explain, 60)
+        wait_for("it says so", refused, model.explain)
         assert said in model.condition("Ready")["message"]
         assert model.condition("Available")["status"] == "True"
         assert model.weights() == {stable: 100}
@@ -90,7 +90,7 @@ def wait_until_known(model: Model, spec: dict[str, Any]) -> None:
         said = model.cluster.kubectl(*tried, input=manifest, check=False)
         return said.returncode == 0 and includes(json.loads(said.stdout)["spec"], spec)
 
-    wait_for("the API server keeps it", kept, lambda: "", 60)
+    wait_for("the API server keeps it", kept, lambda: "")
     restart_operator(model.cluster)
 
 
@@ -110,7 +110,7 @@ def test_an_older_crd_is_named_holds_the_release_and_loses_nothing(
         document = model.cluster.kubectl("get", "--raw", "/openapi/v3/apis/serinus.dev/v1alpha1").stdout
         return bool(find_outdated(json.loads(document)))
 
-    wait_for("the API server tells of the older CRD", is_published, lambda: "", 60)
+    wait_for("the API server tells of the older CRD", is_published, lambda: "")
     # As after an upgrade of the operator alone. Left to itself it looks when it lists everything, in minutes.
     restart_operator(model.cluster)
     model.apply("v2")

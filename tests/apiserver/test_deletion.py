@@ -43,7 +43,7 @@ def list_children(model: Model) -> list[str]:
 def test_deleted_half_way_nothing_is_left(model: Model, cascade: str) -> None:
     build_half_way(model)
     delete(model, cascade=cascade)
-    wait_for("nothing is left", lambda: not list_children(model), lambda: "\n".join(list_children(model)), 60)
+    wait_for("nothing is left", lambda: not list_children(model), lambda: "\n".join(list_children(model)))
     assert not model.cluster.get("modeldeployments", "-n", model.namespace)["items"]
 
 
@@ -53,10 +53,10 @@ def test_a_model_that_is_going_away_gives_all_traffic_to_stable_first(model: Mod
     # A finalizer of somebody else keeps it in between for as long as we look.
     set_finalizers(model, ["example.com/backup"])
     model.cluster.kubectl("delete", "modeldeployment", model.name, "-n", model.namespace, "--wait=false")
-    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain, 60)
+    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain)
     assert model.pods(new), "who is asked to leave keeps his pods: requests may still be under way"
     set_finalizers(model, None)
-    wait_for("nothing is left", lambda: not list_children(model), lambda: "\n".join(list_children(model)), 60)
+    wait_for("nothing is left", lambda: not list_children(model), lambda: "\n".join(list_children(model)))
 
 
 def test_left_behind_on_purpose_the_routes_stay_and_lead_to_somebody(model: Model) -> None:
@@ -93,4 +93,4 @@ def sweep_once(model: Model) -> None:
         listed = model.cluster.get("configmaps", "-n", model.namespace)["items"]
         return "late" not in {item["metadata"]["name"] for item in listed}
 
-    wait_for("the garbage collector was here", is_swept, lambda: "", 60)
+    wait_for("the garbage collector was here", is_swept, lambda: "")

@@ -83,11 +83,11 @@ def test_a_cluster_without_pools_says_so_and_gets_them_weighted_once_it_has_them
     third = model.status()["rejected"]["revision"]
     assert "errors" in model.condition("Ready")["message"]
     assert model.weights() == {second: 100}
-    wait_for("the second lever", lambda: targets(model).get(third) == second, model.explain, 60)
+    wait_for("the second lever", lambda: targets(model).get(third) == second, model.explain)
 
     model.apply("v2")
     del model.spec["route"]["backend"]
     model.apply("v2")
-    wait_for("no pool is left", lambda: not targets(model), model.explain, 60)
+    wait_for("no pool is left", lambda: not targets(model), model.explain)
     (backend,) = model.get("httproute")["spec"]["rules"][0]["backendRefs"]
     assert (backend["kind"], backend["name"]) == ("Service", second)

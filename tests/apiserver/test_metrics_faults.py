@@ -28,7 +28,7 @@ def test_every_kind_of_bad_answer_holds_and_is_named(model: Model, surroundings:
     with model.route_watch() as route:
         surroundings.answer("empty")
         model.apply("v2")
-        new = wait_for("a candidate", model.candidate, model.explain, 60)
+        new = wait_for("a candidate", model.candidate, model.explain)
         # The first step needs metrics that can be read; from there on none can.
         surroundings.answer("well")
         model.await_weight(20)
@@ -39,7 +39,7 @@ def test_every_kind_of_bad_answer_holds_and_is_named(model: Model, surroundings:
                 health = model.condition("MetricsHealthy")
                 return (health["status"], health["reason"]) == ("False", reason)
 
-            wait_for(f"{word} is told as {reason}", is_named, model.explain, 60)
+            wait_for(f"{word} is told as {reason}", is_named, model.explain)
             model.await_reason("Holding")
             assert max(list_weights(route.changes, new)) <= 50
             assert not model.status().get("rejected")

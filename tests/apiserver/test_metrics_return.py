@@ -21,7 +21,7 @@ def serve_first(model: Model, **rollout: Any) -> str:
 
 def await_measured(model: Model) -> None:
     """Wait until the candidate's first figures are there: only then does an outage hide something."""
-    wait_for("metrics are fresh", lambda: model.condition("MetricsHealthy")["status"] != "Unknown", model.explain, 60)
+    wait_for("metrics are fresh", lambda: model.condition("MetricsHealthy")["status"] != "Unknown", model.explain)
 
 
 def set_faults(model: Model, revision: str, share: float) -> None:
@@ -54,15 +54,13 @@ def test_what_failed_while_nobody_could_see_counts_once_the_metrics_are_back(
     new = model.await_weight(50)
     await_measured(model)
     surroundings.answer("broken")
-    wait_for(
-        "the outage is told", lambda: model.condition("MetricsHealthy")["reason"] == "Unreachable", model.explain, 60
-    )
+    wait_for("the outage is told", lambda: model.condition("MetricsHealthy")["reason"] == "Unreachable", model.explain)
     set_faults(model, new, 0.5)
-    wait_for("enough has failed", lambda: surroundings.count_failures(new) >= 50, model.explain, 60)
+    wait_for("enough has failed", lambda: surroundings.count_failures(new) >= 50, model.explain)
     assert model.weights()[new] == 50
     set_faults(model, new, 0.0)
     surroundings.answer("well")
-    model.await_reason("RolledBack", patience=60)
+    model.await_reason("RolledBack")
     assert model.weights() == {stable: 100}
     assert model.condition("Stalled")["reason"] == "AnalysisFailed"
 

@@ -68,12 +68,12 @@ def test_an_alias_is_served_by_version_and_may_move_without_harm(model: Model, m
     mlflow.alias(name, "champion", "2")
     restart_operator(model.cluster, mlflow_url=ADDRESS)
     model.apply("v1", model=refer(name, alias="champion"), replicas=3)
-    wait_for("three pods", lambda: model.status()["stable"]["readyReplicas"] == 3, model.explain, 60)
+    wait_for("three pods", lambda: model.status()["stable"]["readyReplicas"] == 3, model.explain)
     assert model.stable() == first
     assert model.candidate() is None
     # What it means now is released by its number; under the rollout the alias moves once more.
     model.apply("v1", model=refer(name, version="2"))
-    candidate = wait_for("a candidate", model.candidate, model.explain, 60)
+    candidate = wait_for("a candidate", model.candidate, model.explain)
     mlflow.alias(name, "champion", "1")
     model.await_reason("Serving", patience=90)
     assert model.stable() == candidate
@@ -85,7 +85,7 @@ def test_the_same_version_by_either_way_is_the_same_revision(model: Model, mlflo
     model.await_reason("Serving")
     first = model.stable()
     model.apply("v1", model={"from": {"uri": f"models:/{name}/1"}})
-    wait_for("the other text", lambda: model.status()["model"]["uri"] == f"models:/{name}/1", model.explain, 60)
+    wait_for("the other text", lambda: model.status()["model"]["uri"] == f"models:/{name}/1", model.explain)
     model.await_reason("Serving")
     assert model.stable() == first
 
@@ -201,7 +201,7 @@ def test_a_policy_moves_the_aliases_that_its_namespace_may_and_no_others(
     def is_told() -> bool:
         return said in str(loop.run(run)["status"].get("message"))
 
-    wait_for("the refusal", is_told, loop.explain, 60)
+    wait_for("the refusal", is_told, loop.explain)
     status = loop.run(run)["status"]
     assert status["phase"] == "Promoting"
     assert f"{model.namespace}/{theirs} in models.mlflow.writable" in status["message"]
@@ -212,7 +212,7 @@ def test_a_policy_moves_the_aliases_that_its_namespace_may_and_no_others(
     results["model"]["uri"] = f"models:/{name}/2"
     run = loop.train(2, results)
     own, others = {"name": name, "alias": "champion"}, {"name": theirs, "alias": "champion"}
-    wait_for("the alias", lambda: mlflow.ask(("read_alias", own))[0]["version"] == "2", loop.explain, 60)
+    wait_for("the alias", lambda: mlflow.ask(("read_alias", own))[0]["version"] == "2", loop.explain)
     untouched, tagged = mlflow.ask(("read_alias", others), ("read_version_of", {"name": theirs, "number": "2"}))
     assert (untouched["version"], tagged["tags"]) == ("1", {})
     assert mlflow.ask(("read_version_of", {"name": name, "number": "2"}))[0]["tags"]["serinus.run"] == run
@@ -231,12 +231,12 @@ def test_mlflows_own_webhooks_reach_a_policy_and_only_with_the_right_key(model: 
         mlflow.send_webhooks(f"http://127.0.0.1:{EVENTS}/events/{namespace}/{name}", secret)
     source, run = mlflow.log_file("weights.txt", b"weights")
     mlflow.register("hooked", source, run)
-    said = wait_for("a command", lambda: get_policy(model, "fraud")["status"].get("lastCommand"), model.explain, 60)
+    said = wait_for("a command", lambda: get_policy(model, "fraud")["status"].get("lastCommand"), model.explain)
     assert said["outcome"] == "Accepted", said
     assert re.fullmatch(r"event model_version\.created mlflow:[0-9a-f-]{36} mlflow", said["text"])
     # The tag is our own doing, and starts nothing.
     mlflow.ask(("set_tags", {"run": run, "tags": {"serinus.outcome": "Succeeded"}}))
-    counted = wait_for("four answers", lambda: count_answers(model, {"202": 2.0, "401": 2.0}), model.explain, 60)
+    counted = wait_for("four answers", lambda: count_answers(model, {"202": 2.0, "401": 2.0}), model.explain)
     assert counted
     assert get_policy(model, "fraud")["status"]["lastCommand"]["text"] == said["text"]
     assert "serinus.dev/command" not in get_policy(model, "churn")["metadata"].get("annotations", {})

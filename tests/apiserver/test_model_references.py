@@ -75,18 +75,18 @@ def test_a_tag_is_served_by_digest_and_may_move_without_harm(model: Model, regis
     registry.push("7", "moved")
     restart_operator(model.cluster, model_hosts=f"http://{HOST}")
     model.apply("v1", model=refer("7"), replicas=3)
-    wait_for("three pods", lambda: model.status()["stable"]["readyReplicas"] == 3, model.explain, 60)
+    wait_for("three pods", lambda: model.status()["stable"]["readyReplicas"] == 3, model.explain)
     assert model.stable() == first
     assert served(model) == pinned
     # Another tag of the same content is the same model; another content is another revision.
     registry.push("7.0", "first")
     model.apply("v1", model=refer("7.0"))
-    wait_for("the new tag", lambda: model.status()["model"]["uri"].endswith(":7.0"), model.explain, 60)
+    wait_for("the new tag", lambda: model.status()["model"]["uri"].endswith(":7.0"), model.explain)
     assert model.stable() == first
     assert model.candidate() is None
     newer = registry.push("8", "second")
     model.apply("v1", model=refer("8"))
-    wait_for("a candidate", model.candidate, model.explain, 60)
+    wait_for("a candidate", model.candidate, model.explain)
     model.await_reason("Serving", patience=90)
     assert model.stable() != first
     assert served(model)["SERINUS_MODEL_DIGEST"] == newer

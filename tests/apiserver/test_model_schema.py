@@ -90,6 +90,5 @@ def test_a_schema_that_is_not_there_is_named(model: Model) -> None:
         "a word on the ConfigMap",
         lambda: "spec.model.schema.configMap: there is no ConfigMap" in model.condition("Ready")["message"],
         model.explain,
-        60,
     )
     assert model.weights() == {first: 100}

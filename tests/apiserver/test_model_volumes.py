@@ -28,7 +28,7 @@ def pod_of(model: Model, revision: str) -> dict[str, Any]:
 
 
 def await_pods(model: Model, revision: str, number: int) -> None:
-    wait_for(f"{number} pods", lambda: len(model.pods(revision)) == number, model.explain, 60)
+    wait_for(f"{number} pods", lambda: len(model.pods(revision)) == number, model.explain)
 
 
 def test_an_image_volume_is_kept_by_an_api_server_that_has_them(model: Model) -> None:

@@ -101,7 +101,7 @@ def make_model(cluster: Cluster, namespace: str, folder: Path) -> Model:
 
 def await_next(model: Model, before: str) -> None:
     """Wait until another revision than `before` is promoted."""
-    wait_for("a promotion", lambda: model.stable() != before and model.reason() == "Serving", model.explain, 60)
+    wait_for("a promotion", lambda: model.stable() != before and model.reason() == "Serving", model.explain)
 
 
 def assert_untouched(model: Model, applied: Raw) -> None:
@@ -187,13 +187,13 @@ def hold_one_namespace(both: Release, a: Model, b: Model) -> None:
     candidate = a.await_weight(20)
     take_pods_away(cluster, "team-a")
     words = "the operator may not list pods in namespace team-a"
-    wait_for(words, lambda: words in a.condition("Stalled").get("message", ""), a.explain, 60)
+    wait_for(words, lambda: words in a.condition("Stalled").get("message", ""), a.explain)
     assert a.condition("Stalled")["reason"] == "AccessDenied"
     await_next(b, other)
 
     cluster.kubectl("delete", "rolebinding", RELEASE, "-n", "team-a")
     words = "the operator may not list modeldeployments.serinus.dev in namespace team-a"
-    wait_for(words, lambda: words in both.read_log(), both.read_log, 60)
+    wait_for(words, lambda: words in both.read_log(), both.read_log)
     other = b.stable()
     b.apply("v3")
     await_next(b, other)
@@ -224,7 +224,7 @@ def share_providers(both: Release, other: Release, c: Model, surroundings: Surro
     def told() -> bool:
         return all(one.count_status_writes()["guarded"] for one in (both, other))
 
-    wait_for("what either finds", told, lambda: json.dumps(cluster.get("mprov", "guarded")), 60)
+    wait_for("what either finds", told, lambda: json.dumps(cluster.get("mprov", "guarded")))
     time.sleep(4)
     writes = [one.count_status_writes() for one in (both, other)]
     print("status writes of providers by release:", *writes)

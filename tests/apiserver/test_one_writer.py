@@ -85,7 +85,7 @@ def test_a_leader_that_was_asleep_writes_nothing_once_another_leads(two_operator
             wait_for("the second leads", lambda: find_holder(cluster) == SECOND, model.explain, TAKEOVER_SECONDS)
         finally:
             os.kill(sleeper, signal.SIGCONT)
-        wait_for("the sleeper ends", lambda: cluster.processes.pid(OPERATOR) is None, lambda: "", 60)
+        wait_for("the sleeper ends", lambda: cluster.processes.pid(OPERATOR) is None, lambda: "")
         model.await_reason("Serving")
     assert model.stable() == new
     assert list_weights(route.changes, new) == [20, 50, 100]

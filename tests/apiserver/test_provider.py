@@ -72,7 +72,7 @@ class Guard:
         return asked
 
     def await_reason(self, reason: str) -> None:
-        wait_for(f"the provider says {reason}", lambda: self.reason() == reason, lambda: json.dumps(self.raw()), 60)
+        wait_for(f"the provider says {reason}", lambda: self.reason() == reason, lambda: json.dumps(self.raw()))
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def test_a_rollout_goes_on_with_the_token_and_with_the_next_one(model: Model, gu
     model.await_reason("Serving")
     with model.route_watch() as route:
         model.apply("v2")
-        new = wait_for("a candidate", model.candidate, model.explain, 60)
+        new = wait_for("a candidate", model.candidate, model.explain)
         await_health(model, "Unauthorized")
         model.await_reason("Holding")
         guard.apply(credentials={"secretRef": {"name": SECRET, "key": "token"}})
@@ -131,4 +131,4 @@ def test_a_rollout_goes_on_with_the_token_and_with_the_next_one(model: Model, gu
 
 
 def await_health(model: Model, reason: str) -> None:
-    wait_for(f"metrics are {reason}", lambda: model.condition("MetricsHealthy")["reason"] == reason, model.explain, 60)
+    wait_for(f"metrics are {reason}", lambda: model.condition("MetricsHealthy")["reason"] == reason, model.explain)

@@ -24,7 +24,7 @@ def test_settled_models_cost_no_write_and_no_query(model: Model, surroundings: S
         phases = [(one.get("status") or {}).get("phase") for one in listed]
         return phases == ["Stable"] * NUMBER
 
-    wait_for("all serve", all_serve, model.explain, 60)
+    wait_for("all serve", all_serve, model.explain)
     time.sleep(3)  # for what other tests have left to be told
     asked, began = surroundings.count_queries(), time.time()
     time.sleep(QUIET_SECONDS)

@@ -151,8 +151,8 @@ def test_a_bad_canary_leaves_even_while_the_api_server_refuses_the_route_that_is
     model.spec["rollout"]["analysis"] = {"minRequests": 20}
     nothing = {"type": "RequestHeaderModifier"}
     model.apply("v2", faults=0.5, route={**model.spec["route"], "rules": [{"filters": [nothing]}]})
-    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain, 60)
-    record = wait_for("its record", lambda: model.get("modelrevision", bad).get("status"), model.explain, 60)
+    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain)
+    record = wait_for("its record", lambda: model.get("modelrevision", bad).get("status"), model.explain)
     assert record["reason"] == "AnalysisFailed"
     assert "filters[0]" in await_refusal(model, "InvalidSpec")
 
@@ -178,7 +178,7 @@ def test_a_route_that_the_gateway_refuses_is_told_in_its_words(model: Model) -> 
     refuse_route(model, "no listener admits this host")
     assert "no listener admits this host" in await_refusal(model, "RouteNotAccepted")
     model.apply("v2")
-    new = wait_for("a candidate", model.candidate, model.explain, 60)
+    new = wait_for("a candidate", model.candidate, model.explain)
     assert "no listener admits this host" in await_refusal(model, "RouteNotAccepted")
     assert model.weights() == {stable: 100}
     accept_route(model)
@@ -212,7 +212,7 @@ def accept_route(model: Model) -> None:
 
 def _set_accepted(model: Model, status: str, reason: str, message: str) -> None:
     """Say as the gateway, which has looked at the route before, whether its present generation is accepted."""
-    wait_for("the gateway's word", lambda: "status" in model.get("httproute"), model.explain, 60)
+    wait_for("the gateway's word", lambda: "status" in model.get("httproute"), model.explain)
     route = model.get("httproute")
     condition = {
         "type": "Accepted",

@@ -30,7 +30,7 @@ def test_the_second_operator_takes_over_in_the_middle_of_a_release(model: Model)
             new = model.await_weight(20)
             kill_operator(cluster)
             killed = time.time()
-            wait_for("the second holds the Lease", lambda: holder() == "second", holder, 60)
+            wait_for("the second holds the Lease", lambda: holder() == "second", holder)
             lease = cluster.get("lease", "serinus", "-n", "serinus-system")["spec"]
             assert datetime.fromisoformat(lease["acquireTime"]).timestamp() - killed <= TAKEOVER_SECONDS
             model.await_reason("Serving")

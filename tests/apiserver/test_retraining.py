@@ -119,7 +119,7 @@ def test_a_policy_that_goes_in_mid_run_takes_its_training_along_and_stable_stays
     loop.command("retrain one")
     run = loop.await_run(1)
     loop.cluster.kubectl("delete", "retrainpolicy", loop.name, "-n", loop.namespace)
-    wait_for("the job is gone", lambda: not _exists(loop, "job", run), loop.model.explain, 60)
+    wait_for("the job is gone", lambda: not _exists(loop, "job", run), loop.model.explain)
     loop.model.await_reason("ModelNotFound")
     assert loop.model.stable() == first
     assert loop.model.weights() == {first: 100}
@@ -168,7 +168,7 @@ def test_what_a_person_cancels_ends_and_is_removed(loop: Loop) -> None:
     assert loop.phase(run) == "Queued", "suspended is not running"
     loop.command(f"cancel {run} changed my mind")
     assert "changed my mind" in loop.await_phase(run, "Cancelled")["message"]
-    wait_for("the job is gone", lambda: not _exists(loop, "job", run), loop.explain, 60)
+    wait_for("the job is gone", lambda: not _exists(loop, "job", run), loop.explain)
 
 
 def test_a_child_that_is_removed_before_its_results_is_no_success(loop: Loop) -> None:

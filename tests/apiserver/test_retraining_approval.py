@@ -30,8 +30,8 @@ def loop(model: Model) -> Loop:
         bound = f"--role={role}", f"--user={user}"
         cluster.kubectl("create", "rolebinding", f"{user}-{role}", *bound, "-n", namespace)
     await_policies(cluster)
-    wait_for("one role", lambda: "bob may not cancel" in order(loop, "bob", f"cancel x {next(numbers)}"), str, 60)
-    wait_for("the other", lambda: "must be who makes" in approve(loop, "ada", "x", "a", approver="eve"), str, 60)
+    wait_for("one role", lambda: "bob may not cancel" in order(loop, "bob", f"cancel x {next(numbers)}"), str)
+    wait_for("the other", lambda: "must be who makes" in approve(loop, "ada", "x", "a", approver="eve"), str)
     return loop
 
 
@@ -81,7 +81,7 @@ def test_two_others_must_agree_to_this_very_digest_and_are_named(loop: Loop) -> 
     assert approve(loop, "ada", run, "b", reason="the wrong one") == ""
     assert approve(loop, "ada", run, "a", reason="slices looked at") == ""
     assert approve(loop, "ada", run, "a", reason="once more") == ""
-    wait_for("four votes", lambda: len(votes(loop, run)) == 4, loop.explain, 60)
+    wait_for("four votes", lambda: len(votes(loop, run)) == 4, loop.explain)
     assert [(who, counted) for who, counted, _ in votes(loop, run)] == [
         ("ada", False),
         ("ada", False),

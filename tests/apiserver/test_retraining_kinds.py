@@ -159,7 +159,7 @@ def test_a_ray_job_whose_cluster_works_on_after_the_failure_is_removed(loop: Loo
     status = loop.await_phase(run, "Failed")
     assert status["reason"] == "TrainingError"
     assert "DeadlineExceeded" in status["message"]
-    wait_for("it is gone", lambda: not exists(loop, "rayjob", run), loop.explain, 60)
+    wait_for("it is gone", lambda: not exists(loop, "rayjob", run), loop.explain)
 
 
 def test_a_queue_that_never_moves_ends_the_run_and_removes_the_child(loop: Loop) -> None:
@@ -172,4 +172,4 @@ def test_a_queue_that_never_moves_ends_the_run_and_removes_the_child(loop: Loop)
     assert "15s" in status["message"]
     assert "too many workflows" in status["message"]
     assert "startedAt" not in status
-    wait_for("it is gone", lambda: not exists(loop, "workflow", run), loop.explain, 60)
+    wait_for("it is gone", lambda: not exists(loop, "workflow", run), loop.explain)

@@ -37,7 +37,7 @@ def git(model: Model, tmp_path: Path) -> Iterator[GitServer]:
         process.stdin.write(MANIFEST)
         process.stdin.close()
         hosts = tmp_path / "hosts"
-        wait_for("the forge", lambda: process.poll() is None and hosts.exists(), str, 60)
+        wait_for("the forge", lambda: process.poll() is None and hosts.exists(), str)
         found = json.loads(hosts.read_text())
         restart_operator(cluster, git_hosts=",".join(f"http://{host}" for host in found.values()))
         secret = {
@@ -65,11 +65,11 @@ def test_a_pull_request_is_opened_and_what_a_person_merges_is_observed(model: Mo
     results["model"]["uri"] = AFTER
     run = loop.train(1, results)
     loop.await_phase(run, "Promoting", 30)
-    wait_for("the pull request", lambda: "reference" in loop.run(run)["status"].get("promotion", {}), loop.explain, 60)
+    wait_for("the pull request", lambda: "reference" in loop.run(run)["status"].get("promotion", {}), loop.explain)
     promotion = loop.run(run)["status"]["promotion"]
     assert promotion["reference"] == "https://github.example/payments/deploy/pull/1"
     assert promotion["reference"] in promotion["message"]
-    wait_for("it is told", lambda: loop.condition("PromotionHeld").get("status") == "False", loop.explain, 60)
+    wait_for("it is told", lambda: loop.condition("PromotionHeld").get("status") == "False", loop.explain)
     assert "candidate" not in loop.status(), "whoever merges releases it"
     assert loop.model.stable() == first
 

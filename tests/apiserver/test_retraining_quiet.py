@@ -29,7 +29,7 @@ def watch(loop: Loop, surroundings: Surroundings, seconds: float) -> tuple[list[
 
 def settle(loop: Loop, surroundings: Surroundings) -> None:
     """Wait until what is under way, here and in what other tests have left, has been told."""
-    wait_for("calm", lambda: watch(loop, surroundings, SETTLE_SECONDS) == ([], 0), loop.explain, 60)
+    wait_for("calm", lambda: watch(loop, surroundings, SETTLE_SECONDS) == ([], 0), loop.explain)
 
 
 def test_a_policy_that_waits_for_calendar_and_events_costs_nothing(model: Model, surroundings: Surroundings) -> None:
@@ -71,8 +71,8 @@ def test_a_run_that_waits_writes_nothing(model: Model, surroundings: Surrounding
     somebody_else = ("--as=ada", "--as-group=system:masters")
     loop.cluster.kubectl("apply", "-f", "-", *somebody_else, input=json.dumps(approval))
     loop.await_phase(run, "Observing", 60)
-    wait_for("the end of the drain", lambda: not loop.model.status().get("draining"), loop.explain, 60)
-    wait_for("the old pods are gone", lambda: not loop.model.pods(first), loop.explain, 60)
+    wait_for("the end of the drain", lambda: not loop.model.status().get("draining"), loop.explain)
+    wait_for("the old pods are gone", lambda: not loop.model.pods(first), loop.explain)
     settle(loop, surroundings)
     assert watch(loop, surroundings, QUIET_SECONDS) == ([], 0), "observing"
 

@@ -98,7 +98,7 @@ def await_denied(model: Model, words: str) -> None:
         condition = model.condition("Stalled")
         return condition.get("reason") == "AccessDenied" and words in condition["message"]
 
-    wait_for(f"Stalled says {words}", told, model.explain, 60)
+    wait_for(f"Stalled says {words}", told, model.explain)
 
 
 def test_rights_that_are_taken_away_hold_a_release_no_rollback_and_nobody_else(
@@ -130,7 +130,7 @@ def test_rights_that_are_taken_away_hold_a_release_no_rollback_and_nobody_else(
         await_denied(model, "the operator may not patch httproutes.gateway.networking.k8s.io")
         # What was refused first may have been the next step, before anybody knew how bad it is.
         away = {"serinus.dev/revision": good}
-        wait_for("its Service leads to stable", lambda: find_selector(model, bad) == away, model.explain, 60)
+        wait_for("its Service leads to stable", lambda: find_selector(model, bad) == away, model.explain)
         assert model.weights()[bad] > 0
         other = Model(model.cluster, model.namespace, tmp_path, model.gateway)
         other.name = "churn"
@@ -146,7 +146,7 @@ def test_rights_that_are_taken_away_hold_a_release_no_rollback_and_nobody_else(
     with roles.without(UPDATE_STATUS):
         fault = "example.com/fault-ratio=0.5"
         model.cluster.kubectl("annotate", "deployment", bad, fault, "--overwrite", "-n", model.namespace)
-        wait_for("stable has all traffic", lambda: model.weights().get(bad, 0) == 0, model.explain, 60)
+        wait_for("stable has all traffic", lambda: model.weights().get(bad, 0) == 0, model.explain)
         model.await_events("AccessDenied")
     model.await_reason("RolledBack")
     assert model.stable() == good
@@ -196,7 +196,6 @@ def test_what_kueue_says_of_a_training_is_read(model: Model) -> None:
             "what it waits for",
             lambda: loop.run(run)["status"].get("queuedReason") == "WaitingForQuota",
             loop.explain,
-            60,
         )
         assert loop.phase(run) == "Queued"
     finally:
@@ -225,12 +224,12 @@ def test_what_history_no_longer_keeps_goes_and_an_orphaned_record_is_taken_up(mo
     for version in ("v2", "v3"):
         before = model.stable()
         model.apply(version, change=refer)
-        wait_for("the next one", lambda before=before: model.stable() != before, model.explain, 60)
-    wait_for("the first one is gone", lambda: not [one for one in listed() if first in one], model.explain, 60)
+        wait_for("the next one", lambda before=before: model.stable() != before, model.explain)
+    wait_for("the first one is gone", lambda: not [one for one in listed() if first in one], model.explain)
 
     third = model.stable()
     cluster.kubectl("delete", "modeldeployment", model.name, "--cascade=orphan", *space, timeout=60)
-    wait_for("an orphan", lambda: "ownerReferences" not in model.get("modelrevision", third)["metadata"], str, 60)
+    wait_for("an orphan", lambda: "ownerReferences" not in model.get("modelrevision", third)["metadata"], str)
     model.apply("v3", change=refer)
     model.await_reason("Serving")
     (owner,) = model.get("modelrevision", third)["metadata"]["ownerReferences"]
@@ -243,7 +242,7 @@ def test_records_of_runs_beyond_the_limit_go(model: Model) -> None:
     loop.serve_first()
     for number, letter in enumerate("abc", 1):
         loop.await_phase(loop.train(number, build_results(letter, f1=0.5)), "Rejected")
-    wait_for("one record", lambda: len(loop.runs()) <= 2, loop.explain, 60)
+    wait_for("one record", lambda: len(loop.runs()) <= 2, loop.explain)
 
 
 def test_a_degradation_after_a_promotion_is_undone(model: Model, surroundings: Surroundings) -> None:
@@ -257,7 +256,7 @@ def test_a_degradation_after_a_promotion_is_undone(model: Model, surroundings: S
     assert second != first
     loop.await_policy("a clear signal", lambda s: (s.get("signal") or {}).get("state") == "Clear")
     surroundings.set_quality(model.namespace, 0.80)
-    wait_for("the first one is back", lambda: model.stable() == first, loop.explain, 60)
+    wait_for("the first one is back", lambda: model.stable() == first, loop.explain)
     annotations = model.get()["metadata"]["annotations"]
     assert annotations["serinus.dev/command"].startswith(f"undo {second} retrainpolicy/fraud: ")
     assert "serinus.dev/command-by" not in annotations

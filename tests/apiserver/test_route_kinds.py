@@ -23,13 +23,13 @@ def test_from_httproute_to_grpcroute_and_back_in_mid_release(model: Model) -> No
     for kind in ("GRPCRoute", "HTTPRoute"):
         model.spec["route"]["kind"] = kind
         model.apply("v2")
-        wait_for(f"the {kind} alone", lambda kind=kind: routes(model) == {kind}, model.explain, 60)
+        wait_for(f"the {kind} alone", lambda kind=kind: routes(model) == {kind}, model.explain)
         assert model.weights() == {stable: 50, new: 50}
         (port,) = model.get("service", stable)["spec"]["ports"]
         assert port.get("appProtocol") == ("kubernetes.io/h2c" if kind == "GRPCRoute" else None)
     assert model.get("httproute")["metadata"]["uid"] != before
     model.command(f"abort {new}")
-    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain, 60)
+    wait_for("stable has it all", lambda: model.weights() == {stable: 100}, model.explain)
 
 
 def test_a_host_of_somebody_elses_httproute_is_not_given_up_for_a_grpcroute(model: Model) -> None:
@@ -54,7 +54,7 @@ spec:
     rules = model.get("httproute")["spec"]["rules"]
     assert [(ref["name"], ref["weight"]) for ref in rules[0]["backendRefs"]] == [(stable, 100)]
     model.cluster.kubectl("delete", "httproute", "of-the-shop", "-n", model.namespace)
-    wait_for("the GRPCRoute alone", lambda: routes(model) == {"GRPCRoute"}, model.explain, 60)
+    wait_for("the GRPCRoute alone", lambda: routes(model) == {"GRPCRoute"}, model.explain)
     model.await_reason("Serving")
 
 
@@ -63,4 +63,4 @@ def test_the_kind_goes_with_the_model(model: Model) -> None:
     model.apply("v1")
     model.await_reason("Serving")
     model.cluster.kubectl("delete", "modeldeployment", model.name, "-n", model.namespace)
-    wait_for("nothing is left", lambda: not routes(model), lambda: str(routes(model)), 60)
+    wait_for("nothing is left", lambda: not routes(model), lambda: str(routes(model)))

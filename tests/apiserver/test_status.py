@@ -100,7 +100,7 @@ def test_from_the_first_install_over_a_canary_to_nothing(model: Model) -> None:
         model.await_reason("Serving")
         model.apply("v2", replicas=0)
         model.await_reason("ScaledToZero")
-        wait_for("nothing serves", lambda: model.condition("Available")["status"] == "False", model.explain, 60)
+        wait_for("nothing serves", lambda: model.condition("Available")["status"] == "False", model.explain)
         reasons = read_reasons(seen)
     # How often a canary holds for a moment depends on the scrapes.
     told = [reason for reason in reasons if reason != "Holding"]
@@ -117,7 +117,7 @@ def test_paused_by_the_spec_and_by_a_step(model: Model) -> None:
         model.await_reason("Serving")
         model.apply("v2", paused=True)
         model.await_reason("Paused")
-        new = wait_for("a candidate", model.candidate, model.explain, 60)
+        new = wait_for("a candidate", model.candidate, model.explain)
         model.apply("v2", paused=False)
         model.await_weight(20)
         model.await_reason("Paused")

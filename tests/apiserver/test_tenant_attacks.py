@@ -45,10 +45,10 @@ def stage(surroundings: Surroundings, tmp_path_factory: pytest.TempPathFactory) 
     told = Stage(cluster, victim, *asks, trap, TRAP_PORT, leaving=leaving)
     try:
         for body in (build_model("standing", route=SERVICE), build_policy("standing")):
-            wait_for("the roles", partial(_is_made, told, body), partial(told.create, TENANT, body), 60)
+            wait_for("the roles", partial(_is_made, told, body), partial(told.create, TENANT, body))
         victim.apply("v1")
         victim.await_reason("Serving")
-        wait_for("a record", lambda: cluster.get("modelrevisions", "-n", OWN)["items"], str, 60)
+        wait_for("a record", lambda: cluster.get("modelrevisions", "-n", OWN)["items"], str)
         yield told
     finally:
         print(f"\nattacks: {told.write()}", flush=True)

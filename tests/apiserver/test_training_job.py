@@ -65,7 +65,7 @@ def await_state(cluster: Cluster, template: Raw, name: str, state: str, reason: 
 
 def end_pod(cluster: Cluster, name: str, code: int) -> None:
     """What a kubelet would say of a pod that has ended."""
-    pod = wait_for("a pod", lambda: next(iter(pods_of(cluster, name)), None), lambda: "", 60)["metadata"]["name"]
+    pod = wait_for("a pod", lambda: next(iter(pods_of(cluster, name)), None), lambda: "")["metadata"]["name"]
     times = {"startedAt": "2026-11-23T10:00:00Z", "finishedAt": "2026-11-23T10:05:00Z"}
     end = {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "message": LEFT, **times}
     status = {

@@ -11,12 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from serinus.api import retrainreasons as words
 from serinus.api.runplan import ResultsSpec
-from serinus.api.runstatus import (
-    GateResult,
-    PromotionState,
-    RetrainRunStatus,
-    RunModel,
-)
+from serinus.api.runstatus import GateResult, PromotionState, RetrainRunStatus, RunModel
 from serinus.controllers.inquiry import Later
 from serinus.controllers.retrain.desk import Order
 from serinus.controllers.retrain.pullrequest import PullRequestCarrier

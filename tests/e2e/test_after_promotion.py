@@ -29,7 +29,7 @@ def test_a_regression_that_must_be_excluded_holds_the_last_step_until_it_would_h
     with model.traffic():
         model.apply("v2", behaviour={"FAULT_RATIO": 0.01})
         said = "must be excluded before promotion"
-        wait_for("it says why it holds", lambda: said in model.explain(), model.explain, 60)
+        wait_for("it says why it holds", lambda: said in model.explain(), model.explain)
         model.await_reason("Serving", patience=120)
     summaries = model.get("modelrevision", model.stable())["status"]["analysis"]
     seen = next(one["wouldHaveSeen"] for one in summaries if one["name"] == "errors")
@@ -47,12 +47,12 @@ def test_a_promoted_revision_that_degrades_later_is_told_of_and_goes_back_where_
     with model.traffic():
         model.apply("v2", behaviour={"FAULTS_AFTER": 60})
         new = model.await_weight(50)
-        wait_for("v2 is promoted", lambda: model.stable() == new, model.explain, 60)
+        wait_for("v2 is promoted", lambda: model.stable() == new, model.explain)
         degrading = lambda: model.condition("Degrading").get("status") == "True"  # noqa: E731
         wait_for("the degradation is told of", degrading, model.explain, 90)
         assert "errors" in model.condition("Degrading")["message"]
         model.await_events("SlowDegradation")
         if answer == "Rollback":
-            wait_for("the way back is taken", lambda: model.stable() == old, model.explain, 60)
+            wait_for("the way back is taken", lambda: model.stable() == old, model.explain)
         else:
             assert model.stable() == new

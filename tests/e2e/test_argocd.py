@@ -114,7 +114,7 @@ def test_a_release_by_git_is_shown_as_it_is_and_is_never_disturbed(
     stable = model.stable()
     children = list_children(model)
     with app.watch(tmp_path) as watch, model.traffic() as traffic:
-        wait_for("a sight", watch.sights, app.explain, 60)
+        wait_for("a sight", watch.sights, app.explain)
 
         # A canary, a pause step and an approval; in the middle the same commit is forced upon it again.
         model.spec["rollout"] |= {"steps": STEPS, "approval": {"required": "BeforePromotion"}}
@@ -170,7 +170,7 @@ def test_a_release_by_git_is_shown_as_it_is_and_is_never_disturbed(
         assert "Progressing" in watch.healths(third)
         rejected = model.status()["rejected"]["revision"]
         assert rejected in find_health(app.get(), "ModelDeployment", model.name)["message"]
-        wait_for("the end of the drain", lambda: not model.status().get("draining"), model.explain, 60)
+        wait_for("the end of the drain", lambda: not model.status().get("draining"), model.explain)
         quiet, version = list_children(model), model.get()["metadata"]["resourceVersion"]
         for _ in range(5):
             app.sync_again()
@@ -196,8 +196,8 @@ def test_a_release_by_git_is_shown_as_it_is_and_is_never_disturbed(
 
         # That nothing was seen counts only if a real drift is: one is made, seen, and put right.
         model.cluster.kubectl("scale", "modeldeployment", model.name, "-n", model.namespace, "--replicas=3")
-        wait_for("a drift", watch.drifts, app.explain, 60)
-        wait_for("self-heal", lambda: model.get()["spec"]["replicas"] == 2, app.explain, 60)
+        wait_for("a drift", watch.drifts, app.explain)
+        wait_for("self-heal", lambda: model.get()["spec"]["replicas"] == 2, app.explain)
         app.await_sight(fifth, "Healthy")
     assert count(traffic.answers).explain_lost() == ""
     kept = list_children(model)
@@ -253,13 +253,11 @@ def test_a_policy_comes_after_what_it_needs_and_trains_on_demand(
     def find_run() -> str:
         return str((model.get("retrainpolicy").get("status") or {}).get("activeRun") or "")
 
-    run = wait_for("a run", find_run, lambda: json.dumps(model.get("retrainpolicy")["status"]), 60)
-    wait_for(
-        "its health", lambda: argocd.tree("tom", app.name).get(("RetrainRun", run)) == "Progressing", app.explain, 60
-    )
+    run = wait_for("a run", find_run, lambda: json.dumps(model.get("retrainpolicy")["status"]))
+    wait_for("its health", lambda: argocd.tree("tom", app.name).get(("RetrainRun", run)) == "Progressing", app.explain)
     assert assess_kstatus(model.get("retrainrun", run)) == "InProgress"
     argocd.run_action("tom", app.name, model.get("retrainpolicy"), "cancel")
-    wait_for("its end", lambda: argocd.tree("tom", app.name).get(("RetrainRun", run)) == "Degraded", app.explain, 60)
+    wait_for("its end", lambda: argocd.tree("tom", app.name).get(("RetrainRun", run)) == "Degraded", app.explain)
     assert assess_kstatus(model.get("retrainrun", run)) == "Failed"
     app.await_sight(revision, "Healthy")
 

@@ -17,9 +17,9 @@ def test_a_bad_release_is_taken_off_traffic_with_the_numbers(model: Model) -> No
     served_by = model.pods(stable)
     with model.traffic() as traffic, model.route_watch() as route:
         model.apply("v2", faults=0.3)
-        bad = str(wait_for("a candidate", model.candidate, model.explain, 60))
+        bad = str(wait_for("a candidate", model.candidate, model.explain))
         model.await_reason("RolledBack")
-        wait_for("the bad pods are gone", lambda: not model.pods(bad), model.explain, 60)
+        wait_for("the bad pods are gone", lambda: not model.pods(bad), model.explain)
     assert list_weights(route.changes, bad) == [20, 0]
     assert model.stable() == stable
     assert model.pods(stable) == served_by
@@ -48,7 +48,7 @@ def test_a_rejected_release_stays_rejected_until_it_is_retried(model: Model) -> 
         with model.route_watch() as route:
             # The same content beside another number of replicas is the same revision.
             model.apply("v2", faults=0.3, replicas=3)
-            wait_for("three stable pods", lambda: len(model.pods(stable)) == 3, model.explain, 60)
+            wait_for("three stable pods", lambda: len(model.pods(stable)) == 3, model.explain)
             model.await_reason("RolledBack")
             assert not model.candidate()
             assert list_weights(route.changes, bad) == []

@@ -26,12 +26,12 @@ def release_after_a_look(model: Model) -> None:
     del model.spec["rollout"]["steps"]
     model.spec["rollout"] |= {"strategy": "BlueGreen", "approval": {"required": "BeforePromotion"}}
     with model.traffic() as traffic, model.route_watch() as route:
-        wait_for("stable at the preview host", lambda: ask(model, host=preview).version == "v1", model.explain, 60)
+        wait_for("stable at the preview host", lambda: ask(model, host=preview).version == "v1", model.explain)
         model.apply("v2")
         model.await_reason("AwaitingApproval")
         new = model.candidate()
         assert new
-        wait_for("v2 at the preview host", lambda: ask(model, host=preview).version == "v2", model.explain, 60)
+        wait_for("v2 at the preview host", lambda: ask(model, host=preview).version == "v2", model.explain)
         assert len(model.pods(new)) == 2
         traffic.read()
         assert count(traffic.answers).of("v2").requests == 0
@@ -68,10 +68,8 @@ def test_direct_moves_at_once_without_a_lost_request(model: Model) -> None:
     model.spec["rollout"]["strategy"] = "Direct"
     with model.traffic() as traffic:
         model.apply("v2")
-        wait_for(
-            "v2", lambda: model.weights() == {model.stable(): 100} and model.reason() == "Serving", model.explain, 60
-        )
-        wait_for("an answer of v2", lambda: (traffic.read(), count(traffic.answers).of("v2").requests)[1], str, 60)
+        wait_for("v2", lambda: model.weights() == {model.stable(): 100} and model.reason() == "Serving", model.explain)
+        wait_for("an answer of v2", lambda: (traffic.read(), count(traffic.answers).of("v2").requests)[1], str)
     tally = count(traffic.answers)
     assert tally.explain_lost() == ""
     assert tally.of("v2").requests > 0

@@ -27,7 +27,7 @@ def test_a_third_revision_in_mid_run_starts_from_stable_at_the_first_step(model:
         model.apply("v3")
         model.await_reason("Serving", patience=90)
         third = model.stable()
-        wait_for("the second one is gone", lambda: not model.pods(second), model.explain, 60)
+        wait_for("the second one is gone", lambda: not model.pods(second), model.explain)
     assert list_weights(route.changes, second) == [20, 50, 0]
     assert list_weights(route.changes, third) == [20, 50, 100]
     tally = count(traffic.answers)
@@ -52,9 +52,9 @@ def test_the_promoted_spec_put_back_is_an_abort_and_the_bad_one_needs_a_retry(mo
         model.await_reason("RolledBack")
         assert model.candidate() is None
         model.command(f"retry {second}")
-        wait_for("the second one again", lambda: model.candidate() == second, model.explain, 60)
+        wait_for("the second one again", lambda: model.candidate() == second, model.explain)
         model.command(f"promote {second}")
-        model.await_reason("Serving", patience=60)
+        model.await_reason("Serving")
         assert model.stable() == second
     assert count(traffic.answers).explain_lost() == ""
 
@@ -70,7 +70,7 @@ def test_a_third_revision_overtakes_the_way_back(model: Model) -> None:
         model.apply("v3")
         model.await_reason("Serving", patience=90)
         third = model.stable()
-        wait_for("the second one is gone", lambda: not model.pods(second), model.explain, 60)
+        wait_for("the second one is gone", lambda: not model.pods(second), model.explain)
     assert list_weights(route.changes, second)[-1] == 0
     assert list_weights(route.changes, third) == [20, 50, 100]
     assert count(traffic.answers).explain_lost() == ""
@@ -85,10 +85,10 @@ def test_a_return_to_what_served_before_skips_the_steps(model: Model) -> None:
     model.spec["rollout"] |= {"bake": "2s"}
     with model.traffic() as traffic, model.route_watch() as route:
         model.apply("v2")
-        model.await_reason("Serving", patience=60)
+        model.await_reason("Serving")
         assert model.stable() != first
         model.apply("v1")
-        wait_for("the first one", lambda: model.stable() == first, model.explain, 60)
+        wait_for("the first one", lambda: model.stable() == first, model.explain)
         model.await_reason("Serving")
     assert list_weights(route.changes, first)[-1] == 100
     assert list_weights(route.changes, first).count(20) == 0, "no step on the way back"
@@ -106,5 +106,5 @@ def test_template_and_size_in_one_change_are_both_honoured(model: Model) -> None
         assert len(model.pods(candidate)) >= 2
         model.await_reason("Serving", patience=90)
         assert model.stable() == candidate
-        wait_for("four pods", lambda: model.status()["stable"]["readyReplicas"] == 4, model.explain, 60)
+        wait_for("four pods", lambda: model.status()["stable"]["readyReplicas"] == 4, model.explain)
     assert count(traffic.answers).explain_lost() == ""

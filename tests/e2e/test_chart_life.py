@@ -77,7 +77,7 @@ def test_a_rollout_goes_on_over_upgrade_rollback_uninstall_and_install(
         standing.assert_goes_on()
 
         release.helm(cluster, "uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "60s")
-        wait_for("no operator", lambda: not read_images(cluster), lambda: str(read_images(cluster)), 60)
+        wait_for("no operator", lambda: not read_images(cluster), lambda: str(read_images(cluster)))
         assert list_leaving(cluster, model.namespace) == []
         assert cluster.get("crd", CRD)["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
         standing.assert_goes_on()
@@ -88,7 +88,7 @@ def test_a_rollout_goes_on_over_upgrade_rollback_uninstall_and_install(
         wait_for_roll(cluster, NOW, 2)
         standing.assert_goes_on()
         model.command(f"resume {new}")
-        model.await_reason("Serving", patience=60)
+        model.await_reason("Serving")
         assert model.stable() == new
         assert list_weights(route.changes, new) == [20, 50, 100]
     tally = count(traffic.answers)
@@ -136,7 +136,7 @@ def test_helm_waits_for_a_model_as_long_as_it_is_released_and_no_longer(model: M
     def upgrade(version: str, faults: float = 0.0) -> Any:
         command = ["upgrade", "--install", "own", str(chart), "-n", model.namespace, "--values", "-"]
         manifest = json.dumps({"model": model.build(version, faults=faults)})
-        return release.run_helm(model.cluster, [*command, "--wait", "--timeout", "240s"], manifest)
+        return release.run_helm(model.cluster, [*command, "--wait", "--timeout", "240s"], manifest, timeout=300)
 
     done = upgrade("v1")
     assert done.returncode == 0, done.stderr

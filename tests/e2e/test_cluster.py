@@ -114,7 +114,7 @@ def test_the_audit_log_tells_who_wrote_what(simulated: Cluster) -> None:
         events = [json.loads(line) for line in lines if '"by-hand"' in line and line.endswith("\n")]
         return next((event for event in events if event["verb"] in ("create", "patch")), None)
 
-    event = wait_until(find_write, patience=60)
+    event = wait_until(find_write)
     assert event["user"]["username"] == "admin"
     assert event["objectRef"]["resource"] == "configmaps"
     assert event["level"] == "Metadata"
@@ -235,7 +235,7 @@ def test_the_gateway_splits_by_weight_and_follows_a_change_without_a_failure(ser
         seen.update(answers)
         return answers == {"v2": 50}
 
-    wait_until(is_moved, patience=60)
+    wait_until(is_moved)
     assert set(seen) <= {"v1", "v2"}
     apply(served, build_route(90, 10))
 

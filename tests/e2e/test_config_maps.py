@@ -44,7 +44,7 @@ def test_changed_data_is_canaried_and_bad_data_is_rolled_back(model: Model) -> N
         model.await_reason("RolledBack")
         # A pod that comes anew reads the data of its own revision.
         model.cluster.kubectl("delete", "pod", "-n", model.namespace, "-l", f"serinus.dev/revision={second}", "--wait")
-        wait_for("v2 again", lambda: ask(model).version == "v2", model.explain, 60)
+        wait_for("v2 again", lambda: ask(model).version == "v2", model.explain)
         assert {ask(model).version for _ in range(10)} == {"v2"}
     counted = count(traffic.answers)
     assert counted.of("v1").requests > 0

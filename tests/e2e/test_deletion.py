@@ -19,7 +19,7 @@ def test_a_model_deleted_in_the_middle_of_a_release_leaves_nothing(model: Model)
     model.apply("v1")
     model.await_reason("Serving")
     model.apply("v2")
-    wait_for("a candidate", model.candidate, model.explain, 60)
+    wait_for("a candidate", model.candidate, model.explain)
     model.cluster.kubectl("delete", "modeldeployment", model.name, "-n", model.namespace, "--timeout=60s")
     wait_for("nothing is left", lambda: not children(model), lambda: "\n".join(children(model)), 120)
 

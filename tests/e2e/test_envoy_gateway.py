@@ -27,12 +27,12 @@ def test_releases_climb_one_after_the_other_by_what_envoy_counts_and_keep_their_
     with model.traffic() as traffic, model.route_watch() as route:
         model.apply("v2")
         second = model.await_weight(20)
-        wait_for("the split is confirmed", lambda: model.reason("TrafficVerified") == "SplitAsAsked", model.explain, 60)
+        wait_for("the split is confirmed", lambda: model.reason("TrafficVerified") == "SplitAsAsked", model.explain)
         model.await_reason("Serving")
         assert model.stable() == second
         assert list_weights(route.changes, second) == [20, 50, 100]
         left = [(first, 0), (second, 100)]
-        wait_for("the end of the drain, which moves no backend", lambda: backends(model) == left, model.explain, 60)
+        wait_for("the end of the drain, which moves no backend", lambda: backends(model) == left, model.explain)
         model.spec["rollout"]["steps"] = [{"weight": 20, "hold": "10s"}, {"weight": 50, "hold": "2s"}]
         model.apply("v3")
         third = model.await_weight(20)
@@ -54,7 +54,7 @@ def test_a_bad_release_goes_back_by_what_envoy_counts(envoy_model: Model) -> Non
         model.apply("v2", faults=0.5)
         model.await_reason("RolledBack")
         assert "errors" in model.condition("Ready")["message"]
-        wait_for("the end of the drain", lambda: backends(model) == [(old, 100)], model.explain, 60)
+        wait_for("the end of the drain", lambda: backends(model) == [(old, 100)], model.explain)
         # The gateway's counters of that place are those of the bad one no more.
         model.apply("v3")
         model.await_weight(50)
@@ -69,7 +69,7 @@ def test_a_slower_release_goes_back_by_envoys_own_histogram(envoy_model: Model) 
     judge_by(model, {**LATENCY, "latency": {"maxRegression": "1.2", "source": "Gateway"}})
     serve(model, DELAY=0.02)
     with model.traffic() as traffic:
-        wait_for("400 answers", lambda: traffic.read() or len(traffic.answers) > 400, lambda: "", 60)
+        wait_for("400 answers", lambda: traffic.read() or len(traffic.answers) > 400, lambda: "")
         model.apply("v2", behaviour={"DELAY": 0.06})
         model.await_reason("RolledBack")
     assert "latency" in model.condition("Ready")["message"]

@@ -11,7 +11,7 @@ def test_it_holds_for_evidence_and_goes_on_when_traffic_comes(model: Model) -> N
     model.spec["rollout"]["steps"] = [{"weight": 50, "hold": "2s"}]
     model.apply("v1")
     model.await_reason("Serving")
-    wait_for("an answer", lambda: ask(model).version == "v1", model.explain, 60)
+    wait_for("an answer", lambda: ask(model).version == "v1", model.explain)
     model.apply("v2")
     new = model.await_weight(50)
     for _ in range(3):

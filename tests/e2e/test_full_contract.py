@@ -112,7 +112,7 @@ def test_every_field_of_the_worked_example_works(envoy_model: Model) -> None:
         apply(model, manifest, "v3", WRONG_RATIO=0.5)
         model.await_reason("RolledBack", patience=180)
         assert "wrong-answers" in model.condition("Ready")["message"]
-        wait_for("all on stable", lambda: model.weights().get(second) == 100, model.explain, 60)
+        wait_for("all on stable", lambda: model.weights().get(second) == 100, model.explain)
     tally = count(traffic.answers)
     assert tally.explain_lost() == ""
     assert tally.own_failures == 0

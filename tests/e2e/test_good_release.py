@@ -21,7 +21,7 @@ def test_a_good_release_climbs_and_is_promoted_and_no_request_is_lost(model: Mod
         assert list_weights(route.changes, new) == [20, 50, 100]
         assert loaded
         assert loaded <= model.pods(new), "promotion keeps the pods that run"
-        wait_for("the old pods are gone", lambda: not model.pods(old), model.explain, 60)
+        wait_for("the old pods are gone", lambda: not model.pods(old), model.explain)
     tally = count(traffic.answers)
     assert tally.explain_lost() == ""
     assert tally.own_failures == 0

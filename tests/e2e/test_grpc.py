@@ -64,7 +64,7 @@ def test_a_route_of_another_kind_takes_over_and_no_request_is_lost(both_model: M
         for kind in ("GRPCRoute", "HTTPRoute"):
             model.spec["route"]["kind"] = kind
             model.apply("v1")
-            wait_for(f"the {kind} alone", lambda kind=kind: list_kinds(model) == [kind], model.explain, 60)
+            wait_for(f"the {kind} alone", lambda kind=kind: list_kinds(model) == [kind], model.explain)
             seen = len(traffic.answers)
             wait_for(
                 "100 answers by it", lambda seen=seen: traffic.read() or len(traffic.answers) > seen + 100, str, 20

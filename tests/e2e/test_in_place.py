@@ -56,7 +56,7 @@ def places_watched(model: Model) -> Iterator[Places]:
 
     places = Places()
     with Watch(start, "pods", "--namespace", model.namespace, on_change=places.note):
-        wait_for("the watch of the pods", lambda: places.there, model.explain, 60)
+        wait_for("the watch of the pods", lambda: places.there, model.explain)
         yield places
 
 
@@ -93,7 +93,7 @@ def test_a_model_that_never_gets_ready_gives_the_place_back(model_on_one_acceler
         model.apply("v2", change=never_ready)
         model.await_reason("Swapping")
         model.await_reason("RolledBack", patience=90)
-        wait_for("v1 again", lambda: model.condition("Available")["status"] == "True", model.explain, 60)
+        wait_for("v1 again", lambda: model.condition("Available")["status"] == "True", model.explain)
         assert ask(model).version == "v1"
     assert places.most == 1
     assert model.stable() == old
@@ -109,6 +109,6 @@ def test_a_model_that_fails_in_production_gives_the_place_back(model_on_one_acce
     with model.traffic(), places_watched(model) as places:
         model.apply("v2", faults=0.5)
         model.await_reason("RolledBack", patience=90)
-        wait_for("v1 again", lambda: model.condition("Available")["status"] == "True", model.explain, 60)
+        wait_for("v1 again", lambda: model.condition("Available")["status"] == "True", model.explain)
     assert ask(model).version == "v1"
     assert places.most == 1

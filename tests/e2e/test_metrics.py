@@ -50,7 +50,7 @@ def test_a_slower_release_goes_back_and_says_at_which_bound(model: Model, source
     serve(model, DELAY=0.02)
     with model.traffic() as traffic:
         # The usual latency is learnt from stable first.
-        wait_for("400 answers", lambda: traffic.read() or len(traffic.answers) > 400, lambda: "", 60)
+        wait_for("400 answers", lambda: traffic.read() or len(traffic.answers) > 400, lambda: "")
         model.apply("v2", behaviour={"DELAY": 0.06})
         model.await_reason("RolledBack")
     message = model.condition("Ready")["message"]

@@ -27,7 +27,6 @@ def test_a_release_holds_while_prometheus_is_down_and_then_goes_on(model: Model)
             "the metrics are read again",
             lambda: model.condition("MetricsHealthy")["status"] == "True",
             model.explain,
-            60,
         )
         model.await_reason("Serving")
         assert model.stable() == new

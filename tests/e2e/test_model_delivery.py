@@ -121,7 +121,7 @@ def test_only_a_model_that_is_signed_by_the_key_gets_traffic(model: Model, regis
         model.apply("v1", model=refer(registry, "signed", verify={"publicKey": KEY}))
         assert await_rejection(model, "VerificationFailed", "Key mismatch") < 150
         model.cluster.kubectl("delete", "pod", "-n", model.namespace, "-l", f"serinus.dev/revision={first}", "--wait")
-        wait_for("its pods again", lambda: count_ready(model, first) == 2, model.explain, 60)
+        wait_for("its pods again", lambda: count_ready(model, first) == 2, model.explain)
     assert {answer.version for answer in traffic.answers if answer.version} == {"v1"}
 
 
@@ -181,7 +181,7 @@ def test_a_source_that_is_away_is_waited_for(model: Model, registry: Artifacts) 
     first = model.stable()
     registry.stop()
     model.apply("v2", model={**refer(registry, "8"), "from": {"uri": f"oci://{registry.host}/fraud@{digest}"}})
-    model.await_reason("ModelNotLoaded", patience=60)
+    model.await_reason("ModelNotLoaded")
     assert "the loader ended with exit code 75" in model.condition("Ready")["message"]
     assert model.weights() == {first: 100}
     registry.start()
@@ -215,7 +215,7 @@ def test_a_bucket_is_opened_by_a_secret_and_a_hub_by_its_address(model: Model, s
     put_secret(model, sources, "another key")
     with model.traffic():
         model.apply("v2", model=bucket)
-        model.await_reason("ModelNotLoaded", patience=60)
+        model.await_reason("ModelNotLoaded")
         assert "s3://models/fraud/7: Access Denied" in model.condition("Ready")["message"]
         assert model.weights() == {first: 100}
         put_secret(model, sources, ACCESS_KEY)

@@ -127,29 +127,29 @@ def test_drift_and_quality_reach_prometheus_and_the_reference_follows_promotion(
     model.cluster.kubectl("rollout", "status", "-n", model.namespace, "deploy/fraud-monitor", "--timeout=90s")
     monitor = Monitor(model)
     # The node's proxy hears of a new Service a little later than the API server.
-    wait_for("the Service", lambda: try_send(model, "GET", f"{monitor.url}/readyz").returncode == 0, lambda: "", 60)
+    wait_for("the Service", lambda: try_send(model, "GET", f"{monitor.url}/readyz").returncode == 0, lambda: "")
     monitor.put_reference(first)
 
     def feed(revision: str, shift: float) -> float | None:
         monitor.log(revision, shift)
         return monitor.drift()
 
-    quiet = wait_for("a window", lambda: feed(first, 0.0), monitor.explain, 60)
+    quiet = wait_for("a window", lambda: feed(first, 0.0), monitor.explain)
     assert quiet < 1.5, "nothing has changed"
-    wait_for("drift", lambda: (feed(first, 1.0) or 0) > 5, monitor.explain, 60)
+    wait_for("drift", lambda: (feed(first, 1.0) or 0) > 5, monitor.explain)
     metric = f'model_quality{{namespace="{model.namespace}", metric="accuracy", slice="_all"}}'
-    (quality,) = wait_for("quality", lambda: query(model, metric), monitor.explain, 60)
+    (quality,) = wait_for("quality", lambda: query(model, metric), monitor.explain)
     assert 0.7 <= float(quality["value"][1]) <= 0.8
     assert quality["metric"]["version"] == first
 
     model.apply("v2")
-    wait_for("v2", lambda: model.stable() != first and model.reason() == "Serving", model.explain, 60)
+    wait_for("v2", lambda: model.stable() != first and model.reason() == "Serving", model.explain)
     second = model.stable()
     reference = f'model_monitor_reference_loaded{{namespace="{model.namespace}", version="{second}"}}'
-    found = wait_for("the monitor to follow", lambda: query(model, reference), monitor.explain, 60)
+    found = wait_for("the monitor to follow", lambda: query(model, reference), monitor.explain)
     assert found[0]["value"][1] == "0", "v2 has no reference yet"
-    wait_for("no drift of v1 any more", lambda: monitor.drift() is None, monitor.explain, 60)
+    wait_for("no drift of v1 any more", lambda: monitor.drift() is None, monitor.explain)
     monitor.put_reference(second)
-    wait_for("drift of v2", lambda: feed(second, 1.0), monitor.explain, 60)
+    wait_for("drift of v2", lambda: feed(second, 1.0), monitor.explain)
     info = f'model_drift_reference_info{{namespace="{model.namespace}"}}'
     assert {one["metric"]["reference_digest"] for one in query(model, info)} == {second}

@@ -25,7 +25,7 @@ def test_a_foreign_label_stays_and_a_weight_set_by_hand_is_put_right(model: Mode
         model.cluster.kubectl(
             "patch", "httproute", model.name, "-n", model.namespace, "--type=json", "-p", json.dumps(edit)
         )
-        wait_for("the weight is put right", lambda: model.weights()[new] == 20, model.explain, 60)
+        wait_for("the weight is put right", lambda: model.weights()[new] == 20, model.explain)
         route = model.get("httproute")["metadata"]
         assert route["labels"]["team"] == "risk"
         assert route["generation"] == writes + 2, "the label is no reason to write; the hand's and ours are"

@@ -23,7 +23,7 @@ def test_an_image_that_does_not_exist_is_named_and_given_up_at_the_deadline(mode
         model.apply("v2", change=without_image)
         model.await_reason("ImagePullFailed")
         assert "no-such-model" in model.condition("Ready")["message"]
-        model.await_reason("RolledBack", patience=60)
+        model.await_reason("RolledBack")
         assert model.condition("Stalled")["reason"] == "DeadlineExceeded"
         assert model.weights() == {stable: 100}
         # A better one needs nobody to clear up.
@@ -37,7 +37,7 @@ def test_a_first_revision_without_an_image_is_freed_by_a_better_one(model: Model
     model.apply("v1", change=without_image)
     model.await_reason("ImagePullFailed")
     model.apply("v2")
-    model.await_reason("Serving", patience=60)
+    model.await_reason("Serving")
 
 
 @pytest.mark.cluster
@@ -98,7 +98,7 @@ def test_a_candidate_that_loses_all_pods_gives_its_traffic_back_until_they_retur
         # Without grace, as when a node is gone.
         now = ("--force", "--grace-period=0", "--wait=false")
         model.cluster.kubectl("delete", "pod", "-n", model.namespace, "-l", f"serinus.dev/revision={candidate}", *now)
-        wait_for("no weight", lambda: model.weights() == {stable: 100}, model.explain, 60)
+        wait_for("no weight", lambda: model.weights() == {stable: 100}, model.explain)
         given_back = time.time()
         assert model.candidate() == candidate, "it is not rejected for that"
         model.await_weight(50, patience=60)

@@ -23,7 +23,7 @@ def test_a_bad_release_without_a_gateway_goes_back_too(model: Model) -> None:
         model.await_reason("RolledBack", patience=90)
         assert model.stable() == good
         bad = model.status()["rejected"]["revision"]
-        wait_for("the bad pods are gone", lambda: not model.pods(bad), model.explain, 60)
+        wait_for("the bad pods are gone", lambda: not model.pods(bad), model.explain)
         traffic.read()
     assert count(traffic.answers).explain_lost() == ""
     versions = {answer.version for answer in traffic.answers}

@@ -27,9 +27,9 @@ def release_at(model: Model, version: str, share: int) -> str:
 def give_up(model: Model, revision: str, stable: str) -> None:
     """Abort it, and see it gone."""
     model.command(f"abort {revision}")
-    wait_for(f"the end of {revision}", lambda: model.weights() == {stable: 100}, model.explain, 60)
-    wait_for("the word on it", lambda: model.reason() == "RolledBack", model.explain, 60)
-    wait_for("its pods are gone", lambda: not model.pods(revision), model.explain, 60)
+    wait_for(f"the end of {revision}", lambda: model.weights() == {stable: 100}, model.explain)
+    wait_for("the word on it", lambda: model.reason() == "RolledBack", model.explain)
+    wait_for("its pods are gone", lambda: not model.pods(revision), model.explain)
 
 
 @pytest.mark.cluster
@@ -56,6 +56,6 @@ def test_given_up_while_no_operator_runs(model: Model) -> None:
         kill_operator(model.cluster)
         model.command(f"abort {bad}")
         start_operator(model.cluster)
-        wait_for("the way back", lambda: model.weights() == {stable: 100}, model.explain, 60)
+        wait_for("the way back", lambda: model.weights() == {stable: 100}, model.explain)
         model.await_reason("RolledBack")
     assert count(traffic.answers).explain_lost() == ""

@@ -56,7 +56,7 @@ def test_while_a_pod_of_stable_is_not_ready(model: Model) -> None:
         broken = model.cluster.get(*chosen)["items"][0]["metadata"]["name"]
         image = ("set", "image", f"pod/{broken}", "model=localhost/no-such-image:1")
         model.cluster.kubectl(*image, "-n", model.namespace)
-        wait_for("one pod of stable", lambda: model.status()["stable"]["readyReplicas"] == 1, model.explain, 60)
+        wait_for("one pod of stable", lambda: model.status()["stable"]["readyReplicas"] == 1, model.explain)
         check_back_on(model, stable)
 
 
@@ -70,5 +70,5 @@ def test_while_its_own_pods_come_and_go(model: Model) -> None:
             model.cluster.kubectl(
                 "delete", "pods", "-n", model.namespace, "-l", f"serinus.dev/revision={candidate}", "--wait=false"
             )
-            wait_for("its pods again", lambda: model.pods(candidate), model.explain, 60)
+            wait_for("its pods again", lambda: model.pods(candidate), model.explain)
         check_back_on(model, stable)

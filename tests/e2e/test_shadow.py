@@ -43,7 +43,7 @@ def mirrors(model: Model) -> list[tuple[str, int]]:
 
 def await_mirror(model: Model, percent: int = 100) -> str:
     """Wait until requests are mirrored; to whom."""
-    found = wait_for("a mirror", lambda: mirrors(model), model.explain, 60)
+    found = wait_for("a mirror", lambda: mirrors(model), model.explain)
     assert [share for _, share in found] == [percent]
     return found[0][0]
 
@@ -68,7 +68,7 @@ def test_a_good_release_is_promoted_and_nobody_sees_it_while_it_is_mirrored_to(e
     with model.traffic() as traffic, model.route_watch() as route:
         model.apply("v2")
         new = await_mirror(model, 50)
-        said = wait_for("numbers", lambda: NUMBERS.search(model.condition("Ready")["message"]), model.explain, 60)
+        said = wait_for("numbers", lambda: NUMBERS.search(model.condition("Ready")["message"]), model.explain)
         assert said is not None
         assert model.reason() == "Shadowing"
         assert model.weights() == {stable: 100}
@@ -113,7 +113,7 @@ def test_a_slower_release_is_rejected_by_mirrored_requests(envoy_model: Model) -
     serve(model, DELAY=0.02)
     model.spec["rollout"] |= {"strategy": "Shadow", "shadow": {"hold": "60s"}}
     with model.traffic() as traffic:
-        wait_for("400 answers", lambda: traffic.read() or len(traffic.answers) > 400, lambda: "", 60)
+        wait_for("400 answers", lambda: traffic.read() or len(traffic.answers) > 400, lambda: "")
         model.apply("v2", behaviour={"DELAY": 0.06})
         await_mirror(model)
         await_refused(model, traffic, model.stable())

@@ -27,7 +27,7 @@ def release_waiting_for_approval(model: Model, **rollout: Any) -> str:
 def check_headers(model: Model) -> None:
     new = release_waiting_for_approval(model, testers={"headers": HEADERS})
     with model.traffic() as traffic:
-        wait_for("a tester on v2", lambda: ask(model, **MARKED).version == "v2", model.explain, 60)
+        wait_for("a tester on v2", lambda: ask(model, **MARKED).version == "v2", model.explain)
         assert {ask(model, **MARKED).version for _ in range(10)} == {"v2"}
         assert {ask(model, x_model_revision="other").version for _ in range(5)} == {"v1"}
         traffic.read()
@@ -35,7 +35,7 @@ def check_headers(model: Model) -> None:
         model.command(f"approve {new}")
         model.await_reason("Serving")
         assert {ask(model, **MARKED).version for _ in range(5)} == {"v2"}
-        wait_for("the way of testers to stable", lambda: lead_of_testers(model) == ["fraud"], model.explain, 60)
+        wait_for("the way of testers to stable", lambda: lead_of_testers(model) == ["fraud"], model.explain)
         assert {ask(model, **MARKED).version for _ in range(5)} == {"v2"}
     assert count(traffic.answers).explain_lost() == ""
 
@@ -64,7 +64,7 @@ def test_failures_of_testers_judge_nobody(model: Model) -> None:
     with model.traffic():
         model.apply("v2")
         model.await_weight(1)
-        wait_for("a tester on v2", lambda: ask(model, **MARKED).version == "v2", model.explain, 60)
+        wait_for("a tester on v2", lambda: ask(model, **MARKED).version == "v2", model.explain)
         new = model.candidate()
         told = [ask(model, **MARKED, x_fault="1") for _ in range(25)]
         assert {one.status for one in told} == {500}
@@ -74,17 +74,17 @@ def test_failures_of_testers_judge_nobody(model: Model) -> None:
 
 def check_cookies(model: Model) -> None:
     new = release_waiting_for_approval(model, testers={"cookie": {"name": "side"}}, bake="20s")
-    wait_for("a client on v2", lambda: ask(model, Cookie="a=b; side=candidate").version == "v2", model.explain, 60)
+    wait_for("a client on v2", lambda: ask(model, Cookie="a=b; side=candidate").version == "v2", model.explain)
     assert {ask(model, Cookie="side=candidate").version for _ in range(5)} == {"v2"}
     assert ask(model, Cookie="beside=candidate").version == "v1"
     with model.traffic():
         model.command(f"promote {new} 1")
-        wait_for("the promotion heard", lambda: model.status()["candidate"].get("forcedStep"), model.explain, 60)
+        wait_for("the promotion heard", lambda: model.status()["candidate"].get("forcedStep"), model.explain)
         model.command(f"approve {new}")
-        wait_for("all traffic", lambda: model.weights().get(new) == 100, model.explain, 60)
+        wait_for("all traffic", lambda: model.weights().get(new) == 100, model.explain)
         assert {ask(model, Cookie="side=stable").version for _ in range(5)} == {"v1"}, "stays during the bake"
         model.await_reason("Serving", patience=90)
-    cleared = wait_for("the end", lambda: ask(model, Cookie="side=stable").cookie, model.explain, 60)
+    cleared = wait_for("the end", lambda: ask(model, Cookie="side=stable").cookie, model.explain)
     assert cleared == "side=; Path=/; Max-Age=0"
     assert ask(model).cookie == ""
 

@@ -101,8 +101,8 @@ def test_a_check_that_never_ends_fails_the_candidate(model: Model) -> None:
 def test_a_check_whose_image_does_not_exist_is_told_apart(model: Model) -> None:
     serve_first(model)
     release(model, "v2", check(image="localhost/no-such-checks:1", timeout="15s"))
-    wait_for("a word on the image", lambda: "ErrImageNeverPull" in outcome(model), model.explain, 60)
-    model.await_reason("ValidationInconclusive", patience=60)
+    wait_for("a word on the image", lambda: "ErrImageNeverPull" in outcome(model), model.explain)
+    model.await_reason("ValidationInconclusive")
     assert "could not be started within 15s" in model.condition("Ready")["message"]
 
 

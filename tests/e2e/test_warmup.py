@@ -27,7 +27,6 @@ def test_pods_are_warm_before_they_get_traffic(model: Model) -> None:
             "what is missing",
             lambda: "ConfigMap 'samples' is not there" in model.condition("Ready")["message"],
             model.explain,
-            60,
         )
         traffic.read()
         assert count(traffic.answers).of("v2").requests == 0
@@ -44,7 +43,7 @@ def test_a_model_whose_first_answers_are_errors_is_shown_to_nobody(model: Model)
     model.spec["rollout"]["warmup"] = {"requests": 5}
     with model.traffic() as traffic:
         model.apply("v2", faults=1.0)
-        model.await_reason("RolledBack", patience=60)
+        model.await_reason("RolledBack")
     said = model.condition("Ready")["message"]
     assert "the first request to fraud-" in said
     assert "HTTP 500" in said

@@ -12,9 +12,8 @@ from aiohttp import web
 from serinus.metrics.prometheus import PrometheusSource
 from serinus.metrics.source import Access, Answer, Failure
 from tests.fakes.certificates import Authority
-from tests.fakes.prometheus import MATRIX, FakePrometheus, success
+from tests.fakes.prometheus import MATRIX, TIMEOUT, FakePrometheus, success
 
-TIMEOUT = 20.0
 SECRET = "s3cr3t-t0ken"
 
 

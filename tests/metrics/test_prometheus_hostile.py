@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.prometheus import MATRIX, FakePrometheus, always, hang, raw_server, success
+from tests.fakes.prometheus import MATRIX, TIMEOUT, FakePrometheus, always, hang, raw_server, success
 
 ROOT = Path(__file__).parents[2]
 FLOOD = 50_000_000
@@ -135,9 +135,8 @@ async def serve(request: web.Request) -> web.StreamResponse:
     return web.Response(body=BODIES[name][0], headers={"Content-Encoding": encoding})
 
 
-PATIENCE = 20.0
 HASTE = 5.0
-"""Seconds that a server is waited for which answers, and one that never does."""
+"""Seconds that a server is waited for which never answers."""
 
 SERVED = {
     "hang": "Timeout",
@@ -158,7 +157,7 @@ async def test_whatever_servers_do_is_named_costs_little_and_delays_nobody() -> 
         for name, (talk, _) in TALKS.items():
             addresses[name] = await stack.enter_async_context(raw_server(talk))
         given = [
-            f"{name}={PATIENCE if EXPECTED[name] != 'Timeout' else HASTE}={address.replace(' ', '%20')}"
+            f"{name}={TIMEOUT if EXPECTED[name] != 'Timeout' else HASTE}={address.replace(' ', '%20')}"
             for name, address in addresses.items()
         ]
         child = await asyncio.create_subprocess_exec(

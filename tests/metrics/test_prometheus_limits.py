@@ -12,16 +12,7 @@ from aiohttp import web
 from serinus.metrics.prometheus import PrometheusSource
 from serinus.metrics.source import Answer, Failure
 from serinus.metrics.threads import QueryThreads
-from tests.fakes.prometheus import (
-    MATRIX,
-    SHORT_TIMEOUT,
-    TIMEOUT,
-    FakePrometheus,
-    Raw,
-    raw_server,
-    reading,
-    success,
-)
+from tests.fakes.prometheus import MATRIX, SHORT_TIMEOUT, TIMEOUT, FakePrometheus, Raw, raw_server, reading, success
 
 
 @pytest.mark.parametrize("announced", [True, False])

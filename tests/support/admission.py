@@ -27,7 +27,7 @@ class ControlPlane(Protocol):
 
 def await_policies(cluster: ControlPlane) -> None:
     """Wait until the API server has read the policies and asks them: it takes a moment after the chart is installed."""
-    wait_for("the policies to be asked", lambda: _is_in_force(cluster), lambda: "", 60)
+    wait_for("the policies to be asked", lambda: _is_in_force(cluster), lambda: "")
 
 
 def _is_in_force(cluster: ControlPlane) -> bool:

@@ -79,7 +79,7 @@ class Stage:
         def explain() -> str:
             return json.dumps(self.get(kind, name).get("status"))
 
-        return str(wait_for(f"{kind} {name} says {' or '.join(reasons)}", find, explain, 60))
+        return str(wait_for(f"{kind} {name} says {' or '.join(reasons)}", find, explain))
 
     def trapped(self) -> list[str]:
         return self.trap.read_text().splitlines() if self.trap.exists() else []

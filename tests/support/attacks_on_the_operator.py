@@ -118,7 +118,7 @@ def _list_addresses() -> Iterator[Attack]:
         def told() -> bool:
             return "ProviderNotFound" in json.dumps(stage.get("rtp", "ssrf-provider").get("status") or {})
 
-        wait_for("a refusal", told, lambda: json.dumps(stage.get("rtp", "ssrf-provider")), 60)
+        wait_for("a refusal", told, lambda: json.dumps(stage.get("rtp", "ssrf-provider")))
         stage.remove("rtp", "ssrf-provider")
         assert stage.trapped() == []
         return "refused: ProviderNotFound"
@@ -134,7 +134,7 @@ def _explain(stage: Stage, kind: str, name: str) -> str:
         conditions = status.get("conditions") or ()
         return next((f"{one['reason']}: {one['message']}" for one in conditions if one["type"] == "Ready"), "")
 
-    return str(wait_for(f"a word about {name}", told, lambda: json.dumps(stage.get(kind, name)), 60))
+    return str(wait_for(f"a word about {name}", told, lambda: json.dumps(stage.get(kind, name))))
 
 
 def _query(spy: str, text: str) -> Callable[[Stage], str]:
@@ -150,7 +150,7 @@ def _query(spy: str, text: str) -> Callable[[Stage], str]:
             asked = [one for one in stage.queries() if spy in one]
             return "asked" if asked else status if "Invalid" in status else ""
 
-        answer = wait_for("a query or a refusal", seen, lambda: json.dumps(stage.get("rtp", name)), 60)
+        answer = wait_for("a query or a refusal", seen, lambda: json.dumps(stage.get("rtp", name)))
         time.sleep(0.5)
         stage.remove("rtp", name)
         for query in (one for one in stage.queries() if spy in one):
@@ -243,13 +243,12 @@ def _list_names() -> Iterator[Attack]:
             found = stage.cluster.get("deployments", "-n", OWN, "-l", "serinus.dev/deployment=taken")["items"]
             return found[0]["metadata"]["name"] if found else ""
 
-        name = wait_for("its Deployment", named, str, 60)
+        name = wait_for("its Deployment", named, str)
         stage.remove("mdep", "taken")
         wait_for(
             "its end",
             lambda: not stage.cluster.get("deployments", "-n", OWN, "-l", "serinus.dev/deployment=taken")["items"],
             str,
-            60,
         )
         labels = {"app": "legacy"}
         pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "m", "image": "m:0"}]}}
@@ -305,7 +304,7 @@ def _list_forgeries() -> Iterator[Attack]:
         def told() -> bool:
             return bool((stage.get("mdep", "standing")["status"].get("lastCommand") or {}).get("text"))
 
-        wait_for("the command to be looked at", told, lambda: json.dumps(stage.get("mdep", "standing")), 60)
+        wait_for("the command to be looked at", told, lambda: json.dumps(stage.get("mdep", "standing")))
         log = read_log(stage.cluster.processes, OPERATOR)
         assert b"\x1b" not in log
         lines = [json.loads(line) for line in log.splitlines() if line.startswith(b"{")]

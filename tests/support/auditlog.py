@@ -40,4 +40,4 @@ class OperatorLog:
             told = self.audit(namespace)
             return told if sum(one["action"] == action for one in told) >= count else []
 
-        return wait_for(f"the line {action}", find, lambda: "\n".join(map(str, self.audit(namespace))), 60)
+        return wait_for(f"the line {action}", find, lambda: "\n".join(map(str, self.audit(namespace))))

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.cluster.argocd import NAMESPACE
 from tests.cluster.cluster import Cluster
-from tests.support.model import Raw, wait_for
+from tests.support.model import PATIENCE, Raw, wait_for
 
 _numbers = itertools.count(1)
 _COLUMNS = "{.status.sync.revision} {.status.sync.status} {.status.health.status}"
@@ -101,7 +101,7 @@ class Application:
         """Look at Git now: there is no webhook that would say so."""
         self._kubectl("annotate", "application", self.name, "--overwrite", "argocd.argoproj.io/refresh=normal")
 
-    def await_sight(self, revision: str, health: str, patience: float = 60) -> None:
+    def await_sight(self, revision: str, health: str, patience: float = PATIENCE) -> None:
         """Wait until a commit is synced and everything together has this health."""
         wanted = Sight(revision, "Synced", health)
         wait_for(f"{wanted}", lambda: self.sight() == wanted, self.explain, patience)
@@ -119,7 +119,7 @@ class Application:
             asked = (state.get("operation") or {}).get("initiatedBy", {}).get("username")
             return asked == user and state["phase"] not in ("Running", "Terminating")
 
-        wait_for("the end of a sync", is_over, self.explain, 60)
+        wait_for("the end of a sync", is_over, self.explain)
         assert self.get()["status"]["operationState"]["phase"] == "Succeeded", self.explain()
 
     def explain(self) -> str:

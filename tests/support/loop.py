@@ -4,7 +4,7 @@ what a test wants it to."""
 import json
 from typing import Any
 
-from tests.support.model import Model, Raw, wait_for
+from tests.support.model import PATIENCE, Model, Raw, wait_for
 
 FIRST = "sha256:" + "0" * 64
 GATE_JOB: Raw = {"template": {"spec": {"containers": [{"name": "check", "image": "check:1"}]}}}
@@ -97,17 +97,17 @@ class Loop:
             run = next((one for one in self.runs() if one["spec"]["number"] == number), None)
             return run["metadata"]["name"] if run is not None and (run.get("status") or {}).get("child") else None
 
-        return str(wait_for(f"run {number}", made, self.explain, 60))
+        return str(wait_for(f"run {number}", made, self.explain))
 
     def phase(self, name: str) -> str:
         return str((self.run(name).get("status") or {}).get("phase"))
 
-    def await_phase(self, name: str, phase: str, patience: float = 60) -> Raw:
+    def await_phase(self, name: str, phase: str, patience: float = PATIENCE) -> Raw:
         """The status of a run, once it is in this phase."""
         wait_for(f"{name} is {phase}", lambda: self.phase(name) == phase, self.explain, patience)
         return dict(self.run(name)["status"])
 
-    def await_policy(self, what: str, check: Any, patience: float = 60) -> Raw:
+    def await_policy(self, what: str, check: Any, patience: float = PATIENCE) -> Raw:
         """The status of the policy, once `check` says so."""
         wait_for(what, lambda: check(self.status()), self.explain, patience)
         return self.status()

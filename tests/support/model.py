@@ -20,6 +20,8 @@ T = TypeVar("T")
 IMAGE = "localhost/e2e-model:1"
 SERVER = Path(__file__).parent / "model_server.py"
 RATE = 60.0
+PATIENCE = 60.0
+"""Seconds within which what is sure to come has come, on a busy machine too."""
 LIMIT = 600.0
 """Seconds after which traffic ends by itself, whatever the test does."""
 
@@ -150,7 +152,7 @@ class Model:
             told = self.events()
             return told if set(reasons) <= {line.split(":")[0] for line in told} else []
 
-        return wait_for(f"Events {', '.join(reasons)}", tell, lambda: "\n".join(self.events()), 60)
+        return wait_for(f"Events {', '.join(reasons)}", tell, lambda: "\n".join(self.events()))
 
     def reason(self, type_: str = "Ready") -> str:
         """The reason of a condition, once it is about the spec that was applied last."""
@@ -174,7 +176,7 @@ class Model:
         listed = self.cluster.get("pods", "-n", self.namespace, "-l", f"serinus.dev/revision={revision}")["items"]
         return {pod["metadata"]["uid"] for pod in listed if not pod["metadata"].get("deletionTimestamp")}
 
-    def await_reason(self, reason: str, *, patience: float = 60.0) -> None:
+    def await_reason(self, reason: str, *, patience: float = PATIENCE) -> None:
         wait_for(f"Ready says {reason}", lambda: self.reason() == reason, self.explain, patience)
 
     def await_weight(self, weight: int, *, patience: float = 40.0) -> str:
@@ -198,7 +200,7 @@ class Model:
 
         url = url or f"{self.gateway_url}/"
         # The node's proxy and the gateway hear of a new Service a little later than the API server.
-        wait_for("an answer", lambda: self._answers(url), self.explain, 60)
+        wait_for("an answer", lambda: self._answers(url), self.explain)
         traffic = Traffic(
             start,
             self.folder / "answers.jsonl",
@@ -211,7 +213,7 @@ class Model:
             grpc=self.route_kind == "GRPCRoute",
         )
         with traffic:
-            wait_for("the first answer", lambda: traffic.read() or traffic.answers, lambda: "", 60)
+            wait_for("the first answer", lambda: traffic.read() or traffic.answers, lambda: "")
             yield traffic
 
     @contextmanager
@@ -221,7 +223,7 @@ class Model:
             return self.cluster.popen(command, stdout=-1, text=True)
 
         with RouteWatch(start, self.namespace, self.name, f"{self.route_kind.lower()}s") as watch:
-            wait_for("the watch of the route", lambda: watch.changes, self.explain, 60)
+            wait_for("the watch of the route", lambda: watch.changes, self.explain)
             yield watch
 
     def _answers(self, url: str) -> bool:
@@ -243,7 +245,7 @@ class Model:
         self.cluster.kubectl(*arguments, "-n", self.namespace)
 
 
-def wait_for(what: str, check: Callable[[], T], explain: Callable[[], str], patience: float) -> T:
+def wait_for(what: str, check: Callable[[], T], explain: Callable[[], str], patience: float = PATIENCE) -> T:
     """The first true answer of `check`; fails with `explain` after `patience` seconds."""
     deadline = time.monotonic() + patience
     while not (answer := check()):

@@ -14,12 +14,7 @@ from serinus.api.modeluri import Malformed, parse_reference
 from serinus.api.podtemplate import child
 from serinus.api.problems import Problem, exactly_one, no_duplicates
 from serinus.api.retrainpolicy import POLICY_NAME_MAX, InitialModel, RetrainPolicySpec
-from serinus.api.runplan import (
-    OutcomeRules,
-    PromotionSpec,
-    ResultsSpec,
-    StatusRule,
-)
+from serinus.api.runplan import OutcomeRules, PromotionSpec, ResultsSpec, StatusRule
 from serinus.api.statuspath import parse_path
 from serinus.api.templatecheck import check_template
 from serinus.api.timecheck import check_cron, check_some_time, check_time_zone

@@ -10,13 +10,7 @@ from typing import Final
 from serinus.api import retrainreasons as words
 from serinus.api.retrainpolicy import RetrainPolicySpec
 from serinus.api.retrainrun import RetrainRunSpec
-from serinus.api.retrainstatus import (
-    LastRun,
-    ModelState,
-    RetrainPolicyStatus,
-    TriggerReason,
-    TriggerState,
-)
+from serinus.api.retrainstatus import LastRun, ModelState, RetrainPolicyStatus, TriggerReason, TriggerState
 from serinus.api.runplan import QuarantineSpec
 from serinus.api.runstatus import RunModel
 from serinus.core.plan import Event

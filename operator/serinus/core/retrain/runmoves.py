@@ -2,12 +2,7 @@
 
 from datetime import datetime
 
-from serinus.api.runstatus import (
-    PromotionState,
-    RetrainRunStatus,
-    RunPhase,
-    Transition,
-)
+from serinus.api.runstatus import PromotionState, RetrainRunStatus, RunPhase, Transition
 from serinus.core.retrain.runview import RunSnapshot
 
 

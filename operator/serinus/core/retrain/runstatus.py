@@ -5,12 +5,7 @@ from datetime import datetime
 
 from serinus.api import reasons
 from serinus.api.meta import Condition
-from serinus.api.runstatus import (
-    TERMINAL,
-    RetrainRunStatus,
-    RunPhase,
-    StageSeconds,
-)
+from serinus.api.runstatus import TERMINAL, RetrainRunStatus, RunPhase, StageSeconds
 from serinus.core.conditions import keep_conditions
 from serinus.core.retrain.runview import RunSnapshot
 from serinus.core.snapshot import Check
